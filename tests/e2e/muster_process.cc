@@ -86,6 +86,10 @@ bool MusterProcess::wait_for(const std::string& text) {
   return pump_until([&] { return out_.find(text) != std::string::npos || err_.find(text) != std::string::npos; });
 }
 
+bool MusterProcess::wait_for_error(const std::string& text, std::size_t from) {
+  return pump_until([&] { return err_.find(text, from) != std::string::npos; });
+}
+
 Finished MusterProcess::finish() {
   pump_until([&] { return !streams_open(); });
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now());

@@ -38,6 +38,8 @@ class MusterProcess {
   const std::string& err() const { return err_; }
   // Waits until either stream holds `text`. False if it ended or its deadline passed without.
   bool wait_for(const std::string& text);
+  // The same for standard error alone, from its byte `from` on.
+  bool wait_for_error(const std::string& text, std::size_t from = 0);
   // To the process group, as a terminal sends it.
   void signal(int number) const { child_->signal(number); }
   // Waits for the end, or kills at the deadline.
