@@ -134,6 +134,7 @@ TEST_F(Options, ScriptWithoutAFirstLineRunsInTheShellAndHandsOnItsStatus) {
 TEST_F(Options, ScriptLeavesNothingOnTheHost) {
   write(file("script"), "#!/bin/sh\necho \"$0\"\n");
   const auto done = muster({"run", "web01", "--no-prefix", "--script", file("script")});
+  ASSERT_EQ(done.code, 0) << told(done);
   const std::string path = done.out.substr(0, done.out.find('\n'));
   EXPECT_TRUE(path.empty() || path[0] != '/' || path.starts_with("/bin/") || path.starts_with("/dev/") ||
               !std::filesystem::exists(path))

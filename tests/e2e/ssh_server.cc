@@ -57,13 +57,14 @@ SshServer::~SshServer() {
 }
 
 void SshServer::write_config() const {
+  // bash takes a command of sshd's for a login and reads the user's ~/.bashrc, unless SHLVL says that it is nested.
   // sshd takes the first value of a keyword, so the test's lines stand before the common ones.
   base::replace_file(
       directory_ / "sshd_config",
       lines(options_.config) +
           lines({"Port " + std::to_string(endpoint_.port), "ListenAddress " + endpoint_.address,
                  "HostKey " + (directory_ / "host_key"), "AuthorizedKeysFile " + (directory_ / "authorized_keys"),
-                 "SetEnv " + mark_, "PidFile none", "UsePAM no", "UseDNS no", "StrictModes no",
+                 "SetEnv " + mark_ + " SHLVL=2", "PidFile none", "UsePAM no", "UseDNS no", "StrictModes no",
                  "PasswordAuthentication no", "PrintMotd no", "PermitRootLogin prohibit-password", "MaxStartups 1000",
                  "LogLevel VERBOSE", "Subsystem sftp internal-sftp"}));
 }
