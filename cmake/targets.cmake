@@ -2,11 +2,11 @@
 
 add_library(muster_flags INTERFACE)
 target_compile_options(muster_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -fno-omit-frame-pointer)
-target_include_directories(muster_flags INTERFACE ${CMAKE_SOURCE_DIR})
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # A false alarm for "text" + std::string with -O2 and above (GCC bug 105651).
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # Optimised, g++ 12 sees overlaps in std::string's operator+ that are not there (GCC bug 105651).
   target_compile_options(muster_flags INTERFACE -Wno-restrict)
 endif()
+target_include_directories(muster_flags INTERFACE ${CMAKE_SOURCE_DIR})
 if(MUSTER_WERROR)
   target_compile_options(muster_flags INTERFACE -Werror)
 endif()
