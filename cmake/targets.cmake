@@ -10,6 +10,11 @@ if(MUSTER_SANITIZE)
   target_compile_options(muster_flags INTERFACE -fsanitize=${MUSTER_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(muster_flags INTERFACE -fsanitize=${MUSTER_SANITIZE})
 endif()
+if(MUSTER_FUZZ)
+  # Coverage counters in every library; only the fuzzers themselves link libFuzzer's main.
+  target_compile_options(muster_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(muster_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # muster_library(FOLDER SOURCES file... LINKS library...): the static library of one folder.
 function(muster_library folder)
