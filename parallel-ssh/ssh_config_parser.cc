@@ -22,7 +22,7 @@ constexpr std::size_t kMaxFiles = 4096;  // files that include each other in a t
 using base::Code;
 using base::Error;
 
-// Names a file with a wildcard or `!` in it nowhere but in Host lines.
+// Matches its own text alone, so that a hash finds it.
 bool is_literal(std::string_view pattern) { return pattern.find_first_of("*?!") == std::string_view::npos; }
 
 void index_sections(ConfigFile& file) {
