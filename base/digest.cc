@@ -28,6 +28,41 @@ Sha1Digest hmac_sha1(std::string_view key, std::string_view bytes) {
   return digest;
 }
 
+void HmacSha1::Free::operator()(evp_md_ctx_st* context) const noexcept { EVP_MD_CTX_free(context); }
+void HmacSha1::Free::operator()(evp_md_st* algorithm) const noexcept { EVP_MD_free(algorithm); }
+
+HmacSha1::HmacSha1() : algorithm_(EVP_MD_fetch(nullptr, "SHA1", nullptr)), context_(EVP_MD_CTX_new()) {
+  if (!algorithm_ || !context_) throw Error(Code::io, "start a SHA-1 digest");
+}
+HmacSha1::HmacSha1(HmacSha1&&) noexcept = default;
+HmacSha1& HmacSha1::operator=(HmacSha1&&) noexcept = default;
+HmacSha1::~HmacSha1() = default;
+
+void HmacSha1::digest(std::string_view first, std::string_view second, Sha1Digest& result) {
+  const bool done = EVP_DigestInit_ex(context_.get(), algorithm_.get(), nullptr) == 1 &&
+                    EVP_DigestUpdate(context_.get(), first.data(), first.size()) == 1 &&
+                    EVP_DigestUpdate(context_.get(), second.data(), second.size()) == 1 &&
+                    EVP_DigestFinal_ex(context_.get(), result.data(), nullptr) == 1;
+  if (!done) throw Error(Code::io, "compute a SHA-1 digest");
+}
+
+// RFC 2104, section 2.
+Sha1Digest HmacSha1::operator()(std::string_view key, std::string_view bytes) {
+  constexpr std::size_t kBlockBytes = 64;
+  if (key.size() > kBlockBytes) return hmac_sha1(key, bytes);
+  std::array<char, kBlockBytes> inner{}, outer{};
+  for (std::size_t i = 0; i < kBlockBytes; ++i) {
+    const char byte = i < key.size() ? key[i] : '\0';
+    inner[i] = static_cast<char>(byte ^ 0x36);
+    outer[i] = static_cast<char>(byte ^ 0x5c);
+  }
+  Sha1Digest result{};
+  digest({inner.data(), inner.size()}, bytes, result);
+  const Sha1Digest first = result;
+  digest({outer.data(), outer.size()}, {reinterpret_cast<const char*>(first.data()), first.size()}, result);
+  return result;
+}
+
 void Sha256Stream::Free::operator()(evp_md_ctx_st* context) const noexcept { EVP_MD_CTX_free(context); }
 
 Sha256Stream::Sha256Stream() : context_(EVP_MD_CTX_new()) {

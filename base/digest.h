@@ -9,6 +9,7 @@
 #include <string_view>
 
 struct evp_md_ctx_st;
+struct evp_md_st;
 
 namespace muster::base {
 
@@ -17,6 +18,28 @@ using Sha1Digest = std::array<unsigned char, 20>;
 
 Sha256Digest sha256(std::string_view bytes);
 Sha1Digest hmac_sha1(std::string_view key, std::string_view bytes);
+
+// HMAC-SHA-1 under many keys in a row: a third of hmac_sha1's time, which sets everything up anew for each.
+class HmacSha1 {
+ public:
+  HmacSha1();
+  HmacSha1(HmacSha1&&) noexcept;
+  HmacSha1& operator=(HmacSha1&&) noexcept;
+  ~HmacSha1();
+
+  // Quick for keys of up to 64 bytes, SHA-1's block.
+  Sha1Digest operator()(std::string_view key, std::string_view bytes);
+
+ private:
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const noexcept;
+    void operator()(evp_md_st* algorithm) const noexcept;
+  };
+  void digest(std::string_view first, std::string_view second, Sha1Digest& result);
+
+  std::unique_ptr<evp_md_st, Free> algorithm_;
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
 
 // SHA-256 of bytes that come in pieces.
 class Sha256Stream {
