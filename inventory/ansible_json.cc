@@ -81,6 +81,10 @@ json variables_json(const Inventory& inventory, HostIndex host) {
 
 }  // namespace
 
+std::string json_text(const yaml::Node& value, yaml::Schema schema) {
+  return to_json(value, schema).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 std::string ansible_json(const Inventory& inventory) {
   json document = json::object();
   for (GroupIndex group = 0; group < inventory.groups().size(); ++group)

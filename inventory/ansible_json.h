@@ -12,4 +12,7 @@ namespace muster::inventory {
 // Variables that Ansible keeps to itself (`inventory_hostname`, `groups`, ...) are left out, as it does.
 std::string ansible_json(const Inventory& inventory);
 
+// One value as JSON on one line.
+std::string json_text(const yaml::Node& value, yaml::Schema schema);
+
 }  // namespace muster::inventory

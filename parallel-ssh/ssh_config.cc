@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "base/error.h"
@@ -63,40 +64,46 @@ class Pass {
 
   void apply(const ConfigFile& file) {
     static const std::vector<std::size_t> kNone;
-    const auto named = file.by_literal.find(name_);
-    const auto& literal = named == file.by_literal.end() ? kNone : named->second;
-    // Both lists ascend, and a section is in one of them only.
-    for (std::size_t i = 0, j = 0; i < literal.size() || j < file.always_tried.size();) {
-      if (j == file.always_tried.size() || (i < literal.size() && literal[i] < file.always_tried[j])) {
-        apply(file.sections[literal[i++]]);
-      } else if (const auto& section = file.sections[file.always_tried[j++]]; matches(section)) {
-        apply(section);
-      }
-    }
+    const auto sections_of = [&](const std::string& name) -> const std::vector<std::size_t>& {
+      const auto named = file.by_literal.find(name);
+      return named == file.by_literal.end() ? kNone : named->second;
+    };
+    std::vector<std::size_t> candidates, both;
+    std::ranges::set_union(sections_of(name_), sections_of(asked_.alias), std::back_inserter(candidates));
+    std::ranges::set_union(candidates, file.always_tried, std::back_inserter(both));
+    for (const std::size_t i : both)
+      if (const Match match = matches(file.sections[i]); match != Match::no) apply(file.sections[i], match);
   }
 
  private:
-  void apply(const ConfigSection& section) {
+  // `alias`: only the host's other name matches. Then a HostName is not for it: its address is known better.
+  enum class Match { no, host, alias };
+
+  void apply(const ConfigSection& section, Match match) {
     for (const auto& entry : section.entries) {
-      if (const auto* setting = std::get_if<Setting>(&entry)) found_.add(*setting);
+      if (const auto* setting = std::get_if<Setting>(&entry);
+          setting != nullptr && !(match == Match::alias && setting->keyword == Keyword::hostname))
+        found_.add(*setting);
       if (const auto* inclusion = std::get_if<Inclusion>(&entry))
         for (const auto& file : inclusion->files) apply(*file);
     }
   }
 
-  bool matches(const ConfigSection& section) {
-    if (section.kind == ConfigSection::Kind::unconditional) return true;
-    return section.kind == ConfigSection::Kind::host ? matches_host(section) : matches_criteria(section);
+  Match matches(const ConfigSection& section) {
+    if (section.kind == ConfigSection::Kind::unconditional) return Match::host;
+    if (section.kind == ConfigSection::Kind::host) return matches_host(section);
+    return matches_criteria(section) ? Match::host : Match::no;
   }
 
-  bool matches_host(const ConfigSection& section) const {
-    bool included = false;
+  Match matches_host(const ConfigSection& section) const {
+    Match included = Match::no;
     for (std::string_view pattern : section.host_patterns) {
       const bool negated = pattern.starts_with('!');
       if (negated) pattern.remove_prefix(1);
-      if (!matches_pattern(pattern, name_)) continue;
-      if (negated) return false;
-      included = true;
+      const bool by_name = matches_pattern(pattern, name_);
+      if (!by_name && (asked_.alias.empty() || !matches_pattern(pattern, asked_.alias))) continue;
+      if (negated) return Match::no;
+      if (included != Match::host) included = by_name ? Match::host : Match::alias;
     }
     return included;
   }
@@ -305,8 +312,8 @@ SshConfig SshConfig::parse(const base::Context& ctx, std::string_view text, cons
 }
 
 HostConfig SshConfig::lookup(const std::string& host, const std::optional<std::string>& user,
-                             std::optional<std::uint16_t> port) const {
-  const ConnectionNames asked{host, user};
+                             std::optional<std::uint16_t> port, const std::string& alias) const {
+  const ConnectionNames asked{host, user, lower_case(alias)};
   const auto& [facts, parsed] = *content_;
   Found found;
   for (const auto& file : parsed.files) Pass(facts, asked, Pass::Round::first, found).apply(*file);
@@ -323,7 +330,7 @@ HostConfig SshConfig::lookup(const std::string& host, const std::optional<std::s
   config.port = port;
   if (!port && found[Keyword::port] != nullptr)
     config.port = static_cast<std::uint16_t>(std::stoi(found[Keyword::port]->values[0]));
-  if (const auto alias = found.text(Keyword::host_key_alias)) config.host_key_alias = lower_case(*alias);
+  if (const auto written_alias = found.text(Keyword::host_key_alias)) config.host_key_alias = lower_case(*written_alias);
   const TokenValues values(facts, host, config);
   fill_expanded(found, values, facts, config);
   config.needs_openssh = reasons_for_openssh(found);

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "base/context.h"
+#include "parallel-ssh/address_family.h"
 
 namespace muster::ssh {
 
@@ -28,7 +29,6 @@ struct LocalFacts {
 };
 
 enum class HostKeyPolicy { ask, yes, accept_new, no };
-enum class AddressFamily { any, inet, inet6 };
 
 // What the configuration says about one host; what it does not say is absent. Paths are absolute or relative to the
 // working directory, tokens and `~` expanded.
@@ -99,8 +99,10 @@ class SshConfig {
 
   // `host` as the user gave it. `user` and `port`, given outside the configuration, win over it and are what `Match
   // user`, %r and %p see. Throws base::Error{usage} for a token or variable that cannot be expanded.
+  // `alias` is another name of the same host (the inventory's, where `host` is its address): `Host` lines that name
+  // either count, but a HostName only where `host` itself is meant.
   HostConfig lookup(const std::string& host, const std::optional<std::string>& user = std::nullopt,
-                    std::optional<std::uint16_t> port = std::nullopt) const;
+                    std::optional<std::uint16_t> port = std::nullopt, const std::string& alias = {}) const;
 
  private:
   struct Content;

@@ -14,6 +14,7 @@ namespace muster::ssh {
 struct ConnectionNames {
   std::string original_host;
   std::optional<std::string> given_user;
+  std::string alias;  // lower case; empty: none
 };
 
 // What the tokens stand for, for one host. Keeps references: it lives no longer than its arguments.

@@ -1,0 +1,222 @@
+#include "parallel-ssh/agent_broker.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/context.h"
+#include "base/error.h"
+
+namespace muster::ssh {
+namespace {
+
+using base::Code;
+using base::Error;
+
+constexpr std::chrono::seconds kAgentPatience{10};  // an agent may ask its user to confirm
+constexpr std::size_t kMaxMessageBytes = 256U << 10;
+constexpr char kFailure = 5;
+constexpr char kRequestIdentities = 11;
+constexpr char kIdentitiesAnswer = 12;
+constexpr char kSignRequest = 13;
+
+void put_u32(std::string& out, std::size_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>((value >> shift) & 0xFF);
+}
+
+void put_string(std::string& out, std::string_view text) {
+  put_u32(out, text.size());
+  out += text;
+}
+
+std::optional<std::size_t> take_u32(std::string_view& in) {
+  if (in.size() < 4) return std::nullopt;
+  std::size_t value = 0;
+  for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(in[static_cast<std::size_t>(i)]);
+  in.remove_prefix(4);
+  return value;
+}
+
+std::optional<std::string> take_string(std::string_view& in) {
+  const auto length = take_u32(in);
+  if (!length || *length > in.size()) return std::nullopt;
+  std::string text(in.substr(0, *length));
+  in.remove_prefix(*length);
+  return text;
+}
+
+// One whole message without its length, or nullopt when the peer is gone, sends nonsense or is too slow.
+std::optional<std::string> receive(int fd, base::TimePoint deadline) {
+  std::string bytes;
+  std::size_t wanted = 4;
+  while (bytes.size() < wanted) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - base::Clock::now()).count();
+    pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
+    if (left <= 0 || ::poll(&p, 1, static_cast<int>(left)) <= 0) return std::nullopt;
+    std::array<char, 8192> piece{};
+    const ssize_t n = ::read(fd, piece.data(), std::min(piece.size(), wanted - bytes.size()));
+    if (n <= 0) return std::nullopt;
+    bytes.append(piece.data(), static_cast<std::size_t>(n));
+    if (bytes.size() == 4 && wanted == 4) {
+      std::string_view view = bytes;
+      wanted += *take_u32(view);
+      if (wanted > kMaxMessageBytes) return std::nullopt;
+    }
+  }
+  return bytes.substr(4);
+}
+
+bool send_message(int fd, std::string_view message) {
+  std::string framed;
+  put_string(framed, message);
+  return ::send(fd, framed.data(), framed.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(framed.size());
+}
+
+base::UniqueFd connect_to(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) throw Error(Code::usage, "agent socket path is too long: " + path);
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  base::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    throw Error(Code::unreachable, "ssh agent at " + path + ": " + base::errno_text(errno));
+  return fd;
+}
+
+std::vector<AgentKey> list_keys(int agent) {
+  const auto deadline = base::Clock::now() + kAgentPatience;
+  if (!send_message(agent, std::string(1, kRequestIdentities))) throw Error(Code::unreachable, "ssh agent hung up");
+  const auto answer = receive(agent, deadline);
+  if (!answer || answer->empty() || answer->front() != kIdentitiesAnswer)
+    throw Error(Code::timeout, "ssh agent does not list its keys");
+  std::string_view rest = std::string_view(*answer).substr(1);
+  const auto count = take_u32(rest);
+  std::vector<AgentKey> keys;
+  for (std::size_t i = 0; count && i < *count; ++i) {
+    auto blob = take_string(rest);
+    auto comment = take_string(rest);
+    if (!blob || !comment) break;
+    keys.push_back({std::move(*blob), std::move(*comment)});
+  }
+  return keys;
+}
+
+}  // namespace
+
+// The thread that answers the lines.
+class AgentBroker::Desk {
+ public:
+  explicit Desk(const std::string& path) : path_(path), agent_(connect_to(path)), keys_(list_keys(agent_.get())) {
+    wake_ = base::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wake_) base::throw_errno("make an event descriptor");
+    thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+  }
+  Desk(const Desk&) = delete;
+  Desk& operator=(const Desk&) = delete;
+  ~Desk() {
+    thread_.request_stop();
+    ::eventfd_write(wake_.get(), 1);
+  }
+
+  const std::vector<AgentKey>& keys() const { return keys_; }
+
+  base::UniqueFd open_line(const std::string& blob) {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) base::throw_errno("make a socket pair");
+    base::UniqueFd theirs(ends[0]), ours(ends[1]);
+    {
+      const std::lock_guard lock(mutex_);
+      arrivals_.push_back({std::move(ours), blob});
+    }
+    ::eventfd_write(wake_.get(), 1);
+    return theirs;
+  }
+
+ private:
+  struct Line {
+    base::UniqueFd fd;
+    std::string blob;
+  };
+
+  void serve(const std::stop_token& stop) {
+    std::vector<Line> lines;
+    while (!stop.stop_requested()) {
+      std::vector<pollfd> set{{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
+      for (const auto& line : lines) set.push_back({.fd = line.fd.get(), .events = POLLIN, .revents = 0});
+      if (::poll(set.data(), set.size(), -1) < 0) continue;
+      for (std::size_t i = lines.size(); i-- > 0;)
+        if (set[i + 1].revents != 0 && !answer(lines[i])) lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(i));
+      if (set[0].revents != 0) take_arrivals(lines);
+    }
+  }
+
+  void take_arrivals(std::vector<Line>& lines) {
+    eventfd_t count = 0;
+    ::eventfd_read(wake_.get(), &count);
+    const std::lock_guard lock(mutex_);
+    for (auto& line : arrivals_) lines.push_back(std::move(line));
+    arrivals_.clear();
+  }
+
+  // False: the line has hung up.
+  bool answer(const Line& line) {
+    const auto request = receive(line.fd.get(), base::Clock::now() + std::chrono::seconds(1));
+    if (!request || request->empty()) return false;
+    if (request->front() == kRequestIdentities) return send_message(line.fd.get(), identities(line.blob));
+    if (request->front() == kSignRequest) return send_message(line.fd.get(), pass_on(*request));
+    return send_message(line.fd.get(), std::string(1, kFailure));
+  }
+
+  std::string identities(const std::string& blob) const {
+    std::string message(1, kIdentitiesAnswer);
+    const auto key = std::find_if(keys_.begin(), keys_.end(), [&](const AgentKey& k) { return k.blob == blob; });
+    put_u32(message, key == keys_.end() ? 0 : 1);
+    if (key != keys_.end()) {
+      put_string(message, key->blob);
+      put_string(message, key->comment);
+    }
+    return message;
+  }
+
+  std::string pass_on(const std::string& request) {
+    try {
+      if (!agent_) agent_ = connect_to(path_);
+      if (send_message(agent_.get(), request))
+        if (auto reply = receive(agent_.get(), base::Clock::now() + kAgentPatience)) return *reply;
+    } catch (const Error&) {
+      // The agent is gone: the login fails, and the host's error says which key was tried.
+    }
+    agent_.reset();  // an answer that comes late must not be taken for the next one's
+    return std::string(1, kFailure);
+  }
+
+  std::string path_;
+  base::UniqueFd agent_;
+  std::vector<AgentKey> keys_;
+  base::UniqueFd wake_;
+  std::mutex mutex_;
+  std::vector<Line> arrivals_;
+  std::jthread thread_;  // last: it uses all of the above
+};
+
+AgentBroker::AgentBroker(const std::string& socket_path) : desk_(std::make_unique<Desk>(socket_path)) {}
+AgentBroker::~AgentBroker() = default;
+
+const std::vector<AgentKey>& AgentBroker::keys() const { return desk_->keys(); }
+
+bool AgentBroker::holds(const std::string& blob) const {
+  return std::any_of(keys().begin(), keys().end(), [&](const AgentKey& key) { return key.blob == blob; });
+}
+
+base::UniqueFd AgentBroker::open_line(const std::string& blob) { return desk_->open_line(blob); }
+
+}  // namespace muster::ssh

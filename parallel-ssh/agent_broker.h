@@ -1,0 +1,38 @@
+// Stands between the sessions and the user's ssh-agent. It reads the agent's list once, offers each session only the
+// one key it should try, and passes signing requests on one after the other, each with a deadline: libssh itself talks
+// to an agent without one, offers every key, and thousands of sessions at once overwhelm an agent. Protocol:
+// draft-miller-ssh-agent. Thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+
+namespace muster::ssh {
+
+struct AgentKey {
+  std::string blob;
+  std::string comment;
+};
+
+class AgentBroker {
+ public:
+  // Connects to the agent at `socket_path` and reads its list. Throws base::Error{unreachable, timeout}.
+  explicit AgentBroker(const std::string& socket_path);
+  ~AgentBroker();
+
+  // In the agent's order.
+  const std::vector<AgentKey>& keys() const;
+  bool holds(const std::string& blob) const;
+
+  // A socket that speaks the agent protocol and knows only the key `blob`.
+  base::UniqueFd open_line(const std::string& blob);
+
+ private:
+  class Desk;
+  std::unique_ptr<Desk> desk_;
+};
+
+}  // namespace muster::ssh

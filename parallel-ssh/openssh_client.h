@@ -1,0 +1,26 @@
+// The other carrier: OpenSSH's own client, one process a host, for hosts whose configuration asks for what libssh
+// lacks, and for interactive shells. The user's ssh_config stays in force; what options and inventory say is put on its
+// command line.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/context.h"
+#include "parallel-ssh/remote_command.h"
+#include "parallel-ssh/target.h"
+
+namespace muster::ssh {
+
+// `ssh OPTIONS... HOST`, to which a command may be added. `batch`: never asks anything. Keys pinned in the inventory
+// are handed to it with KnownHostsCommand (OpenSSH 8.5). Throws base::Error{unsupported} for a pin that is only a
+// fingerprint.
+enum class Interaction { batch, interactive };
+std::vector<std::string> openssh_arguments(const Target& target, Interaction interaction);
+
+// As run_over_session. Throws base::Error{unreachable} also when the client itself says it could not connect or log in:
+// it then exits with 255 before any output.
+CommandOutcome run_over_openssh(const Target& target, const CommandRequest& request, OutputSink& sink,
+                                const CancelSignal& abort);
+
+}  // namespace muster::ssh
