@@ -1,0 +1,123 @@
+#include "cli/arguments.h"
+
+#include <algorithm>
+
+#include <boost/program_options.hpp>
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace muster::cli {
+namespace {
+
+namespace po = boost::program_options;
+using base::Code;
+using base::Error;
+
+constexpr const char* kWord = "word";
+constexpr const char* kNoValue = "\x01";  // an optional value that was not given
+
+po::options_description describe(const CommandRow& command) {
+  po::options_description description;
+  auto add = description.add_options();
+  for (const OptionRow& row : option_rows()) {
+    if ((row.commands & command.bit) == 0) continue;
+    const std::string names = std::string(row.name) + (row.letter == 0 ? "" : std::string(",") + row.letter);
+    switch (row.takes) {
+      case Takes::nothing:
+        add(names.c_str(), "");
+        break;
+      case Takes::value:
+      case Takes::list:
+        add(names.c_str(), po::value<std::vector<std::string>>());
+        break;
+      case Takes::optional_value:
+        add(names.c_str(), po::value<std::vector<std::string>>()->implicit_value({kNoValue}, ""));
+        break;
+    }
+  }
+  add(kWord, po::value<std::vector<std::string>>());
+  return description;
+}
+
+// Words that belong to muster before those of the other side's command begin.
+std::size_t own_words(const CommandRow& command) { return (command.bit & (kRun | kSsh)) != 0 ? 1 : SIZE_MAX; }
+
+std::string mend_message(const CommandRow& command, const std::string& text) {
+  const std::string hint =
+      (command.bit & (kRun | kSsh)) != 0
+          ? fmt::format("; what belongs to the remote command goes after `--` (muster {} {})", command.name,
+                        command.name == "run" ? "PATTERN -- COMMAND..." : "HOST -- COMMAND...")
+          : fmt::format("; see muster {} --help", command.name);
+  return text + hint;
+}
+
+void check_placement(const CommandRow& command, const po::option& option, bool separator_given, Arguments& arguments) {
+  if (separator_given || arguments.words.size() <= own_words(command)) return;
+  const std::string& written = option.original_tokens.empty() ? option.string_key : option.original_tokens.front();
+  if (!written.starts_with("--"))
+    throw Error(Code::usage, mend_message(command, fmt::format("option {} after the remote command", written)));
+  arguments.notes.push_back(
+      fmt::format("{} is read as muster's option; put -- before the command to pass it on", written));
+}
+
+void add_option(const CommandRow& command, const po::option& option, Arguments& arguments) {
+  const OptionRow& row = *find_option(option.string_key);
+  auto& values = arguments.options[option.string_key];
+  for (const auto& value : option.value)
+    if (value != kNoValue) values.push_back(value);
+  // One that takes a single value: later wins.
+  if (row.takes != Takes::list && values.size() > 1) values.erase(values.begin(), values.end() - 1);
+  static_cast<void>(command);
+}
+
+}  // namespace
+
+Arguments parse_arguments(const CommandRow& command, int argc, const char* const* argv) {
+  std::vector<std::string> before(argv + 1, argv + argc), after;
+  const auto separator = std::find(before.begin(), before.end(), "--");
+  const bool separator_given = separator != before.end();
+  if (separator_given) {
+    after.assign(separator + 1, before.end());
+    before.erase(separator, before.end());
+  }
+  const auto description = describe(command);
+  const auto positional = po::positional_options_description().add(kWord, -1);
+  Arguments arguments;
+  try {
+    namespace style = po::command_line_style;
+    const auto parsed = po::command_line_parser(before)
+                            .options(description)
+                            .positional(positional)
+                            .style(style::unix_style & ~style::allow_guessing)
+                            .run();
+    for (const auto& option : parsed.options) {
+      if (option.position_key >= 0) {
+        arguments.words.insert(arguments.words.end(), option.value.begin(), option.value.end());
+        continue;
+      }
+      check_placement(command, option, separator_given, arguments);
+      add_option(command, option, arguments);
+    }
+  } catch (const po::error& e) {
+    throw Error(Code::usage, mend_message(command, e.what()));
+  }
+  arguments.words.insert(arguments.words.end(), after.begin(), after.end());
+  return arguments;
+}
+
+std::string help_text(const CommandRow& command) {
+  std::string text =
+      fmt::format("usage: muster {} [OPTION]... {}\n\n{}\n\n", command.name, command.arguments, command.summary);
+  for (const OptionRow& row : option_rows()) {
+    if ((row.commands & command.bit) == 0) continue;
+    const std::string letter = row.letter == 0 ? "    " : fmt::format("-{}, ", row.letter);
+    const std::string value = row.takes == Takes::nothing          ? ""
+                              : row.takes == Takes::optional_value ? fmt::format("[={}]", row.value)
+                                                                   : fmt::format(" {}", row.value);
+    text += fmt::format("  {}{:<30}  {}\n", letter, fmt::format("--{}{}", row.name, value), row.help);
+  }
+  return text + fmt::format("\nOptions may stand anywhere before `--`. Whole story: man muster-{}\n", command.name);
+}
+
+}  // namespace muster::cli

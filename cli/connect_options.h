@@ -1,0 +1,22 @@
+// Settings about SSH connections, as parallel-ssh/ wants them, and secrets read from the terminal or a descriptor.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/program.h"
+#include "parallel-ssh/target_resolution.h"
+
+namespace muster::cli {
+
+// Asks for --ask-pass where it was given. Throws base::Error{usage}.
+ssh::ConnectOptions connect_options(const Program& program);
+
+// The secret of an option like --ask-pass[=FD]: nullopt if it was not given, else from the terminal, or the first line
+// of the descriptor. Throws base::Error{usage} without a terminal or for a descriptor that cannot be read.
+std::optional<std::string> asked_secret(const Program& program, std::string_view option, const std::string& prompt);
+
+// From the terminal, without echo; nullopt if there is none.
+std::optional<std::string> ask_on_terminal(const std::string& prompt);
+
+}  // namespace muster::cli

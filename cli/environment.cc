@@ -1,0 +1,50 @@
+#include "cli/environment.h"
+
+#include <array>
+#include <cstdlib>
+
+#include <pwd.h>
+#include <unistd.h>
+
+namespace muster::cli {
+namespace {
+
+const passwd* own_entry() {
+  static const passwd* const entry = ::getpwuid(::geteuid());  // NOLINT(concurrency-mt-unsafe): before other threads
+  return entry;
+}
+
+}  // namespace
+
+std::optional<std::string> environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets variables here
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return value;
+}
+
+std::string home_directory() {
+  if (const auto home = environment("HOME")) return *home;
+  const passwd* entry = own_entry();
+  return entry == nullptr ? "" : entry->pw_dir;
+}
+
+std::string user_name() {
+  const passwd* entry = own_entry();
+  return entry == nullptr ? std::to_string(::geteuid()) : entry->pw_name;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+std::string config_directory() {
+  if (const auto xdg = environment("XDG_CONFIG_HOME")) return *xdg + "/muster";
+  return home_directory() + "/.config/muster";
+}
+
+std::string temporary_directory() { return environment("TMPDIR").value_or("/tmp"); }
+
+bool on_terminal(int fd) { return ::isatty(fd) != 0; }
+
+}  // namespace muster::cli

@@ -1,0 +1,18 @@
+// The process's surroundings, read in one place: environment variables, the user, the usual directories. Called in
+// main's thread before others start.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace muster::cli {
+
+std::optional<std::string> environment(const std::string& name);  // nullopt where unset or empty
+std::string home_directory();                                     // may be empty
+std::string user_name();
+std::string host_name();
+std::string config_directory();     // $XDG_CONFIG_HOME/muster
+std::string temporary_directory();  // $TMPDIR or /tmp
+bool on_terminal(int fd);
+
+}  // namespace muster::cli

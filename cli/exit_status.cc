@@ -1,0 +1,40 @@
+#include "cli/exit_status.h"
+
+namespace muster::cli {
+
+int exit_status(base::Code code) {
+  using base::Code;
+  switch (code) {
+    case Code::usage:
+    case Code::not_found:
+      return kUsage;
+    case Code::unsupported:
+      return kUnsupported;
+    case Code::refused:
+      return kRefused;
+    case Code::busy:
+      return kBusy;
+    case Code::key:
+      return kKey;
+    case Code::corrupt:
+      return kDamage;
+    case Code::no_space:
+      return kNoSpace;
+    case Code::unreachable:
+      return kUnreachable;
+    case Code::cancelled:
+      return kInterrupted;
+    case Code::timeout:
+    case Code::io:
+      return kNothingWorked;
+  }
+  return kNothingWorked;
+}
+
+int exit_status(const ssh::FleetCounts& counts) {
+  if (counts.ok == counts.total()) return kAllWorked;
+  if (counts.ok > 0) return kPartFailed;
+  return counts.failed + counts.timeout > 0 ? kNothingWorked : kUnreachable;
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,28 @@
+// The exit statuses of cli.md, and what leads to which.
+#pragma once
+
+#include "base/error.h"
+#include "parallel-ssh/fleet.h"
+
+namespace muster::cli {
+
+enum ExitStatus : int {
+  kAllWorked = 0,
+  kNothingWorked = 1,
+  kUsage = 2,
+  kPartFailed = 3,
+  kUnsupported = 4,
+  kRefused = 5,
+  kNoRepository = 10,
+  kBusy = 11,
+  kKey = 12,
+  kDamage = 13,
+  kNoSpace = 14,
+  kUnreachable = 15,
+  kInterrupted = 130,
+};
+
+int exit_status(base::Code code);
+int exit_status(const ssh::FleetCounts& counts);
+
+}  // namespace muster::cli

@@ -1,0 +1,64 @@
+#include <filesystem>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "cli/run_output.h"
+
+namespace muster::cli {
+namespace {
+
+using ssh::HostReport;
+using ssh::Stream;
+
+class FileHost : public ssh::HostOutput {
+ public:
+  explicit FileHost(std::string path) : path_(std::move(path)) {
+    ::unlink((path_ + ".err").c_str());  // of an earlier run
+    out_ = create(path_);
+  }
+
+  void output(Stream stream, std::string_view bytes) override {
+    if (stream == Stream::err && !err_) err_ = create(path_ + ".err");
+    base::write_all((stream == Stream::out ? out_ : err_).get(), bytes);
+  }
+  void finished(const HostReport&) override {}
+
+ private:
+  static base::UniqueFd create(const std::string& path) {
+    base::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!fd) base::throw_errno("create " + path);
+    return fd;
+  }
+
+  std::string path_;
+  base::UniqueFd out_, err_;
+};
+
+class FileOutput : public ssh::RunObserver {
+ public:
+  FileOutput(const HostNames& names, std::string directory) : names_(names), directory_(std::move(directory)) {
+    std::error_code error;
+    std::filesystem::create_directories(directory_, error);
+    if (error) base::throw_errno("create " + directory_, error.value());
+  }
+
+  std::unique_ptr<ssh::HostOutput> started(std::size_t host) override {
+    return std::make_unique<FileHost>(directory_ + "/" + names_[host]);
+  }
+  void skipped(const HostReport&) override {}
+
+ private:
+  const HostNames& names_;
+  std::string directory_;
+};
+
+}  // namespace
+
+std::unique_ptr<ssh::RunObserver> file_output(const HostNames& names, const std::string& directory) {
+  return std::make_unique<FileOutput>(names, directory);
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,43 @@
+// What `run` and `ping` share: the engines a run needs, put together from the settings, and the way a run ends.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/fleet_selection.h"
+#include "cli/program.h"
+#include "cli/run_output.h"
+#include "cli/run_record.h"
+#include "parallel-ssh/host_runner.h"
+
+namespace muster::cli {
+
+class FleetRun {
+ public:
+  FleetRun(const Program& program, const FleetSelection& selection);
+
+  using Task = std::function<ssh::HostReport(const ssh::HostRunner& runner, const ssh::Target& target, std::size_t host,
+                                             ssh::OutputSink& sink)>;
+  // Runs `task` on all hosts, shown by `output` (may be nullptr), and closes the run: `before_closing` first, then the
+  // count,
+  // --save-failed, the summary of --json. Returns the exit status.
+  int execute(const Task& task, ssh::RunObserver* output, const std::function<void()>& before_closing = {});
+
+ private:
+  ssh::FleetOptions options() const;
+  void announce_interrupts();
+  int close(const ssh::FleetCounts& counts, std::chrono::milliseconds took);
+
+  const Program& program_;
+  const FleetSelection& selection_;
+  RunRecord record_;
+  ssh::CancelSignal abort_;
+  ssh::KeyStore keys_;
+  ssh::HostKeyCheck host_keys_;
+  ssh::Connector connector_;
+  ssh::HostRunner runner_;
+};
+
+}  // namespace muster::cli

@@ -1,0 +1,90 @@
+#include "cli/fleet_selection.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "cli/connect_options.h"
+#include "cli/environment.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+
+std::vector<std::string> default_inventories() {
+  return {"./inventory.yaml", config_directory() + "/inventory.yaml", "/etc/muster/inventory.yaml"};
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const auto& part : parts) text += (text.empty() ? "" : ",") + part;
+  return text;
+}
+
+ssh::SshConfig load_ssh_config(const Program& program) {
+  using Kind = ssh::ConfigSource::Kind;
+  using Presence = ssh::ConfigSource::Presence;
+  const ssh::LocalFacts facts{.home = home_directory(),
+                              .user = user_name(),
+                              .host_name = host_name(),
+                              .uid = ::getuid(),
+                              .environment = [](const std::string& name) { return environment(name); }};
+  if (const auto file = program.settings.text("ssh-config")) {
+    if (*file == "none") return ssh::SshConfig::load(program.ctx, {}, facts);
+    return ssh::SshConfig::load(program.ctx, {{*file, Kind::user, Presence::required}}, facts);
+  }
+  return ssh::SshConfig::load(program.ctx,
+                              {{home_directory() + "/.ssh/config", Kind::user, Presence::optional},
+                               {"/etc/ssh/ssh_config", Kind::system, Presence::optional}},
+                              facts);
+}
+
+}  // namespace
+
+std::vector<std::string> inventory_sources(const Settings& settings) {
+  if (auto named = settings.list("inventory"); !named.empty()) return named;
+  for (const auto& file : default_inventories())
+    if (::access(file.c_str(), F_OK) == 0) return {file};
+  throw Error(Code::usage,
+              "no inventory: name one with -i or MUSTER_INVENTORY, or write ./inventory.yaml "
+              "(muster-inventory(5) shows how)");
+}
+
+inventory::Inventory load_inventory(const Program& program) {
+  const bool strict = program.settings.flag("ansible-strict");
+  return inventory::load(
+      program.ctx, inventory_sources(program.settings),
+      {.dialect = strict ? inventory::Dialect::ansible_strict : inventory::Dialect::muster, .all_problems = nullptr});
+}
+
+FleetSelection::FleetSelection(const Program& program, const std::string& pattern)
+    : inventory_(load_inventory(program)),
+      selection_(inventory::select(program.ctx, inventory_, pattern, joined(program.settings.list("limit")))),
+      config_(load_ssh_config(program)),
+      resolution_(connect_options(program), config_, [this](const std::string& name) {
+        const auto host = inventory_.find_host(name);
+        return host ? std::optional(inventory::connection_facts(inventory_, *host)) : std::nullopt;
+      }) {
+  for (const auto host : selection_.hosts) names_.push_back(inventory_.host_name(host));
+  if (selection_.implicit_localhost) names_.emplace_back("localhost");
+  if (const auto expected = program.settings.integer("expect", 0, 1'000'000'000);
+      expected && static_cast<std::size_t>(*expected) != size())
+    throw Error(Code::refused,
+                fmt::format("{} hosts match, not the {} of --expect; nothing was started", size(), *expected));
+  // Every mistake in the variables is found before anything starts; targets are made again when their turn comes, so
+  // that memory does not follow the fleet.
+  for (std::size_t host = 0; host < size(); ++host) target(host);
+}
+
+inventory::ConnectionFacts FleetSelection::facts(std::size_t host) const {
+  if (host < selection_.hosts.size()) return inventory::connection_facts(inventory_, selection_.hosts[host]);
+  inventory::ConnectionFacts localhost;
+  localhost.name = "localhost";
+  return localhost;
+}
+
+ssh::Target FleetSelection::target(std::size_t host) const { return resolution_.resolve(facts(host)); }
+
+}  // namespace muster::cli

@@ -1,0 +1,108 @@
+#include "cli/option_table.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace muster::cli {
+namespace {
+
+using enum Takes;
+
+constexpr auto kOptions = std::to_array<OptionRow>({
+    {"inventory", 'i', list, kEvery, true, "FILE|DIR", "inventory to read; several are merged, later ones win"},
+    {"limit", 'l', list, kFleet | kInventory, true, "PATTERN|@FILE", "only hosts that also match"},
+    {"ansible-strict", 0, nothing, kEvery & ~kDoctor, true, "", "read inventories and patterns as Ansible alone would"},
+    {"json", 0, nothing, kEvery, false, "", "JSON Lines on standard output (muster-json(7))"},
+    {"quiet", 'q', nothing, kEvery, false, "", "no notes, no progress, no closing count when all is well"},
+    {"verbose", 'v', nothing, kEvery, false, "", "tell more on standard error"},
+    {"no-color", 0, nothing, kEvery, true, "", "no colours (also NO_COLOR)"},
+    {"help", 'h', nothing, kEvery, false, "", "this text"},
+    {"version", 0, nothing, kEvery, false, "", "the version"},
+
+    {"fanout", 'f', value, kFleet, true, "N", "hosts at once (default: from processors and descriptors, at least 64)"},
+    {"connect-timeout", 0, value, kRemote, true, "D", "for name, TCP, key exchange and login together (10s)"},
+    {"timeout", 0, value, kRun, true, "D", "for the command on one host (none)"},
+    {"idle-timeout", 0, value, kRun, true, "D", "longest silence of the command (none)"},
+    {"keepalive", 0, value, kRun, true, "D", "silence before a host is asked for a sign of life; 3 make it dead (15s)"},
+    {"retries", 0, value, kFleet, true, "N", "more tries for a host that could not be reached (0)"},
+    {"serial", 0, value, kFleet, true, "N|P%", "in batches of so many hosts"},
+    {"max-fail", 0, value, kFleet, true, "N|P%", "start no more hosts once more than these have failed"},
+    {"expect", 0, value, kFleet, false, "N", "refuse unless exactly N hosts match"},
+    {"dry-run", 0, nothing, kRun, false, "", "print what would run where, and run nothing"},
+    {"gather", 'b', nothing, kRun, true, "", "equal output once, under the folded names of its hosts"},
+    {"no-prefix", 0, nothing, kRun, true, "", "output lines without their host's name"},
+    {"output-dir", 0, value, kRun, true, "DIR", "also each host's output into DIR/HOST and DIR/HOST.err"},
+    {"save-failed", 0, value, kFleet, true, "FILE", "names of the hosts that are not ok, for -l @FILE"},
+    {"stdin", 0, nothing, kRun, false, "", "send standard input to every host"},
+    {"script", 0, value, kRun, false, "FILE", "run a local script; words after the pattern are its arguments"},
+    {"percent", 0, nothing, kRun, true, "",
+     "replace %h (host), %a (address), %u (user), %n (number) and %% in the command"},
+    {"sudo", 0, optional_value, kRun, true, "USER", "through sudo, as root or USER"},
+    {"ask-sudo-pass", 0, optional_value, kRun, false, "FD",
+     "ask for sudo's password on the terminal, or read it from FD"},
+    {"max-rc", 0, nothing, kRun, true, "", "exit with the largest status of all hosts"},
+
+    {"user", 'u', value, kRemote, true, "NAME", "log in as NAME"},
+    {"port", 0, value, kRemote, true, "N", "connect to port N"},
+    {"key", 0, list, kRemote, true, "FILE", "private key; no other keys are tried"},
+    {"known-hosts", 0, list, kRemote, true, "FILE", "known hosts, instead of ssh's files"},
+    {"host-keys", 0, value, kRemote, true, "POLICY", "strict (default), accept-new, or none, which warns"},
+    {"transport", 0, value, kFleet, true, "T", "auto (default), libssh, or openssh"},
+    {"ssh-config", 'F', value, kRemote, true, "FILE", "instead of ~/.ssh/config and /etc/ssh/ssh_config"},
+    {"ask-pass", 0, optional_value, kFleet, false, "FD",
+     "ask for the login password on the terminal, or read it from FD"},
+
+    {"fold", 0, nothing, kInventory, false, "", "list: one line of folded names"},
+    {"graph", 0, nothing, kInventory, false, "", "list: the tree of groups"},
+    {"groups", 0, nothing, kInventory, false, "", "list: names of groups instead of hosts"},
+    {"ansible", 0, nothing, kInventory, false, "", "list: one JSON document as ansible-inventory --list"},
+    {"explain", 0, value, kInventory, false, "VAR", "show: every place that sets VAR, the one that wins last"},
+});
+
+constexpr auto kCommands = std::to_array<CommandRow>({
+    {"run", kRun, "PATTERN [--] COMMAND... | PATTERN --script FILE [ARG...]",
+     "run a command or a script on many hosts"},
+    {"ping", kPing, "PATTERN", "who answers and lets us in, how fast, and who does not and why"},
+    {"ssh", kSsh, "HOST [COMMAND...]", "a shell on one host, with what the inventory knows of it"},
+    {"inventory", kInventory, "list [PATTERN] | show HOST | check",
+     "what the inventory says, and what is wrong with it"},
+    {"doctor", kDoctor, "", "what this machine lacks, and what to do about it"},
+});
+
+}  // namespace
+
+std::span<const OptionRow> option_rows() { return kOptions; }
+std::span<const CommandRow> command_rows() { return kCommands; }
+
+const OptionRow* find_option(std::string_view name) {
+  const auto row = std::find_if(kOptions.begin(), kOptions.end(), [&](const OptionRow& o) { return o.name == name; });
+  return row == kOptions.end() ? nullptr : &*row;
+}
+
+const OptionRow* find_option(char letter) {
+  const auto row =
+      std::find_if(kOptions.begin(), kOptions.end(), [&](const OptionRow& o) { return o.letter == letter; });
+  return letter == '\0' || row == kOptions.end() ? nullptr : &*row;
+}
+
+const CommandRow* find_command(std::string_view name) {
+  const auto row =
+      std::find_if(kCommands.begin(), kCommands.end(), [&](const CommandRow& c) { return c.name == name; });
+  return row == kCommands.end() ? nullptr : &*row;
+}
+
+std::string configuration_key(const OptionRow& option) {
+  std::string key(option.name);
+  std::replace(key.begin(), key.end(), '-', '_');
+  return key;
+}
+
+std::string environment_name(const OptionRow& option) {
+  std::string name = "MUSTER_" + configuration_key(option);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return name;
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,197 @@
+// muster run: a command or a script on many hosts.
+#include <array>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "cli/connect_options.h"
+#include "cli/environment.h"
+#include "cli/exit_status.h"
+#include "cli/fleet_run.h"
+#include "parallel-ssh/output_spool.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+
+constexpr std::size_t kMaxScriptBytes = 64U << 20;
+
+// What the words and options ask for, before any host is looked at.
+struct Order {
+  ssh::RunRequest request;
+  base::UniqueFd input;  // owns request.input.fd
+  std::string shown;     // for --dry-run
+};
+
+// All that every host gets on standard input: the script, then our own standard input, in one unnamed file, because
+// hosts read it at their own pace.
+void gather_input(const std::string& script, bool with_stdin, Order& order) {
+  if (script.empty() && !with_stdin) return;
+  order.input = ssh::unnamed_file(temporary_directory());
+  base::write_all(order.input.get(), script);
+  std::array<char, 65536> piece{};
+  while (with_stdin) {
+    const ssize_t n = ::read(STDIN_FILENO, piece.data(), piece.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) base::throw_errno("read standard input");
+    if (n == 0) break;
+    base::write_all(order.input.get(), {piece.data(), static_cast<std::size_t>(n)});
+  }
+  struct stat st {};
+  if (::fstat(order.input.get(), &st) != 0) base::throw_errno("look at the input");
+  order.request.input = {order.input.get(), static_cast<std::uint64_t>(st.st_size)};
+}
+
+std::string joined_words(const std::vector<std::string>& words, std::size_t from) {
+  std::string text;
+  for (std::size_t i = from; i < words.size(); ++i) text += (i == from ? "" : " ") + words[i];
+  return text;
+}
+
+Order order_of(const Program& program) {
+  const Settings& settings = program.settings;
+  const auto& words = program.arguments.words;
+  Order order;
+  std::string script;
+  const bool with_stdin = settings.flag("stdin");
+  if (const auto file = settings.text("script")) {
+    script = base::read_file(*file, kMaxScriptBytes);
+    if (script.empty()) throw Error(Code::usage, "script " + *file + " is empty");
+    order.request.command.script = ssh::Script{.interpreter = ssh::interpreter_of(script),
+                                               .size_bytes = script.size(),
+                                               .arguments = {words.begin() + 1, words.end()}};
+    order.request.command.input_follows = with_stdin;
+    order.shown = "script " + *file + (words.size() > 1 ? " " + joined_words(words, 1) : "");
+  } else {
+    if (words.size() < 2) throw Error(Code::usage, "no command: muster run PATTERN -- COMMAND...");
+    order.request.command.command = joined_words(words, 1);
+    if (order.request.command.command.find('\0') != std::string::npos)
+      throw Error(Code::usage, "the command has a zero byte");
+    order.shown = order.request.command.command;
+  }
+  gather_input(script, with_stdin, order);
+  if (settings.given("sudo")) order.request.sudo = ssh::Sudo{settings.text("sudo").value_or("root"), false};
+  order.request.sudo_password = asked_secret(program, "ask-sudo-pass", "sudo password: ");
+  order.request.clocks.total = settings.duration("timeout");
+  order.request.clocks.idle = settings.duration("idle-timeout");
+  order.request.clocks.keepalive = settings.duration("keepalive").value_or(order.request.clocks.keepalive);
+  if (order.request.clocks.keepalive < std::chrono::milliseconds(100)) settings.reject("keepalive", "at least 0.1s");
+  return order;
+}
+
+// --percent: the placeholders of pdsh, for one host.
+std::string with_placeholders(const std::string& command, const ssh::Target& target, std::size_t host) {
+  std::string out;
+  for (std::size_t i = 0; i < command.size(); ++i) {
+    if (command[i] != '%' || i + 1 == command.size()) {
+      out += command[i];
+      continue;
+    }
+    switch (command[++i]) {
+      case 'h':
+        out += target.name;
+        break;
+      case 'a':
+        out += target.address;
+        break;
+      case 'u':
+        out += target.session.user;
+        break;
+      case 'n':
+        out += std::to_string(host);
+        break;
+      case '%':
+        out += '%';
+        break;
+      default:
+        out += {'%', command[i]};
+    }
+  }
+  return out;
+}
+
+int dry_run(const Program& program, const FleetSelection& selection, const Order& order) {
+  for (std::size_t host = 0; host < selection.size(); ++host) {
+    const ssh::Target target = selection.target(host);
+    std::string way = target.transport == ssh::Transport::openssh ? "openssh" : "libssh";
+    for (const auto& jump : target.jumps) way += " through " + jump.address;
+    const std::string command =
+        program.settings.flag("percent") ? with_placeholders(order.shown, target, host) : order.shown;
+    if (program.json()) {
+      const nlohmann::json line = {{"v", 1},
+                                   {"type", "result"},
+                                   {"host", target.name},
+                                   {"state", "plan"},
+                                   {"address", target.address},
+                                   {"port", target.session.port},
+                                   {"user", target.session.user},
+                                   {"transport", way},
+                                   {"command", command}};
+      program.console.out(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    } else {
+      program.console.out(fmt::format("{}: {}@{} port {} ({}): {}\n", target.name, target.session.user, target.address,
+                                      target.session.port, way, command));
+    }
+  }
+  if (program.json())
+    program.console.out(nlohmann::json{{"v", 1}, {"type", "summary"}, {"hosts", selection.size()}, {"exit", 0}}.dump() +
+                        "\n");
+  return kAllWorked;
+}
+
+void check_options(const Program& program) {
+  const Settings& settings = program.settings;
+  if (program.json() && settings.flag("gather") && settings.given_now("gather"))
+    throw Error(Code::usage, "--json and --gather exclude each other: each result has its whole output");
+  if (program.arguments.words.empty()) throw Error(Code::usage, "no host pattern: muster run PATTERN -- COMMAND...");
+}
+
+int run(Program& program) {
+  check_options(program);
+  const FleetSelection selection(program, program.arguments.words.front());
+  const Order order = order_of(program);
+  if (program.settings.flag("dry-run")) return dry_run(program, selection, order);
+
+  const std::string spill = temporary_directory();
+  const Settings& settings = program.settings;
+  std::unique_ptr<ssh::RunObserver> shown;
+  std::unique_ptr<GatheredOutput> gathered;
+  if (program.json()) {
+    shown = json_output(program.console, selection.names(), spill);
+  } else if (settings.flag("gather")) {
+    gathered = gathered_output(program.console, selection.names(), spill);
+  } else {
+    const Labels labels = settings.flag("no-prefix") ? Labels::hidden : Labels::shown;
+    shown = live_output(program.console, selection.names(), labels, spill);
+  }
+  std::unique_ptr<ssh::RunObserver> files;
+  if (const auto directory = settings.text("output-dir")) files = file_output(selection.names(), *directory);
+
+  std::vector<ssh::RunObserver*> observers;
+  if (files) observers.push_back(files.get());
+  observers.push_back(gathered ? gathered.get() : shown.get());
+  const auto output = all_of(observers);
+  FleetRun fleet(program, selection);
+  return fleet.execute(
+      [&](const ssh::HostRunner& runner, const ssh::Target& target, std::size_t host, ssh::OutputSink& sink) {
+        if (!settings.flag("percent")) return runner.run(target, order.request, sink);
+        ssh::RunRequest request = order.request;
+        request.command.command = with_placeholders(request.command.command, target, host);
+        return runner.run(target, request, sink);
+      },
+      output.get(),
+      [&] {
+        if (gathered) gathered->print();
+      });
+}
+
+}  // namespace
+}  // namespace muster::cli
+
+int main(int argc, char** argv) { return muster::cli::run_program("run", argc, argv, muster::cli::run); }

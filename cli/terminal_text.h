@@ -1,0 +1,26 @@
+// Makes bytes from remote hosts safe to show on a terminal: control characters, C1 controls, bidirectional overrides
+// and bytes that are no UTF-8 become visible; tabs and newlines stay. Pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace muster::cli {
+
+// ESC becomes `^[`, DEL `^?`, U+202E `<U+202E>`, a stray byte `<9B>`. A sequence cut in two by pieces would come out as
+// stray bytes: give whole lines, or pieces cut by utf8_boundary().
+std::string visible(std::string_view text);
+
+// The largest length up to which `text` does not end inside a UTF-8 sequence.
+std::size_t utf8_boundary(std::string_view text);
+
+// Decodes the sequence at the front. length 0: not UTF-8 (overlong and surrogate forms included).
+struct CodePoint {
+  char32_t value = 0;
+  std::size_t length = 0;
+};
+CodePoint decode_utf8(std::string_view text);
+
+bool is_utf8(std::string_view text);
+
+}  // namespace muster::cli
