@@ -172,7 +172,7 @@ TEST_F(Trouble, BackgroundProcessThatKeepsTheChannelDoesNotHoldTheHost) {
 
 TEST_F(Trouble, EndlessOutputEndsWithTheTimeoutInBoundedMemory) {
   use({host(good_, "web01")});
-  auto launch = command({"run", "all", "-b", "--output-dir", file("out"), "--timeout", "3s", "--", "yes"});
+  auto launch = command({"run", "all", "-b", "--output-dir", file("out"), "--timeout", "1s", "--", "yes"});
   MusterProcess process(launch);
   const auto done = process.finish();
   EXPECT_EQ(done.code, 1) << done.err.substr(0, 2000);
