@@ -12,6 +12,9 @@ namespace muster::e2e {
 namespace {
 
 constexpr std::string_view kBanner = "SSH-2.0-OpenSSH_9.2\r\n";
+// At one byte a tick this takes longer than the timeouts of the tests that wait for it.
+constexpr std::string_view kSlowBanner =
+    "SSH-2.0-OpenSSH_9.2 a server that takes its time to say hello to whoever comes\r\n";
 constexpr int kTickMs = 100;
 
 void send_text(const base::UniqueFd& fd, std::string_view text) {
@@ -103,8 +106,8 @@ void BadPeer::greet(base::UniqueFd fd) {
 void BadPeer::continue_greetings() {
   for (auto& guest : guests_) {
     if (options_.behaviour == Misbehaviour::endless_greeting) send_text(guest.fd, "please wait\r\n");
-    if (options_.behaviour == Misbehaviour::slow_banner && guest.sent < kBanner.size())
-      send_text(guest.fd, kBanner.substr(guest.sent++, 1));
+    if (options_.behaviour == Misbehaviour::slow_banner && guest.sent < kSlowBanner.size())
+      send_text(guest.fd, kSlowBanner.substr(guest.sent++, 1));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/durable_file.h"
@@ -22,8 +23,11 @@ EndToEnd::EndToEnd() {
 
 void EndToEnd::TearDown() {
   const std::string mark = environment_.at(4);
-  EXPECT_TRUE(wait_until([&] { return processes_with(mark).empty(); }, 2000))
-      << "left running: " << processes_with(mark).front().command;
+  wait_until([&] { return processes_with(mark).empty(); }, 2000);
+  for (const auto& left : processes_with(mark)) {
+    ADD_FAILURE() << "left running: " << left.command;
+    ::kill(left.pid, SIGKILL);
+  }
   EXPECT_EQ(listing(directory_ / "tmp"), "") << "left in the temporary directory";
 }
 
@@ -80,6 +84,15 @@ nlohmann::json result_of(const std::vector<nlohmann::json>& lines, const std::st
     if (line.is_object() && line.value("type", "") == "result" && line.value("host", "") == host) found.push_back(line);
   EXPECT_EQ(found.size(), 1U) << "results of " << host;
   return found.empty() ? nlohmann::json::object() : found.front();
+}
+
+nlohmann::json summary_of(const std::vector<nlohmann::json>& lines) {
+  std::size_t summaries = 0;
+  for (const auto& line : lines) summaries += line.is_object() && line.value("type", "") == "summary" ? 1U : 0U;
+  EXPECT_EQ(summaries, 1U);
+  if (lines.empty() || !lines.back().is_object()) return nlohmann::json::object();
+  EXPECT_EQ(lines.back().value("type", ""), "summary") << "the summary is the last line";
+  return lines.back();
 }
 
 std::string told(const Finished& finished) {

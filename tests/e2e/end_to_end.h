@@ -56,6 +56,8 @@ std::string program(const std::string& name);
 std::vector<nlohmann::json> json_lines(const std::string& text);
 // The one result of `host`; fails the test if there is not exactly one.
 nlohmann::json result_of(const std::vector<nlohmann::json>& lines, const std::string& host);
+// The last line, which is to be the only summary; fails the test if it is not.
+nlohmann::json summary_of(const std::vector<nlohmann::json>& lines);
 
 // For messages: what a program did.
 std::string told(const Finished& finished);

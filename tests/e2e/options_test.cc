@@ -78,7 +78,7 @@ TEST_F(Options, DeathBySignalIsToldApart) {
   const auto result = result_of(json_lines(done.out), "web01");
   EXPECT_EQ(result.value("state", ""), "failed");
   EXPECT_EQ(result.value("signal", ""), "KILL") << told(done);
-  EXPECT_TRUE(result["rc"].is_null());
+  EXPECT_TRUE(!result.contains("rc") || result.at("rc").is_null());
 }
 
 TEST_F(Options, LargestRemoteStatusCanBeHandedOn) {

@@ -3,18 +3,25 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 
+#include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
+
+#include "base/unique_fd.h"
 
 namespace muster::e2e {
 namespace {
 
+// Empty where the process is gone, also in the middle of reading, or is somebody else's.
 std::string content(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  char buffer[4096];
+  for (ssize_t n = 0; fd && (n = ::read(fd.get(), buffer, sizeof buffer)) > 0;)
+    text.append(buffer, static_cast<std::size_t>(n));
+  return text;
 }
 
 std::vector<pid_t> all_pids() {

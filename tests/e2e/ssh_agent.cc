@@ -30,7 +30,7 @@ KeyPair make_key(const std::string& file, const std::string& passphrase, const s
 
 SshAgent::SshAgent()
     : agent_(std::make_unique<base::ChildProcess>(
-          std::vector<std::string>{"ssh-agent", "-D", "-a", directory_ / "socket"})) {
+          std::vector<std::string>{"setpriv", "--pdeathsig", "TERM", "ssh-agent", "-D", "-a", directory_ / "socket"})) {
   if (!wait_until([&] { return std::filesystem::exists(directory_ / "socket"); }))
     throw base::Error(base::Code::unreachable, "ssh-agent does not start");
 }

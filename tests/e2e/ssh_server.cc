@@ -1,5 +1,6 @@
 #include "tests/e2e/ssh_server.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -51,9 +52,10 @@ SshServer::SshServer(Options options) : options_(std::move(options)) {
 }
 
 SshServer::~SshServer() {
+  const auto tree = process_tree(sshd_->pid());
   sshd_->signal(SIGTERM);
   sshd_->wait(std::chrono::seconds(5));
-  end_leftovers();
+  end_leftovers(tree);
 }
 
 void SshServer::write_config() const {
@@ -70,8 +72,9 @@ void SshServer::write_config() const {
 }
 
 std::vector<std::string> SshServer::command() const {
-  const std::vector<std::string> sshd = {"/usr/sbin/sshd",   "-D", "-E",
-                                         directory_ / "log", "-f", directory_ / "sshd_config"};
+  // Should the test crash, the kernel ends its servers.
+  const std::vector<std::string> sshd = {"setpriv", "--pdeathsig",      "TERM", "/usr/sbin/sshd",          "-D",
+                                         "-E",      directory_ / "log", "-f",   directory_ / "sshd_config"};
   if (options_.in_namespace.empty()) return sshd;
   std::vector<std::string> words = {"unshare", "--mount", "--propagation", "private", "/bin/sh", "-euc"};
   words.push_back(options_.in_namespace + "\nexec \"$@\"");
@@ -120,9 +123,13 @@ void SshServer::freeze_sessions() const {
     if (pid != sshd_->pid()) ::kill(pid, SIGSTOP);
 }
 
-void SshServer::end_leftovers() const {
+void SshServer::end_leftovers(const std::vector<pid_t>& tree) const {
+  // Connections outlive their listener, and would go on writing to a log that is being removed.
+  for (const pid_t pid : tree)
+    if (is_running(pid)) ::kill(pid, SIGKILL);
   // What a session left in the background is no child of sshd's any more, but still has what SetEnv gave it.
   for (const auto& left : processes_with(mark_)) ::kill(left.pid, SIGKILL);
+  wait_until([&] { return std::none_of(tree.begin(), tree.end(), is_running); });
 }
 
 }  // namespace muster::e2e

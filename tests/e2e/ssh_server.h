@@ -48,7 +48,7 @@ class SshServer {
   std::vector<std::string> command() const;
   void write_config() const;
   void start();
-  void end_leftovers() const;
+  void end_leftovers(const std::vector<pid_t>& tree) const;
 
   Options options_;
   TempDir directory_;
