@@ -67,7 +67,7 @@ TEST(Variables, RepeatedPlacesMergeAndMappingsAreReplacedWhole) {
   EXPECT_EQ(value_of(inventory, "h", "x"), "2");
   const auto merged = inventory.variable(0, "m");
   ASSERT_EQ(merged->value->entries.size(), 1U);
-  EXPECT_EQ(merged->value->entries[0].first.text, "a");
+  EXPECT_EQ(merged->value->entries[0].key.text, "a");
 }
 
 TEST(Variables, LaterSourceWinsAlsoForAParentGroup) {

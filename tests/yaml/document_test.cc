@@ -31,7 +31,7 @@ std::string shape(std::string_view text) { return shape(parse(text, "f.yaml").ro
 TEST(Document, KeepsOrderQuotesAndPositions) {
   const Document document = parse("b: 1\na:\n  - 'x'\n  - {c: \"d\"}\n", "f.yaml");
   EXPECT_EQ(shape(document.root), "{b: 1, a: ['x', {c: 'd'}]}");
-  const Node& list = document.root.entries[1].second;
+  const Node& list = document.root.entries[1].value;
   EXPECT_EQ(list.items[0].at.line, 3U);
   EXPECT_EQ(list.items[0].at.column, 5U);
   EXPECT_EQ(list.items[1].find("c")->at.line, 4U);
@@ -49,7 +49,7 @@ TEST(Document, LineEndsAndByteOrderMarkDoNotMatter) {
   EXPECT_EQ(shape("\xEF\xBB\xBF"
                   "a: 1\n"),
             "{a: 1}");
-  EXPECT_EQ(parse("a: 1\r\nb: 2\r\n", "f").root.entries[1].first.at.line, 2U);
+  EXPECT_EQ(parse("a: 1\r\nb: 2\r\n", "f").root.entries[1].key.at.line, 2U);
 }
 
 TEST(Document, JsonIsYaml) {
