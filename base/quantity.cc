@@ -103,6 +103,7 @@ Share parse_share(std::string_view text, std::string_view what) {
 
 std::string format_duration(std::chrono::milliseconds duration) {
   const auto ms = duration.count();
+  if (ms < 60'000 && ms % 1000 == 0) return fmt::format("{}s", ms / 1000);
   if (ms < 10'000) return fmt::format("{:.2f}s", static_cast<double>(ms) / 1000);
   if (ms < 60'000) return fmt::format("{:.1f}s", static_cast<double>(ms) / 1000);
   if (ms < 3'600'000) return fmt::format("{}m{:02}s", ms / 60'000, ms / 1000 % 60);

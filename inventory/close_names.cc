@@ -10,19 +10,20 @@ namespace {
 constexpr std::size_t kMaxSuggestions = 3;
 constexpr std::size_t kMaxLength = 64;
 
-// Levenshtein's distance: how many characters are inserted, deleted or replaced.
+// How many characters are inserted, deleted, replaced, or swapped with their neighbour (optimal string alignment).
 std::size_t distance(std::string_view one, std::string_view other) {
-  std::vector<std::size_t> row(other.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
+  std::vector<std::size_t> before_last, last(other.size() + 1), row(other.size() + 1);
+  std::iota(last.begin(), last.end(), std::size_t{0});
   for (std::size_t i = 1; i <= one.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
+    row[0] = i;
     for (std::size_t j = 1; j <= other.size(); ++j) {
-      const std::size_t replaced = diagonal + (one[i - 1] == other[j - 1] ? 0U : 1U);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+      row[j] = std::min({last[j - 1] + (one[i - 1] == other[j - 1] ? 0U : 1U), last[j] + 1, row[j - 1] + 1});
+      const bool swapped = i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1];
+      if (swapped) row[j] = std::min(row[j], before_last[j - 2] + 1);
     }
+    before_last = std::exchange(last, row);
   }
-  return row.back();
+  return last.back();
 }
 
 }  // namespace
@@ -33,9 +34,10 @@ void CloseNames::consider(std::string_view name) {
   if (apart > allowed || std::max(name.size(), wanted_.size()) > kMaxLength) return;
   const std::size_t found = distance(wanted_, name);
   if (found > allowed || found >= wanted_.size()) return;
-  const auto place = std::find_if(best_.begin(), best_.end(), [&](const Candidate& c) { return found < c.distance; });
-  best_.insert(place, {.distance = found, .name = std::string(name)});
-  if (best_.size() > kMaxSuggestions) best_.pop_back();
+  if (!best_.empty() && found > distance_) return;
+  if (!best_.empty() && found < distance_) best_.clear();
+  distance_ = found;
+  if (best_.size() < kMaxSuggestions) best_.emplace_back(name);
 }
 
 std::string CloseNames::suggestion() const {
@@ -43,7 +45,7 @@ std::string CloseNames::suggestion() const {
   std::string text = "; did you mean ";
   for (std::size_t i = 0; i < best_.size(); ++i) {
     if (i > 0) text += i + 1 == best_.size() ? " or " : ", ";
-    text += "'" + best_[i].name + "'";
+    text += "'" + best_[i] + "'";
   }
   return text + "?";
 }

@@ -8,7 +8,8 @@
 
 namespace muster::inventory {
 
-// Keeps the best few of the names it is shown. Each costs the product of the two lengths, so it is for error paths.
+// Keeps the first few of the names that come closest. Each costs the product of the two lengths, so it is for error
+// paths.
 class CloseNames {
  public:
   explicit CloseNames(std::string_view wanted) : wanted_(wanted) {}
@@ -17,12 +18,9 @@ class CloseNames {
   std::string suggestion() const;
 
  private:
-  struct Candidate {
-    std::size_t distance;
-    std::string name;
-  };
   std::string wanted_;
-  std::vector<Candidate> best_;
+  std::size_t distance_ = 0;  // of all in best_
+  std::vector<std::string> best_;
 };
 
 }  // namespace muster::inventory

@@ -49,7 +49,7 @@ class Facts {
   std::string own_text(std::string_view name, const Assignment& found, const yaml::Node& value) const;
   void refuse_template(std::string_view name, const Assignment& found, const yaml::Node& value) const;
   [[noreturn]] static void fail(const Assignment& found, const std::string& text) {
-    throw base::Error(base::Code::usage, yaml::located(*found.file, found.entry->second.at, text));
+    throw base::Error(base::Code::usage, yaml::located(*found.file, found.entry->value.at, text));
   }
 
   const Inventory::Content& content_;
@@ -61,7 +61,7 @@ class Facts {
 // A null value leaves the variable unset, for muster as for Ansible.
 const Assignment* Facts::find(std::string_view name) const {
   const Assignment* found = find_in(layers_, content_, name);
-  return found == nullptr || found->entry->second.is_null() ? nullptr : found;
+  return found == nullptr || found->entry->value.is_null() ? nullptr : found;
 }
 
 // Ansible asks for its names in a fixed order, and takes the last that is set.
@@ -81,7 +81,7 @@ void Facts::refuse_template(std::string_view name, const Assignment& found, cons
 }
 
 std::string Facts::own_text(std::string_view name, const Assignment& found) const {
-  return own_text(name, found, found.entry->second);
+  return own_text(name, found, found.entry->value);
 }
 
 std::string Facts::own_text(std::string_view name, const Assignment& found, const yaml::Node& value) const {
@@ -97,9 +97,9 @@ std::string Facts::own_text(std::string_view name, const Assignment& found, cons
 std::optional<std::string> Facts::text(Names ansible) const {
   const Assignment* found = find_last(ansible);
   if (found == nullptr) return std::nullopt;
-  const yaml::Node& value = found->entry->second;
-  if (!value.is_scalar()) fail(*found, found->entry->first.text + " is a list or mapping; write text");
-  refuse_template(found->entry->first.text, *found, value);
+  const yaml::Node& value = found->entry->value;
+  if (!value.is_scalar()) fail(*found, found->entry->key.text + " is a list or mapping; write text");
+  refuse_template(found->entry->key.text, *found, value);
   if (value.text.empty()) return std::nullopt;
   return value.text;
 }
@@ -128,7 +128,7 @@ std::optional<std::uint16_t> Facts::port() const {
 bool Facts::flag(std::string_view name) const {
   const Assignment* found = find(name);
   if (found == nullptr) return false;
-  const yaml::Node& value = found->entry->second;
+  const yaml::Node& value = found->entry->value;
   refuse_template(name, *found, value);
   const std::string text = lower(value.text);
   if (value.is_scalar() &&
@@ -151,7 +151,7 @@ std::vector<std::string> Facts::words(std::string_view name) const {
 std::vector<std::string> Facts::list(std::string_view own) const {
   const Assignment* found = find(own);
   if (found == nullptr) return {};
-  const yaml::Node& value = found->entry->second;
+  const yaml::Node& value = found->entry->value;
   if (!value.is_sequence()) return {own_text(own, *found)};
   std::vector<std::string> items;
   for (const auto& item : value.items) items.push_back(own_text(own, *found, item));

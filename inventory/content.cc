@@ -61,7 +61,7 @@ NameId Inventory::Content::intern(std::string_view name) {
 }
 
 void Inventory::Content::assign(Scope& scope, const Entry& entry, const std::string& file) {
-  scope.assignments.push_back({.name = intern(entry.first.text), .entry = &entry, .file = &file});
+  scope.assignments.push_back({.name = intern(entry.key.text), .entry = &entry, .file = &file});
 }
 
 }  // namespace muster::inventory

@@ -10,7 +10,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "inventory/inventory.h"
@@ -20,7 +19,7 @@ namespace muster::inventory {
 
 // Variable names are numbered once, so that a lookup compares integers and not text.
 using NameId = std::uint32_t;
-using Entry = std::pair<yaml::Node, yaml::Node>;
+using yaml::Entry;
 
 struct Assignment {
   NameId name = 0;

@@ -159,7 +159,7 @@ void Reader::read_string(GroupIndex group, const Entry& entry) {
   if (!report_.strict()) return;
   Node nothing;
   nothing.at = value.at;
-  const Entry& made = content_.made_entries.emplace_back(value, nothing);
+  const Entry& made = content_.made_entries.emplace_back(Entry{.key = value, .value = nothing});
   if (key.text == "vars")
     content_.assign(content_.group_records[group].variables, made, document_.file);
   else if (key.text == "children")
@@ -180,10 +180,10 @@ void Reader::unknown_key(GroupIndex group, const Entry& entry) {
 
 void Reader::read_vars(GroupIndex group, const Node& vars) {
   for (const auto& entry : vars.entries) {
-    if (entry.first.is_null())
-      report_.error(at(entry.first), "a variable without a name; write one before the colon");
-    else if (entry.first.text == "ansible_group_priority")
-      read_priority(group, entry.second);
+    if (entry.key.is_null())
+      report_.error(at(entry.key), "a variable without a name; write one before the colon");
+    else if (entry.key.text == "ansible_group_priority")
+      read_priority(group, entry.value);
     else
       content_.assign(content_.group_records[group].variables, entry, document_.file);
   }
@@ -214,7 +214,7 @@ void Reader::read_child(GroupIndex group, const Entry& entry) {
 }
 
 void Reader::read_host(GroupIndex group, const Entry& entry) {
-  const Node& key = entry.first;
+  const Node& key = entry.key;
   if (!check_name(key, "host") || !check_host_value(entry)) return;
   const HostKey split = split_host_key(key.text, report_.dialect());
   const bool bad_port = split.port && (*split.port == 0 || *split.port > 65535);
@@ -255,27 +255,27 @@ const Entry* Reader::port_entry(const Node& key, std::uint32_t port) {
   name.text = "ansible_port";
   value.text = std::to_string(port);
   name.at = value.at = key.at;
-  return &content_.made_entries.emplace_back(std::move(name), std::move(value));
+  return &content_.made_entries.emplace_back(Entry{.key = std::move(name), .value = std::move(value)});
 }
 
 void Reader::add_host(GroupIndex group, const std::string& name, const Entry& entry, const Entry* port) {
   const std::size_t before = content_.hosts.size();
-  const HostIndex host = content_.add_host(name, at(entry.first));
+  const HostIndex host = content_.add_host(name, at(entry.key));
   const bool fresh = content_.hosts.size() > before;
   content_.add_member(group, host);
   Scope* scope = &content_.hosts[host].variables;
   if (port != nullptr && fresh)
     content_.assign(*scope, *port, document_.file);
   else if (port != nullptr)
-    report_.warn(at(entry.first),
-                 "port " + port->second.text + " of host " + quoted(name) +
+    report_.warn(at(entry.key),
+                 "port " + port->value.text + " of host " + quoted(name) +
                      " is ignored, as it counts only where the host is named first; write 'port:' below it");
   // Ansible looks for a group of this name first. In muster's dialect there is none (reconcile.h).
   if (const auto clash = content_.group_index.find(name); report_.strict() && clash != content_.group_index.end())
     scope = &content_.group_records[clash->second].variables;
-  for (const auto& variable : entry.second.entries) {
-    if (variable.first.is_null())
-      report_.error(at(variable.first), "a variable without a name; write one before the colon");
+  for (const auto& variable : entry.value.entries) {
+    if (variable.key.is_null())
+      report_.error(at(variable.key), "a variable without a name; write one before the colon");
     else
       content_.assign(*scope, variable, document_.file);
   }

@@ -66,14 +66,14 @@ Variables Inventory::variables(HostIndex host) const {
   for (const Layer& layer : layers_of(*content_, host))
     for (const Assignment& assignment : layer.scope->assignments)
       merged.insert_or_assign(std::string(content_->names[assignment.name]),
-                              Variable{.value = &assignment.entry->second, .file = assignment.file});
+                              Variable{.value = &assignment.entry->value, .file = assignment.file});
   return merged;
 }
 
 std::optional<Variable> Inventory::variable(HostIndex host, std::string_view name) const {
   const Assignment* found = find_in(layers_of(*content_, host), *content_, name);
   if (found == nullptr) return std::nullopt;
-  return Variable{.value = &found->entry->second, .file = found->file};
+  return Variable{.value = &found->entry->value, .file = found->file};
 }
 
 namespace {
@@ -99,9 +99,9 @@ std::vector<Setting> Inventory::explain(HostIndex host, std::string_view name) c
   for (const Layer& layer : layers_of(*content_, host))
     for (const Assignment& assignment : layer.scope->assignments)
       if (content_->names[assignment.name] == name)
-        settings.push_back({.origin = {.file = *assignment.file, .at = assignment.entry->first.at},
+        settings.push_back({.origin = {.file = *assignment.file, .at = assignment.entry->key.at},
                             .scope = scope_name(*this, host, layer),
-                            .value = &assignment.entry->second});
+                            .value = &assignment.entry->value});
   return settings;
 }
 

@@ -102,8 +102,8 @@ void VarsFiles::read_file(const std::string& path, Scope& scope) {
     return report_.error({.file = path, .at = document->root.at},
                          "a file of variables is a mapping; write 'NAME: VALUE'");
   for (const auto& entry : document->root.entries) {
-    if (entry.first.is_null())
-      report_.error({.file = path, .at = entry.first.at}, "a variable without a name; write one before the colon");
+    if (entry.key.is_null())
+      report_.error({.file = path, .at = entry.key.at}, "a variable without a name; write one before the colon");
     else
       content_.assign(scope, entry, document->file);
   }

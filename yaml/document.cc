@@ -15,7 +15,7 @@ namespace {
 
 using base::Code;
 using base::Error;
-using Entries = std::vector<std::pair<Node, Node>>;
+using Entries = std::vector<Entry>;
 
 constexpr std::string_view kCoreTagPrefix = "tag:yaml.org,2002:";
 
@@ -180,7 +180,8 @@ Node Builder::read_mapping(std::size_t depth) {
   node.kind = Node::Kind::mapping;
   for (const yaml_event_t* event = &reader_.next(); event->type != YAML_MAPPING_END_EVENT; event = &reader_.next()) {
     Node key = read_key(*event, depth + 1);
-    node.entries.emplace_back(std::move(key), read(reader_.next(), depth + 1));
+    Node value = read(reader_.next(), depth + 1);
+    node.entries.push_back({.key = std::move(key), .value = std::move(value)});
   }
   node.entries = merged(std::move(node.entries));
   return node;
@@ -211,13 +212,13 @@ bool is_merge(const Node& key) {
 class KeyedEntries {
  public:
   // The entry that was there before, as it was, or nothing.
-  std::optional<Position> put(std::pair<Node, Node> entry) {
-    const auto [place, fresh] = index_.try_emplace(entry.first.text, entries_.size());
+  std::optional<Position> put(Entry entry) {
+    const auto [place, fresh] = index_.try_emplace(entry.key.text, entries_.size());
     if (fresh) {
       entries_.push_back(std::move(entry));
       return std::nullopt;
     }
-    const Position before = entries_[place->second].first.at;
+    const Position before = entries_[place->second].key.at;
     entries_[place->second] = std::move(entry);
     return before;
   }
@@ -233,7 +234,7 @@ bool surely_unique(const Entries& entries) {
   if (entries.size() > 8) return false;
   for (auto one = entries.begin(); one != entries.end(); ++one)
     for (auto other = std::next(one); other != entries.end(); ++other)
-      if (one->first.text == other->first.text) return false;
+      if (one->key.text == other->key.text) return false;
   return true;
 }
 
@@ -241,8 +242,8 @@ Entries Builder::without_duplicates(Entries entries) {
   if (surely_unique(entries)) return entries;
   KeyedEntries unique;
   for (auto& entry : entries) {
-    const Position at = entry.first.at;
-    const std::string key = entry.first.text;
+    const Position at = entry.key.at;
+    const std::string key = entry.key.text;
     const auto before = unique.put(std::move(entry));
     if (!before) continue;
     const std::string what = "key '" + key + "' is written twice in one mapping, first on line " +
@@ -262,12 +263,12 @@ void Builder::gather(Node value, Entries& into) const {
 // What is written in the mapping itself wins over what `<<` brings; in a list after `<<` the earlier wins.
 Entries Builder::merged(Entries entries) {
   const auto first =
-      std::stable_partition(entries.begin(), entries.end(), [](const auto& e) { return !is_merge(e.first); });
+      std::stable_partition(entries.begin(), entries.end(), [](const auto& e) { return !is_merge(e.key); });
   Entries merges(std::make_move_iterator(first), std::make_move_iterator(entries.end()));
   entries.erase(first, entries.end());
   if (merges.empty()) return without_duplicates(std::move(entries));
   if (merges.size() > 1 && options_.duplicate_keys == DuplicateKeys::are_errors)
-    fail(merges[1].first.at, "<< is written twice in one mapping; write one with a list: << : [*a, *b]");
+    fail(merges[1].key.at, "<< is written twice in one mapping; write one with a list: << : [*a, *b]");
   Entries brought;
   for (auto& [key, value] : merges) {
     if (!value.is_sequence()) {

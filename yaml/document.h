@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace muster::yaml {
@@ -26,15 +25,17 @@ struct Limits {
   std::size_t max_nodes = 2'000'000;
 };
 
+struct Entry;
+
 struct Node {
   enum class Kind : std::uint8_t { scalar, sequence, mapping };
   Kind kind = Kind::scalar;
-  bool plain = true;        // scalars: written without quotes, so that its type is resolved from its text
-  Position at;              // for what an alias or `<<` brought in: where it was written, not where it is used
-  std::string tag;          // as resolved by the parser; empty where none was written
-  std::string text;         // scalars only
-  std::vector<Node> items;  // sequences
-  std::vector<std::pair<Node, Node>> entries;  // mappings: what `<<` brought in, then as written. Keys are scalars
+  bool plain = true;           // scalars: written without quotes, so that its type is resolved from its text
+  Position at;                 // for what an alias or `<<` brought in: where it was written, not where it is used
+  std::string tag;             // as resolved by the parser; empty where none was written
+  std::string text;            // scalars only
+  std::vector<Node> items;     // sequences
+  std::vector<Entry> entries;  // mappings: what `<<` brought in, then as written
 
   bool is_scalar() const { return kind == Kind::scalar; }
   bool is_mapping() const { return kind == Kind::mapping; }
@@ -43,6 +44,11 @@ struct Node {
   bool is_null() const;
   // The value of the entry whose key is the scalar `key`, or nullptr. Linear.
   const Node* find(std::string_view key) const;
+};
+
+struct Entry {
+  Node key;  // a scalar
+  Node value;
 };
 
 enum class DuplicateKeys { are_errors, last_wins };
