@@ -22,6 +22,12 @@ void send_text(const base::UniqueFd& fd, std::string_view text) {
   [[maybe_unused]] const auto sent = ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+// A close would reset the connection if the client's banner is there unread, and the text might be lost with it.
+void say_and_end(const base::UniqueFd& fd, std::string_view text) {
+  send_text(fd, text);
+  ::shutdown(fd.get(), SHUT_WR);
+}
+
 void reset_connection(base::UniqueFd fd) {
   const linger now{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -87,11 +93,14 @@ void BadPeer::greet(base::UniqueFd fd) {
     case Misbehaviour::resets:
       return reset_connection(std::move(fd));
     case Misbehaviour::too_many_startups:
-      return send_text(fd, "Exceeded MaxStartups\r\n");
+      say_and_end(fd, "Exceeded MaxStartups\r\n");
+      break;
     case Misbehaviour::penalises:
-      return send_text(fd, "Not allowed at this time\r\n");
+      say_and_end(fd, "Not allowed at this time\r\n");
+      break;
     case Misbehaviour::no_ssh:
-      return send_text(fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
+      say_and_end(fd, "HTTP/1.1 400 Bad Request\r\n\r\n");
+      break;
     case Misbehaviour::stops_after_banner:
       send_text(fd, kBanner);
       break;
