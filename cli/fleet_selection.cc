@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/connect_options.h"
 #include "cli/environment.h"
+#include "parallel-ssh/host_key.h"
 
 namespace muster::cli {
 namespace {
@@ -59,6 +60,16 @@ inventory::Inventory load_inventory(const Program& program) {
       {.dialect = strict ? inventory::Dialect::ansible_strict : inventory::Dialect::muster, .all_problems = nullptr});
 }
 
+void check_host_keys(const inventory::Inventory& inventory, inventory::HostIndex host) {
+  try {
+    for (const auto& key : inventory::connection_facts(inventory, host).host_keys) ssh::parse_host_key(key);
+  } catch (const Error& e) {
+    const auto variable = inventory.variable(host, "host_key");
+    if (!variable || e.code() != Code::usage || std::string_view(e.what()).starts_with(*variable->file)) throw;
+    throw Error(Code::usage, yaml::located(*variable->file, variable->value->at, e.what()));
+  }
+}
+
 FleetSelection::FleetSelection(const Program& program, const std::string& pattern)
     : inventory_(load_inventory(program)),
       selection_(inventory::select(program.ctx, inventory_, pattern, joined(program.settings.list("limit")))),
@@ -75,6 +86,7 @@ FleetSelection::FleetSelection(const Program& program, const std::string& patter
                 fmt::format("{} hosts match, not the {} of --expect; nothing was started", size(), *expected));
   // Every mistake in the variables is found before anything starts; targets are made again when their turn comes, so
   // that memory does not follow the fleet.
+  for (const auto host : selection_.hosts) check_host_keys(inventory_, host);
   for (std::size_t host = 0; host < size(); ++host) target(host);
 }
 

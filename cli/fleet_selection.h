@@ -18,6 +18,9 @@ namespace muster::cli {
 std::vector<std::string> inventory_sources(const Settings& settings);
 inventory::Inventory load_inventory(const Program& program);
 
+// Throws base::Error{usage}, as file:line:column, for a pinned host key that is none.
+void check_host_keys(const inventory::Inventory& inventory, inventory::HostIndex host);
+
 class FleetSelection {
  public:
   // Throws base::Error{usage} when nothing matches or a host's variables make no sense, {refused} for --expect.

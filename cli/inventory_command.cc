@@ -140,7 +140,7 @@ int check(const Program& program) {
       {.dialect = strict ? inventory::Dialect::ansible_strict : inventory::Dialect::muster, .all_problems = &problems});
   for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host) {
     try {
-      inventory::connection_facts(inventory, host);
+      check_host_keys(inventory, host);
     } catch (const Error& e) {
       problems.emplace_back(e.what());
     }

@@ -1,9 +1,9 @@
 // muster run: a command or a script on many hosts.
 #include <array>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +12,7 @@
 #include "cli/environment.h"
 #include "cli/exit_status.h"
 #include "cli/fleet_run.h"
-#include "parallel-ssh/output_spool.h"
+#include "parallel-ssh/input_source.h"
 
 namespace muster::cli {
 namespace {
@@ -21,31 +21,32 @@ using base::Code;
 using base::Error;
 
 constexpr std::size_t kMaxScriptBytes = 64U << 20;
+constexpr int kStopCheckMs = 200;
 
 // What the words and options ask for, before any host is looked at.
 struct Order {
   ssh::RunRequest request;
-  base::UniqueFd input;  // owns request.input.fd
-  std::string shown;     // for --dry-run
+  std::unique_ptr<ssh::InputSource> input;  // request.input
+  std::string shown;                        // for --dry-run
 };
 
-// All that every host gets on standard input: the script, then our own standard input, in one unnamed file, because
-// hosts read it at their own pace.
-void gather_input(const std::string& script, bool with_stdin, Order& order) {
-  if (script.empty() && !with_stdin) return;
-  order.input = ssh::unnamed_file(temporary_directory());
-  base::write_all(order.input.get(), script);
+// Carries our standard input to the hosts' until it ends.
+void carry_input(ssh::InputSource& input, Console& console, const std::stop_token& stop) {
   std::array<char, 65536> piece{};
-  while (with_stdin) {
-    const ssize_t n = ::read(STDIN_FILENO, piece.data(), piece.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) base::throw_errno("read standard input");
-    if (n == 0) break;
-    base::write_all(order.input.get(), {piece.data(), static_cast<std::size_t>(n)});
+  try {
+    while (!stop.stop_requested()) {
+      pollfd p{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+      if (::poll(&p, 1, kStopCheckMs) == 0) continue;
+      const ssize_t n = ::read(STDIN_FILENO, piece.data(), piece.size());
+      if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+      if (n < 0) base::throw_errno("read standard input");
+      if (n == 0) break;
+      input.append({piece.data(), static_cast<std::size_t>(n)});
+    }
+  } catch (const Error& e) {
+    console.err(std::string("muster run: warning: the hosts get only part of the input: ") + e.what() + "\n");
   }
-  struct stat st {};
-  if (::fstat(order.input.get(), &st) != 0) base::throw_errno("look at the input");
-  order.request.input = {order.input.get(), static_cast<std::uint64_t>(st.st_size)};
+  input.close();
 }
 
 std::string joined_words(const std::vector<std::string>& words, std::size_t from) {
@@ -75,7 +76,12 @@ Order order_of(const Program& program) {
       throw Error(Code::usage, "the command has a zero byte");
     order.shown = order.request.command.command;
   }
-  gather_input(script, with_stdin, order);
+  if (!script.empty() || with_stdin) {
+    order.input = std::make_unique<ssh::InputSource>(temporary_directory());
+    order.input->append(script);
+    if (!with_stdin) order.input->close();
+    order.request.input = order.input.get();
+  }
   if (settings.given("sudo")) order.request.sudo = ssh::Sudo{settings.text("sudo").value_or("root"), false};
   order.request.sudo_password = asked_secret(program, "ask-sudo-pass", "sudo password: ");
   order.request.clocks.total = settings.duration("timeout");
@@ -178,6 +184,9 @@ int run(Program& program) {
   observers.push_back(gathered ? gathered.get() : shown.get());
   const auto output = all_of(observers);
   FleetRun fleet(program, selection);
+  std::jthread input;
+  if (settings.flag("stdin"))
+    input = std::jthread([&](const std::stop_token& stop) { carry_input(*order.input, program.console, stop); });
   return fleet.execute(
       [&](const ssh::HostRunner& runner, const ssh::Target& target, std::size_t host, ssh::OutputSink& sink) {
         if (!settings.flag("percent")) return runner.run(target, order.request, sink);

@@ -115,7 +115,7 @@ HostReport HostRunner::ping(const Target& target, OutputSink& sink) const {
   try {
     if (!target.refusal.empty()) throw Error(Code::unsupported, target.refusal);
     if (carrier(target, report) == Transport::openssh) {
-      const CommandRequest request{.command = "exit 0", .input = {}, .sudo = {}, .clocks = {}};
+      const CommandRequest request{.command = "exit 0", .input = nullptr, .sudo = {}, .clocks = {}};
       run_over_openssh(target, request, sink, abort_);
     } else {
       sink.output(Stream::out, connect(target)->server_software());

@@ -18,7 +18,7 @@ struct RunRequest {
   // Becoming another user asked for on the command line; otherwise the inventory's `ansible_become`.
   std::optional<Sudo> sudo;
   std::optional<std::string> sudo_password;
-  InputBytes input;
+  const InputSource* input = nullptr;
   CommandClocks clocks;
 };
 

@@ -19,16 +19,15 @@ std::string InputFeed::next(std::size_t room) {
     answer_.erase(0, piece.size());
     return piece;
   }
-  if (!input_may_flow() || offset_ >= input_.size_bytes) return {};
-  std::string piece(static_cast<std::size_t>(std::min<std::uint64_t>(room, input_.size_bytes - offset_)), '\0');
-  const ssize_t n = ::pread(input_.fd, piece.data(), piece.size(), static_cast<off_t>(offset_));
-  if (n <= 0) throw base::Error(base::Code::io, "read the input to send");
-  piece.resize(static_cast<std::size_t>(n));
+  if (!input_may_flow() || input_ == nullptr) return {};
+  std::string piece = input_->read(offset_, room);
   offset_ += piece.size();
   return piece;
 }
 
-bool InputFeed::at_end() const { return answer_.empty() && input_may_flow() && offset_ >= input_.size_bytes; }
+bool InputFeed::at_end() const {
+  return answer_.empty() && input_may_flow() && (input_ == nullptr || input_->ends_at(offset_));
+}
 
 std::string InputFeed::filter_error(std::string_view bytes) {
   return dialog_ ? dialog_->filter(bytes) : std::string(bytes);

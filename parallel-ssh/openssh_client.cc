@@ -113,6 +113,8 @@ class ClientRun {
     TimePoint until = Clock::now() + std::chrono::hours(1);
     if (clocks_.total) until = std::min(until, start_ + *clocks_.total);
     if (clocks_.idle) until = std::min(until, last_output_ + *clocks_.idle);
+    if (child_.standard_input() && pending_.empty() && feed_.may_grow())
+      until = std::min(until, Clock::now() + InputFeed::kAskAgain);
     std::array<pollfd, 4> set{
         {{.fd = child_.standard_output().get(), .events = POLLIN, .revents = 0},
          {.fd = child_.standard_error().get(), .events = POLLIN, .revents = 0},

@@ -24,16 +24,39 @@ using std::chrono::milliseconds;
 
 // How long a command's output may stay open after its end, when something in the background holds it.
 constexpr milliseconds kOutputGrace{2'000};
-// How long a command that was sent SIGTERM may take to go.
+// How long a command that was sent SIGTERM through sshd may take to go before it is sent by other means,
+constexpr milliseconds kSignalGrace{300};
+// and how long these may take.
 constexpr milliseconds kTerminationGrace{1'000};
 constexpr std::size_t kInputPieceBytes = 32U << 10;
 
-// An exec channel with its callbacks and the packet pump of its session. One event a session: sessions that share one
-// see each other's errors (libssh 0.10).
+// Handles a session's packets. One event a session: sessions that share one see each other's errors (libssh 0.10).
+class PacketPump {
+ public:
+  explicit PacketPump(Session& session) : session_(session), event_(ssh_event_new()) {
+    if (event_ == nullptr || ssh_event_add_session(event_, session.handle()) != SSH_OK)
+      throw Error(Code::io, "cannot watch an ssh session");
+  }
+  PacketPump(const PacketPump&) = delete;
+  PacketPump& operator=(const PacketPump&) = delete;
+  ~PacketPump() {
+    ssh_event_remove_session(event_, session_.handle());
+    ssh_event_free(event_);
+  }
+
+  // False: the connection is lost.
+  bool step() { return ssh_event_dopoll(event_, 0) != SSH_ERROR && session_.fd() >= 0; }
+
+ private:
+  Session& session_;
+  ssh_event event_;
+};
+
+// An exec channel with its callbacks.
 class ExecChannel {
  public:
-  ExecChannel(Session& session, InputFeed& feed, OutputSink& sink)
-      : session_(session), feed_(feed), sink_(sink), channel_(ssh_channel_new(session.handle())) {
+  ExecChannel(Session& session, PacketPump& pump, InputFeed& feed, OutputSink& sink)
+      : session_(session), pump_(pump), feed_(feed), sink_(sink), channel_(ssh_channel_new(session.handle())) {
     if (channel_ == nullptr) throw Error(Code::unreachable, "cannot make a channel: " + session.error_text("lost"));
     callbacks_.userdata = this;
     callbacks_.channel_data_function = [](ssh_session, ssh_channel, void* data, uint32_t length, int is_stderr,
@@ -60,13 +83,7 @@ class ExecChannel {
   }
   ExecChannel(const ExecChannel&) = delete;
   ExecChannel& operator=(const ExecChannel&) = delete;
-  ~ExecChannel() {
-    if (event_ != nullptr) {
-      ssh_event_remove_session(event_, session_.handle());
-      ssh_event_free(event_);
-    }
-    ssh_channel_free(channel_);
-  }
+  ~ExecChannel() { ssh_channel_free(channel_); }
 
   void start(const std::string& command, const Patience& patience) {
     if (session_.drive([&] { return ssh_channel_open_session(channel_); }, SSH_AGAIN, patience, "opening a channel") !=
@@ -75,18 +92,15 @@ class ExecChannel {
     if (session_.drive([&] { return ssh_channel_request_exec(channel_, command.c_str()); }, SSH_AGAIN, patience,
                        "starting the command") != SSH_OK)
       throw Error(Code::unsupported, "server runs no commands: " + session_.error_text("refused"));
-    event_ = ssh_event_new();
-    if (event_ == nullptr || ssh_event_add_session(event_, session_.handle()) != SSH_OK)
-      throw Error(Code::io, "cannot watch an ssh session");
   }
 
   // Handles all packets that have arrived. False: the connection is lost. Throws what the sink threw.
   bool pump() {
     for (;;) {
       const auto before = received_;
-      const int rc = ssh_event_dopoll(event_, 0);
+      const bool connected = pump_.step();
       if (sink_failure_) std::rethrow_exception(sink_failure_);
-      if (rc == SSH_ERROR || session_.fd() < 0) return false;
+      if (!connected) return false;
       if (received_ == before) return true;
     }
   }
@@ -108,6 +122,9 @@ class ExecChannel {
       }
     }
   }
+
+  // Its input may grow without anything arriving from the peer.
+  bool awaits_input() const { return !input_closed_ && feed_.may_grow(); }
 
   bool has_exit() const { return outcome_.status.has_value() || !outcome_.signal.empty(); }
   bool finished() const { return closed_ || (eof_ && has_exit()); }
@@ -138,11 +155,11 @@ class ExecChannel {
   }
 
   Session& session_;
+  PacketPump& pump_;
   InputFeed& feed_;
   OutputSink& sink_;
   ssh_channel channel_;
   ssh_channel_callbacks_struct callbacks_{};
-  ssh_event event_ = nullptr;
   CommandOutcome outcome_;
   std::exception_ptr sink_failure_;
   bool eof_ = false, closed_ = false, input_closed_ = false;
@@ -180,13 +197,72 @@ class RunClocks {
   LifeSigns life_;
 };
 
-// Polls the session and the abort signal until `until`. True: the peer sent something.
-bool wait_for_peer(const Session& session, const CancelSignal& abort, bool abort_seen, TimePoint until) {
+// Polls the session, and `abort` unless that is nullptr, until `until`. True: the peer sent something.
+bool wait_for_peer(const Session& session, const CancelSignal* abort, TimePoint until) {
   const auto left = std::chrono::ceil<milliseconds>(until - Clock::now()).count();
   std::array<pollfd, 2> set{{{.fd = session.fd(), .events = session.poll_events(), .revents = 0},
-                             {.fd = abort_seen ? -1 : abort.fd(), .events = POLLIN, .revents = 0}}};
+                             {.fd = abort == nullptr ? -1 : abort->fd(), .events = POLLIN, .revents = 0}}};
   ::poll(set.data(), set.size(), static_cast<int>(std::clamp<long>(left, 0, 3'600'000)));
   return (set[0].revents & POLLIN) != 0;
+}
+
+// Follows the command to its end. Throws when it must be ended before that.
+void follow(Session& session, ExecChannel& channel, InputFeed& feed, const CommandClocks& limits,
+            const CancelSignal& abort) {
+  RunClocks clocks(limits);
+  std::optional<TimePoint> ends_by;  // its output, after its exit
+  while (!channel.finished()) {
+    channel.feed_input();
+    if (feed.refused()) throw Error(Code::key, "sudo does not take the password");
+    if (abort.raised()) throw Error(Code::cancelled, "interrupted while the command ran");
+    if (channel.has_exit() && !ends_by) ends_by = Clock::now() + kOutputGrace;
+    if (ends_by && Clock::now() >= *ends_by) return;
+    TimePoint until = clocks.next(channel.last_output(), ends_by);
+    if (channel.awaits_input()) until = std::min(until, Clock::now() + InputFeed::kAskAgain);
+    if (wait_for_peer(session, &abort, until)) clocks.heard();
+    if (!channel.pump() && !channel.finished()) {
+      if (channel.has_exit()) return;
+      throw Error(Code::unreachable, "connection lost while the command ran: " + session.error_text("closed by peer"));
+    }
+    if (!channel.finished() && clocks.check(channel.last_output())) session.ask_for_life();
+  }
+}
+
+// True: the command has ended, or the connection is gone.
+bool ended_within(Session& session, ExecChannel& channel, milliseconds patience) {
+  const TimePoint until = Clock::now() + patience;
+  while (!channel.finished() && !channel.has_exit()) {
+    if (Clock::now() >= until) return false;
+    wait_for_peer(session, nullptr, until);
+    if (!channel.pump()) return true;
+  }
+  return true;
+}
+
+// Sends SIGTERM to what this connection has started: the other children of our sshd, each with its process group.
+constexpr const char* kEndSiblings =
+    "exec sh -c 'for d in /proc/[0-9]*; do p=${d#/proc/}; [ \"$p\" = $$ ] && continue; "
+    "{ read -r s <$d/stat; } 2>/dev/null || continue; set -- ${s##*) }; "
+    "[ \"$2\" = $PPID ] && kill -TERM -$p; done'";  // no `--`: dash's kill has none
+
+class NoOutput : public OutputSink {
+ public:
+  void output(Stream, std::string_view) override {}
+};
+
+// Without a terminal a command outlives its connection. sshd passes our signal on, but not for root (it wants privilege
+// separation for that, and root's sessions have none), so that a second command may have to do it.
+void end_command(Session& session, PacketPump& pump, ExecChannel& channel) {
+  channel.terminate();
+  if (ended_within(session, channel, kSignalGrace)) return;
+  const CancelSignal never{std::stop_token()};
+  const CommandRequest request{.command = kEndSiblings, .input = nullptr, .sudo = {}, .clocks = {}};
+  InputFeed nothing(request);
+  NoOutput nowhere;
+  ExecChannel killer(session, pump, nothing, nowhere);
+  killer.start(request.command, {Clock::now() + kTerminationGrace, &never});
+  ended_within(session, killer, kTerminationGrace);
+  ended_within(session, channel, kSignalGrace);
 }
 
 }  // namespace
@@ -194,32 +270,22 @@ bool wait_for_peer(const Session& session, const CancelSignal& abort, bool abort
 CommandOutcome run_over_session(Session& session, const CommandRequest& request, OutputSink& sink,
                                 const CancelSignal& abort) {
   InputFeed feed(request);
-  RunClocks clocks(request.clocks);
-  ExecChannel channel(session, feed, sink);
+  PacketPump pump(session);
+  ExecChannel channel(session, pump, feed, sink);
   const TimePoint start_deadline = Clock::now() + request.clocks.keepalive * request.clocks.keepalives;
   channel.start(request.command, {start_deadline, &abort});
-
-  std::optional<TimePoint> ends_by;  // after its exit, or after our SIGTERM
-  bool terminated = false;
-  while (!channel.finished()) {
-    channel.feed_input();
-    if (feed.refused()) throw Error(Code::key, "sudo does not take the password");
-    if (abort.raised() && !terminated) {
-      terminated = true;
-      channel.terminate();
-      ends_by = Clock::now() + kTerminationGrace;
+  try {
+    follow(session, channel, feed, request.clocks, abort);
+  } catch (const Error& e) {
+    if (e.code() == Code::unreachable) throw;
+    try {
+      end_command(session, pump, channel);
+    } catch (const Error&) {
+      // The reason why it was to end says more than what stood in the way.
     }
-    if (channel.has_exit() && !ends_by) ends_by = Clock::now() + kOutputGrace;
-    if (ends_by && Clock::now() >= *ends_by) break;
-    if (wait_for_peer(session, abort, terminated, clocks.next(channel.last_output(), ends_by))) clocks.heard();
-    if (!channel.pump() && !channel.finished()) {
-      if (channel.has_exit()) break;
-      throw Error(Code::unreachable, "connection lost while the command ran: " + session.error_text("closed by peer"));
-    }
-    if (!channel.finished() && clocks.check(channel.last_output())) session.ask_for_life();
+    throw;
   }
   if (const std::string rest = feed.finish_error(); !rest.empty()) sink.output(Stream::err, rest);
-  if (terminated) throw Error(Code::cancelled, "interrupted while the command ran; it was sent SIGTERM");
   if (!channel.has_exit()) throw Error(Code::unreachable, "connection closed before the command's exit status came");
   channel.outcome().output_cut = !channel.finished();
   return channel.outcome();

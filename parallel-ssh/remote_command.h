@@ -14,6 +14,7 @@
 
 namespace muster::ssh {
 
+class InputSource;
 class Session;
 
 enum class Stream : std::uint8_t { out, err };
@@ -25,12 +26,6 @@ class OutputSink {
   virtual void output(Stream stream, std::string_view bytes) = 0;
 };
 
-// Bytes for the command's standard input: a file that all hosts read at their own pace.
-struct InputBytes {
-  int fd = -1;  // read with pread; kept open by its owner
-  std::uint64_t size_bytes = 0;
-};
-
 struct CommandClocks {
   std::optional<std::chrono::milliseconds> total;  // from the command's start to its end
   std::optional<std::chrono::milliseconds> idle;   // between two pieces of output
@@ -39,8 +34,8 @@ struct CommandClocks {
 };
 
 struct CommandRequest {
-  std::string command;  // one string for the login shell
-  InputBytes input;
+  std::string command;                 // one string for the login shell
+  const InputSource* input = nullptr;  // for its standard input; nullptr: that is empty
   std::optional<SudoSecret> sudo;
   CommandClocks clocks;
 };

@@ -159,6 +159,10 @@ Session::Greeting Session::greet(const Patience& patience) {
   connecting_ = true;
   // Twice: the first call finds the socket connected, the second sends our identification.
   for (int call = 0; call < 2; ++call) {
+    // A refusal may be there at once, and libssh would take it for itself.
+    const Peeked peeked = peek(socket_.get());
+    if (const auto greeting = judge(peeked.bytes); greeting && *greeting != Greeting::ssh) return *greeting;
+    if (peeked.closed) return Greeting::dropped;
     if (ssh_connect(session_) == SSH_ERROR) return Greeting::dropped;
     // libssh has just made the socket blocking; a peer that stops reading could then hold this thread in send().
     // Safe to undo: libssh sends only after poll said it can.

@@ -330,7 +330,8 @@ HostConfig SshConfig::lookup(const std::string& host, const std::optional<std::s
   config.port = port;
   if (!port && found[Keyword::port] != nullptr)
     config.port = static_cast<std::uint16_t>(std::stoi(found[Keyword::port]->values[0]));
-  if (const auto written_alias = found.text(Keyword::host_key_alias)) config.host_key_alias = lower_case(*written_alias);
+  if (const auto written_alias = found.text(Keyword::host_key_alias))
+    config.host_key_alias = lower_case(*written_alias);
   const TokenValues values(facts, host, config);
   fill_expanded(found, values, facts, config);
   config.needs_openssh = reasons_for_openssh(found);

@@ -138,6 +138,25 @@ TEST_F(Interrupt, TerminationUnwinds) {
   EXPECT_EQ(summary_of(lines).value("exit", -1), 130) << told(done);
 }
 
+// sshd passes no signals to root's sessions, so these fail where muster relies on it.
+TEST_F(Interrupt, NothingIsLeftRunningRemotely) {
+  use({host(server_, "web01")});
+  for (const bool by_timeout : {false, true}) {
+    const std::string pid_file = file(by_timeout ? "pid-timeout" : "pid-signal");
+    const std::string remote = "sleep 1000 & echo $! >" + pid_file + "; echo started; wait";
+    std::vector<std::string> words = {"run", "all"};
+    if (by_timeout) words.insert(words.end(), {"--timeout", "2s"});
+    words.insert(words.end(), {"--", remote});
+    MusterProcess process(command(words));
+    ASSERT_TRUE(process.wait_for("started")) << process.err();
+    if (!by_timeout) process.signal(SIGTERM);
+    const auto done = process.finish();
+    EXPECT_EQ(done.code, by_timeout ? 1 : 130) << told(done);
+    const pid_t sleeper = std::stoi(read(pid_file));
+    EXPECT_TRUE(wait_until([&] { return !is_running(sleeper); })) << "by timeout: " << by_timeout;
+  }
+}
+
 TEST_F(Interrupt, OpensshChildrenEndWithTheRun) {
   write(home() + "/.ssh/known_hosts", server_.known_hosts_line());
   use({host(server_, "web01")});

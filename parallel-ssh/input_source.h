@@ -1,0 +1,37 @@
+// Bytes for the standard input of many commands: a file that one thread fills while hosts read it, each at its own pace
+// and from its own position. Appending belongs to one thread, reading to any.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.h"
+
+namespace muster::ssh {
+
+class InputSource {
+ public:
+  // Keeps the bytes in an unnamed file in `directory`. Throws base::Error{io}.
+  explicit InputSource(const std::string& directory);
+
+  // Throws base::Error{io, no_space}.
+  void append(std::string_view bytes);
+  // Nothing follows.
+  void close() { closed_.store(true, std::memory_order_release); }
+
+  // At most `room` bytes from `offset` on; empty where there are none yet, or none any more (see ends_at).
+  std::string read(std::uint64_t offset, std::size_t room) const;
+  // Nothing will ever follow `offset`.
+  bool ends_at(std::uint64_t offset) const {
+    return closed_.load(std::memory_order_acquire) && offset >= size_bytes_.load(std::memory_order_acquire);
+  }
+
+ private:
+  base::UniqueFd file_;
+  std::atomic<std::uint64_t> size_bytes_ = 0;
+  std::atomic<bool> closed_ = false;
+};
+
+}  // namespace muster::ssh
