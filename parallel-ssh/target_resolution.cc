@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/quantity.h"
+#include "parallel-ssh/ssh_arguments.h"
 
 namespace muster::ssh {
 namespace {
@@ -116,7 +117,8 @@ Target TargetResolution::destination(const inventory::ConnectionFacts& facts, co
   target.session.macs = config.macs.value_or("");
   target.session.host_key_algorithms = config.host_key_algorithms.value_or("");
   target.session.public_key_algorithms = config.pubkey_accepted_algorithms.value_or("");
-  target.session.compression = config.compression.value_or(false);
+  target.session.compression =
+      first_of(parse_ssh_arguments(facts.ssh_args).compression, config.compression).value_or(false);
   target.family = config.address_family;
   target.bind_address = config.bind_address.value_or("");
   if (options_.connect_timeout)
@@ -138,7 +140,8 @@ void TargetResolution::choose_identities(Target& target, const inventory::Connec
   if (agent != "none") target.agent_socket = agent;
   std::vector<std::string> explicit_files = options_.key_files;
   if (explicit_files.empty() && facts.identity_file) explicit_files = {*facts.identity_file};
-  target.only_these_identities = !explicit_files.empty() || config.identities_only.value_or(false);
+  const auto identities_only = first_of(parse_ssh_arguments(facts.ssh_args).identities_only, config.identities_only);
+  target.only_these_identities = !explicit_files.empty() || identities_only.value_or(false);
   if (!explicit_files.empty()) {
     for (const auto& file : explicit_files) target.identity_files.push_back(expanded(file));
   } else if (config.identity_files) {
@@ -154,12 +157,14 @@ void TargetResolution::choose_host_keys(Target& target, const inventory::Connect
   target.host_key_name = config.host_key_alias.value_or(target.address);
   target.host_key_port = config.host_key_alias ? std::uint16_t{22} : target.session.port;
   target.pinned_host_keys = facts.host_keys;
+  const SshArguments arguments = parse_ssh_arguments(facts.ssh_args);
   if (options_.host_key_mode)
     target.host_key_mode = *options_.host_key_mode;
-  else if (config.strict_host_key_checking)
-    target.host_key_mode = mode_of(*config.strict_host_key_checking);
-  if (!options_.known_hosts_files.empty()) {
-    for (const auto& file : options_.known_hosts_files) target.known_hosts_files.push_back(expanded(file));
+  else if (const auto policy = first_of(arguments.strict_host_key_checking, config.strict_host_key_checking))
+    target.host_key_mode = mode_of(*policy);
+  const auto& named = options_.known_hosts_files.empty() ? arguments.known_hosts_files : options_.known_hosts_files;
+  if (!named.empty()) {
+    for (const auto& file : named) target.known_hosts_files.push_back(expanded(file));
     return;
   }
   const std::string ssh = options_.home + "/.ssh/";
@@ -174,7 +179,7 @@ void TargetResolution::choose_transport(Target& target, const inventory::Connect
                                         const HostConfig& config) const {
   std::vector<std::string> reasons = config.needs_openssh;
   if (config.forward_agent.value_or(false)) reasons.emplace_back("ForwardAgent");
-  if (!facts.ssh_args.empty()) reasons.push_back("ansible_ssh_args " + facts.ssh_args.front());
+  if (const auto asked = parse_ssh_arguments(facts.ssh_args).needs_openssh; !asked.empty()) reasons.push_back(asked);
   target.openssh_args = facts.ssh_args;
   target.ssh_config_file = options_.ssh_config_file;
   // The client sees one name only; what the other one brought is said on its command line.
