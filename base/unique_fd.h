@@ -2,6 +2,7 @@
 // Not thread-safe; the descriptor itself is as the kernel makes it.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +37,9 @@ void set_nonblocking(int fd);
 
 // Writes all of `bytes`, waiting where the descriptor is non-blocking. Throws Error{io, no_space}.
 void write_all(int fd, std::string_view bytes);
+
+// What comes from a pipe until its end. Throws Error{timeout} when that takes longer than `patience`, Error{io}.
+std::string read_to_end(int fd, std::chrono::milliseconds patience);
 
 // The whole file as text. Throws Error{not_found, io}; Error{usage} when it is larger than `limit_bytes`.
 std::string read_file(const std::string& path, std::size_t limit_bytes);

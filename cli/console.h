@@ -17,8 +17,12 @@ class Console {
   Console();
 
   void on_broken(OnBroken callback) { on_broken_ = std::move(callback); }
-  bool output_is_terminal() const { return output_is_terminal_; }
   bool error_is_terminal() const { return error_is_terminal_; }
+  // Whether what hosts print is shown with its control characters made visible there: on terminals, unless --raw.
+  bool escapes_output() const { return output_is_terminal_ && !raw_; }
+  bool escapes_error() const { return error_is_terminal_ && !raw_; }
+  // Before any other thread writes.
+  void show_raw() { raw_ = true; }
   bool broken() const { return broken_; }
 
   void out(std::string_view text);
@@ -37,6 +41,7 @@ class Console {
 
   std::mutex mutex_;
   bool output_is_terminal_, error_is_terminal_;
+  bool raw_ = false;
   bool broken_ = false;
   OnBroken on_broken_;
   std::string progress_;

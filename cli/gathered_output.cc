@@ -1,5 +1,10 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include "base/child_process.h"
+#include "base/digest.h"
+#include "base/error.h"
 #include "cli/run_output.h"
 #include "cli/terminal_text.h"
 #include "inventory/name_folding.h"
@@ -14,6 +19,7 @@ using ssh::OutputGroups;
 using ssh::OutputSpool;
 using ssh::Stream;
 
+constexpr std::chrono::seconds kDiffPatience{60};
 constexpr const char* kRule = "---------------\n";
 
 std::string label_of(const HostReport& report) {
@@ -52,19 +58,57 @@ class Gathered : public GatheredOutput {
   }
   void skipped(const HostReport&) override {}
 
-  void print() override {
-    for (const auto& group : groups_.groups()) {
+  void print(Form form) override {
+    const auto groups = groups_.groups();
+    for (const auto& group : groups) {
       std::string header = fmt::format("{} ({})", inventory::fold_names(group.hosts), group.hosts.size());
       if (!group.label.empty()) header += ": " + group.label;
       console_.out(kRule + header + "\n" + kRule);
-      show(
-          group.out, [&](std::string_view text) { console_.out(text); }, console_.output_is_terminal());
-      show(
-          group.err, [&](std::string_view text) { console_.err(text); }, console_.error_is_terminal());
+      const auto out = [&](std::string_view text) { console_.out(text); };
+      const auto err = [&](std::string_view text) { console_.err(text); };
+      if (form == Form::differences && &group != &groups.front())
+        show_text(difference(groups.front(), group), out, console_.escapes_output());
+      else
+        show(group.out, out, console_.escapes_output());
+      show(group.err, err, console_.escapes_error());
     }
   }
 
  private:
+  using Write = std::function<void(std::string_view)>;
+
+  static void show_text(const std::string& text, const Write& write, bool escaped) {
+    write(escaped ? visible(text) : text);
+  }
+
+  // A copy with a name, for diff.
+  class NamedCopy {
+   public:
+    NamedCopy(const OutputGroups& groups, const OutputGroups::Stored& stored, const std::string& directory)
+        : path_(directory + "/muster-diff-" + base::hex(base::random_bytes(8))) {
+      const base::UniqueFd file(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+      if (!file) base::throw_errno("create " + path_);
+      groups.read(stored, [&](std::string_view piece) { base::write_all(file.get(), piece); });
+    }
+    NamedCopy(const NamedCopy&) = delete;
+    NamedCopy& operator=(const NamedCopy&) = delete;
+    ~NamedCopy() { ::unlink(path_.c_str()); }
+    const std::string& path() const { return path_; }
+
+   private:
+    std::string path_;
+  };
+
+  std::string difference(const OutputGroups::Group& first, const OutputGroups::Group& other) const {
+    const NamedCopy before(groups_, first.out, spill_directory_), after(groups_, other.out, spill_directory_);
+    base::ChildProcess diff({"diff", "-a", "-u", "--label", inventory::fold_names(first.hosts), "--label",
+                             inventory::fold_names(other.hosts), "--", before.path(), after.path()});
+    diff.standard_input().reset();
+    std::string text = base::read_to_end(diff.standard_output().get(), kDiffPatience);
+    diff.wait(kDiffPatience);
+    return text;
+  }
+
   void show(const OutputGroups::Stored& stored, const std::function<void(std::string_view)>& write, bool terminal) {
     std::string held;
     char last = '\n';

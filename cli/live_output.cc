@@ -39,8 +39,8 @@ class LiveHost : public ssh::HostOutput {
  private:
   ssh::LineAssembler& assembler(Stream stream) { return stream == Stream::out ? out_ : err_; }
 
-  bool shown_on_terminal(Stream stream) const {
-    return stream == Stream::out ? console_.output_is_terminal() : console_.error_is_terminal();
+  bool escaped_on(Stream stream) const {
+    return stream == Stream::out ? console_.escapes_output() : console_.escapes_error();
   }
 
   void add_line(std::string& batch, Stream stream, const OutputSpool& head, std::string_view tail) const {
@@ -51,7 +51,7 @@ class LiveHost : public ssh::HostOutput {
       tail = joined;
     }
     batch += label_;
-    if (!shown_on_terminal(stream)) {
+    if (!escaped_on(stream)) {
       batch += tail;
     } else {
       // A carriage return at the end of a line is how some systems end lines, not an attempt to overwrite one.
@@ -73,7 +73,7 @@ class LiveHost : public ssh::HostOutput {
       add_line(line, stream, head, tail);
       return console_.err(line);
     }
-    const bool terminal = console_.output_is_terminal();
+    const bool terminal = console_.escapes_output();
     console_.out_in_pieces([&](const std::function<void(std::string_view)>& put) {
       std::string held;
       const auto show = [&](std::string_view piece) {

@@ -55,6 +55,12 @@ std::string joined_words(const std::vector<std::string>& words, std::size_t from
   return text;
 }
 
+std::string quoted_words(const std::vector<std::string>& words, std::size_t from) {
+  std::string text;
+  for (std::size_t i = from; i < words.size(); ++i) text += (i == from ? "" : " ") + ssh::quoted(words[i]);
+  return text;
+}
+
 Order order_of(const Program& program) {
   const Settings& settings = program.settings;
   const auto& words = program.arguments.words;
@@ -71,7 +77,7 @@ Order order_of(const Program& program) {
     order.shown = "script " + *file + (words.size() > 1 ? " " + joined_words(words, 1) : "");
   } else {
     if (words.size() < 2) throw Error(Code::usage, "no command: muster run PATTERN -- COMMAND...");
-    order.request.command.command = joined_words(words, 1);
+    order.request.command.command = settings.flag("argv") ? quoted_words(words, 1) : joined_words(words, 1);
     if (order.request.command.command.find('\0') != std::string::npos)
       throw Error(Code::usage, "the command has a zero byte");
     order.shown = order.request.command.command;
@@ -153,8 +159,10 @@ int dry_run(const Program& program, const FleetSelection& selection, const Order
 
 void check_options(const Program& program) {
   const Settings& settings = program.settings;
-  if (program.json() && settings.flag("gather") && settings.given_now("gather"))
-    throw Error(Code::usage, "--json and --gather exclude each other: each result has its whole output");
+  for (const char* option : {"gather", "diff"})
+    if (program.json() && settings.given_now(option))
+      throw Error(Code::usage,
+                  std::string("--json and --") + option + " exclude each other: each result has its output");
   if (program.arguments.words.empty()) throw Error(Code::usage, "no host pattern: muster run PATTERN -- COMMAND...");
 }
 
@@ -164,15 +172,17 @@ int run(Program& program) {
   const Order order = order_of(program);
   if (program.settings.flag("dry-run")) return dry_run(program, selection, order);
 
+  if (program.settings.flag("raw")) program.console.show_raw();
   const std::string spill = temporary_directory();
   const Settings& settings = program.settings;
   std::unique_ptr<ssh::RunObserver> shown;
   std::unique_ptr<GatheredOutput> gathered;
   if (program.json()) {
     shown = json_output(program.console, selection.names(), spill);
-  } else if (settings.flag("gather")) {
+  } else if (settings.flag("gather") || settings.flag("diff")) {
     gathered = gathered_output(program.console, selection.names(), spill);
-  } else {
+  }
+  if (!program.json() && (!gathered || settings.flag("live"))) {
     const Labels labels = settings.flag("no-prefix") ? Labels::hidden : Labels::shown;
     shown = live_output(program.console, selection.names(), labels, spill);
   }
@@ -181,7 +191,8 @@ int run(Program& program) {
 
   std::vector<ssh::RunObserver*> observers;
   if (files) observers.push_back(files.get());
-  observers.push_back(gathered ? gathered.get() : shown.get());
+  if (shown) observers.push_back(shown.get());
+  if (gathered) observers.push_back(gathered.get());
   const auto output = all_of(observers);
   FleetRun fleet(program, selection);
   std::jthread input;
@@ -196,7 +207,8 @@ int run(Program& program) {
       },
       output.get(),
       [&] {
-        if (gathered) gathered->print();
+        using Form = GatheredOutput::Form;
+        if (gathered) gathered->print(settings.flag("diff") ? Form::differences : Form::whole);
       });
 }
 

@@ -30,7 +30,12 @@ std::unique_ptr<ssh::RunObserver> json_output(Console& console, const HostNames&
 // Keeps equal output; print() shows it once, under folded names.
 class GatheredOutput : public ssh::RunObserver {
  public:
-  virtual void print() = 0;
+  enum class Form {
+    whole,        // every group's output
+    differences,  // of groups after the first, what diff(1) finds against the first
+  };
+  // Throws base::Error for spilled output that cannot be read, or a diff that cannot be run.
+  virtual void print(Form form) = 0;
 };
 std::unique_ptr<GatheredOutput> gathered_output(Console& console, const HostNames& names,
                                                 const std::string& spill_directory);
