@@ -115,7 +115,7 @@ std::string help_text(const CommandRow& command) {
     const std::string value = row.takes == Takes::nothing          ? ""
                               : row.takes == Takes::optional_value ? fmt::format("[={}]", row.value)
                                                                    : fmt::format(" {}", row.value);
-    text += fmt::format("  {}{:<30}  {}\n", letter, fmt::format("--{}{}", row.name, value), row.help);
+    text += fmt::format("  {}{:<34}  {}\n", letter, fmt::format("--{}{}", row.name, value), row.help);
   }
   return text + fmt::format("\nOptions may stand anywhere before `--`. Whole story: man muster-{}\n", command.name);
 }

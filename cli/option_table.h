@@ -29,7 +29,7 @@ struct OptionRow {
   Takes takes;
   CommandSet commands;
   bool configurable;       // also a key of the configuration file and a MUSTER_ variable
-  std::string_view value;  // placeholder in --help
+  std::string_view value;  // placeholder in --help; `a|b`: exactly these words
   std::string_view help;
 };
 std::span<const OptionRow> option_rows();

@@ -1,0 +1,71 @@
+#compdef muster
+# zsh completion for muster: commands, options, their values, and names of hosts and groups out of the inventory that
+# the line names. What goes wrong is silent.
+
+@TABLES@
+
+# Names of hosts, or with --groups of groups.
+_muster_names() {
+  timeout 2 ${~${(Q)words[1]}} inventory list -q $_muster_sources "$@" </dev/null 2>/dev/null
+}
+
+_muster_host() {
+  local -a hosts=(${(f)"$(_muster_names)"})
+  local expl
+  _wanted hosts expl host compadd -a hosts
+}
+
+# The last term of a host pattern.
+_muster_pattern() {
+  compset -P '*[,:]'
+  compset -P '(\\|)[&!^]'
+  if compset -P '@'; then
+    _files
+    return
+  fi
+  local -a hosts=(${(f)"$(_muster_names)"}) groups=(${(f)"$(_muster_names --groups)"})
+  _alternative 'hosts:host:compadd -a hosts' 'groups:group:compadd -a groups'
+}
+
+_muster_command() { _describe -t commands command _muster_commands; }
+
+# Reads the words before the cursor into `_muster_found` (the command and its arguments) and `_muster_sources`.
+_muster_read_words() {
+  local word value_of=''
+  for word in "${(@Q)words[2,CURRENT-1]}"; do
+    if [[ -n $value_of ]]; then
+      [[ $value_of != (-i|--inventory) ]] || _muster_sources+=(-i ${word/#\~\//$HOME/})
+      value_of=''
+    elif [[ $word == --inventory=* ]]; then
+      _muster_sources+=(-i ${word#*=})
+    elif [[ $word == -i?* ]]; then
+      _muster_sources+=(-i ${word#-i})
+    elif (( $_muster_with_value[(Ie)$word] )); then
+      value_of=$word
+    elif [[ $word != -* ]]; then
+      _muster_found+=($word)
+    fi
+  done
+}
+
+_muster() {
+  local -a _muster_found=() _muster_sources=() _muster_specs=() places=()
+  _muster_read_words
+  _muster_specs_of "$_muster_found[1]"
+  case $_muster_found[1] in
+    run) places=('2:host pattern:_muster_pattern' '3:remote command:_command_names -e' '*:argument:_files') ;;
+    ping) places=('2:host pattern:_muster_pattern') ;;
+    ssh) places=('2:host:_muster_host' '3:remote command:_command_names -e' '*:argument:_files') ;;
+    inventory)
+      places=('2:what:(list show check)')
+      case $_muster_found[2] in
+        list) places+=('3::host pattern:_muster_pattern') ;;
+        show) places+=('3:host:_muster_host') ;;
+      esac
+      ;;
+    help) places=('2:command:_muster_command') ;;
+  esac
+  _arguments -s -S : "$_muster_specs[@]" '1:command:_muster_command' "$places[@]"
+}
+
+_muster "$@"

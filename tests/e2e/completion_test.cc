@@ -1,0 +1,151 @@
+// Completion as a user sees it: an interactive shell on a terminal, keys typed, and what the line is afterwards.
+#include <filesystem>
+#include <sstream>
+
+#include "cli/option_table.h"
+#include "tests/e2e/end_to_end.h"
+#include "tests/e2e/pty_process.h"
+
+namespace muster::e2e {
+namespace {
+
+constexpr const char* kPrompt = "ready> ";
+
+class Completion : public EndToEnd, public testing::WithParamInterface<std::string> {
+ protected:
+  Completion() {
+    write(file("fleet.yaml"),
+          "web:\n  hosts: {web01: , web02: , mail7: }\nprod:\n  hosts: {db-main: }\n  vars: {user: admin}\n");
+    write(file("other.yaml"), "lab:\n  hosts: {rack9: }\n");
+    write(file("script.sh"), "true\n");
+    const std::string keep = "keep() { printf '<%s>' \"$1\" >" + file("line") + "; exit; }\n";
+    write(file(".zshrc"),
+          "PS1='" + std::string(kPrompt) + "'\nfpath=(" + build("completion") +
+              " $fpath)\nautoload -Uz compinit && compinit -u -D\nsetopt no_beep no_list_ambiguous\n" +
+              "unsetopt auto_menu\n" + keep +
+              "leave() { keep \"$BUFFER\" }\nzle -N leave\nbindkey '^I' expand-or-complete '^T' leave\n");
+    write(file("bashrc"), "PS1='" + std::string(kPrompt) + "'\n. " + build("completion/muster") + "\n" + keep +
+                              "leave() { keep \"$READLINE_LINE\"; }\nbind -x '\"\\C-t\": leave'\n" +
+                              "bind 'set bell-style none'\nbind 'set show-all-if-ambiguous off'\n");
+  }
+
+  static std::string build(const std::string& name) { return std::string(MUSTER_BUILD_DIR) + "/" + name; }
+
+  Launch shell(std::vector<std::string> argv) const {
+    Launch launch = command({});
+    launch.argv = std::move(argv);
+    launch.environment.push_back("ZDOTDIR=" + file(""));
+    launch.environment.push_back("PATH=" + build("bin") + ":/usr/local/bin:/usr/bin:/bin");
+    launch.environment.push_back("MUSTER_INVENTORY=" + file("fleet.yaml"));
+    return launch;
+  }
+
+  // What `typed` has become after a tab, without blanks at its end.
+  std::string completed(const std::string& typed) const {
+    std::filesystem::remove(file("line"));
+    PtyProcess process(shell(GetParam() == "bash"
+                                 ? std::vector<std::string>{"bash", "--noprofile", "--rcfile", file("bashrc"), "-i"}
+                                 : std::vector<std::string>{"zsh", "-d", "-i"}));
+    EXPECT_TRUE(process.wait_for(kPrompt)) << process.screen();
+    process.write(typed + "\t\x14");
+    const auto done = process.finish();
+    EXPECT_FALSE(done.late) << done.out;
+    std::string line = read(file("line"));
+    line = line.substr(1, line.rfind('>') - 1);
+    return line.substr(0, line.find_last_not_of(' ') + 1);
+  }
+};
+
+TEST_P(Completion, KnowsCommands) {
+  EXPECT_EQ(completed("muster inv"), "muster inventory");
+  EXPECT_EQ(completed("muster help do"), "muster help doctor");
+  EXPECT_EQ(completed("muster inventory ch"), "muster inventory check");
+}
+
+TEST_P(Completion, KnowsTheOptionsOfTheCommand) {
+  const std::string sign = GetParam() == "zsh" ? "=" : "";  // of options with a value
+  EXPECT_EQ(completed("muster run --idle"), "muster run --idle-timeout" + sign);
+  EXPECT_EQ(completed("muster ping --idle"), "muster ping --idle");
+  EXPECT_EQ(completed("muster --inven"), "muster --inventory" + sign);
+  EXPECT_EQ(completed("muster run all -- --idle"), "muster run all -- --idle") << "the remote command's";
+  EXPECT_EQ(completed("muster run all --gat"), "muster run all --gather");
+}
+
+TEST_P(Completion, KnowsValuesOfOptions) {
+  EXPECT_EQ(completed("muster run --host-keys acc"), "muster run --host-keys accept-new");
+  EXPECT_EQ(completed("muster run --host-keys=acc"), "muster run --host-keys=accept-new");
+  EXPECT_EQ(completed("muster ping --transport o"), "muster ping --transport openssh");
+  EXPECT_EQ(completed("muster run all --script " + file("scr")), "muster run all --script " + file("script.sh"));
+  EXPECT_EQ(completed("muster run --limit db"), "muster run --limit db-main");
+}
+
+TEST_P(Completion, KnowsHostsAndGroups) {
+  EXPECT_EQ(completed("muster run mai"), "muster run mail7");
+  EXPECT_EQ(completed("muster run -b -f 3 mai"), "muster run -b -f 3 mail7");
+  EXPECT_EQ(completed("muster ping pr"), "muster ping prod");
+  EXPECT_EQ(completed("muster ssh db"), "muster ssh db-main");
+  EXPECT_EQ(completed("muster inventory list pr"), "muster inventory list prod");
+  EXPECT_EQ(completed("muster inventory show mai"), "muster inventory show mail7");
+  EXPECT_EQ(completed("muster ssh pr"), "muster ssh pr") << "a group is no host";
+}
+
+TEST_P(Completion, KnowsTheLastTermOfAPattern) {
+  EXPECT_EQ(completed("muster run web,mai"), "muster run web,mail7");
+  EXPECT_EQ(completed("muster run web:mai"), "muster run web:mail7");
+  EXPECT_EQ(completed("muster run web01:web02:pr"), "muster run web01:web02:prod");
+  for (const std::string sign : {"&", "!", "^"})
+    EXPECT_EQ(completed("muster run 'web:" + sign + "mai").substr(0, 21), "muster run 'web:" + sign + "mail");
+  EXPECT_EQ(completed("muster run web,@" + file("fle")), "muster run web,@" + file("fleet.yaml"));
+}
+
+TEST_P(Completion, ReadsTheInventoryThatTheLineNames) {
+  EXPECT_EQ(completed("muster -i " + file("other.yaml") + " run ra"), "muster -i " + file("other.yaml") + " run rack9");
+  EXPECT_EQ(completed("muster run --inventory=" + file("other.yaml") + " la"),
+            "muster run --inventory=" + file("other.yaml") + " lab");
+}
+
+TEST_P(Completion, IsSilentWhereTheInventoryIsBroken) {
+  write(file("broken.yaml"), "web: [\n");
+  EXPECT_EQ(completed("muster run -i " + file("broken.yaml") + " we"), "muster run -i " + file("broken.yaml") + " we");
+}
+
+INSTANTIATE_TEST_SUITE_P(Shells, Completion, testing::Values("bash", "zsh"),
+                         [](const auto& instance) { return instance.param; });
+
+// Every option of the table, and no other, is offered.
+class CompletionTables : public EndToEnd {
+ protected:
+  Finished in_bash(const std::string& text) const {
+    Launch launch = command({});
+    launch.argv = {"bash", "-c", ". " + std::string(MUSTER_BUILD_DIR) + "/completion/muster; " + text};
+    return run(launch);
+  }
+};
+
+TEST_F(CompletionTables, BashOffersAllOptionsOfEachCommand) {
+  for (const auto& command : cli::command_rows()) {
+    const std::string line = "muster " + std::string(command.name) + " --";
+    const auto done = in_bash("COMP_LINE='" + line + "' COMP_POINT=" + std::to_string(line.size()) +
+                              "; _muster; printf '%s\\n' \"${COMPREPLY[@]}\"");
+    std::string expected;
+    for (const auto& option : cli::option_rows())
+      if ((option.commands & command.bit) != 0) expected += "--" + std::string(option.name) + "\n";
+    EXPECT_EQ(done.out, expected) << command.name;
+    EXPECT_EQ(done.err, "");
+  }
+}
+
+TEST_F(CompletionTables, OfferedValuesAreTaken) {
+  write(file("inventory.yaml"), "web:\n  hosts: {web01: }\n");
+  for (const std::string option : {"--host-keys", "--transport"}) {
+    const auto done = in_bash("echo ${_muster_values[" + option + "]#one of }");
+    std::istringstream words(done.out);
+    int seen = 0;
+    for (std::string word; words >> word; ++seen)
+      EXPECT_EQ(muster({"run", "web01", "--dry-run", option, word, "--", "true"}).code, 0) << option << " " << word;
+    EXPECT_EQ(seen, 3) << done.out;
+  }
+}
+
+}  // namespace
+}  // namespace muster::e2e
