@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "cli/environment.h"
 #include "cli/exit_status.h"
+#include "cli/fleet_selection.h"
 #include "cli/program.h"
 #include "inventory/inventory.h"
 #include "parallel-ssh/agent_broker.h"
@@ -87,7 +88,7 @@ Finding inventory_file(const Program& program) {
   try {
     std::vector<std::string> problems;
     const auto inventory =
-        inventory::load(program.ctx, sources, {.dialect = inventory::Dialect::muster, .all_problems = &problems});
+        inventory::load(program.ctx, sources, {.dialect = dialect_of(program), .all_problems = &problems});
     if (problems.empty())
       return {"inventory", Verdict::good, fmt::format("{}, {} hosts", sources.front(), inventory.host_count())};
     return {"inventory", Verdict::bad,

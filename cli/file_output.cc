@@ -16,15 +16,19 @@ using ssh::Stream;
 class FileHost : public ssh::HostOutput {
  public:
   explicit FileHost(std::string path) : path_(std::move(path)) {
-    ::unlink((path_ + ".err").c_str());  // of an earlier run
-    out_ = create(path_);
+    for (const auto& old : {path_, path_ + ".err"}) ::unlink(old.c_str());  // of an earlier run
   }
 
   void output(Stream stream, std::string_view bytes) override {
-    if (stream == Stream::err && !err_) err_ = create(path_ + ".err");
-    base::write_all((stream == Stream::out ? out_ : err_).get(), bytes);
+    base::UniqueFd& file = stream == Stream::out ? out_ : err_;
+    if (!file) file = create(stream == Stream::out ? path_ : path_ + ".err");
+    base::write_all(file.get(), bytes);
   }
-  void finished(const HostReport&) override {}
+
+  // A command that printed nothing has an empty file; a host that was not reached has none.
+  void finished(const HostReport& report) override {
+    if (!out_ && report.status) out_ = create(path_);
+  }
 
  private:
   static base::UniqueFd create(const std::string& path) {

@@ -12,7 +12,8 @@ namespace {
 
 RunRecord::Telling telling_of(const Program& program) {
   if (program.json()) return RunRecord::Telling::nothing;
-  return program.quiet() ? RunRecord::Telling::failures_only : RunRecord::Telling::everything;
+  if (program.quiet()) return RunRecord::Telling::failures_only;
+  return program.settings.flag("verbose") ? RunRecord::Telling::each_host : RunRecord::Telling::everything;
 }
 
 }  // namespace

@@ -53,11 +53,13 @@ std::vector<std::string> inventory_sources(const Settings& settings) {
               "(muster-inventory(5) shows how)");
 }
 
+inventory::Dialect dialect_of(const Program& program) {
+  return program.settings.flag("ansible-strict") ? inventory::Dialect::ansible_strict : inventory::Dialect::muster;
+}
+
 inventory::Inventory load_inventory(const Program& program) {
-  const bool strict = program.settings.flag("ansible-strict");
-  return inventory::load(
-      program.ctx, inventory_sources(program.settings),
-      {.dialect = strict ? inventory::Dialect::ansible_strict : inventory::Dialect::muster, .all_problems = nullptr});
+  return inventory::load(program.ctx, inventory_sources(program.settings),
+                         {.dialect = dialect_of(program), .all_problems = nullptr});
 }
 
 void check_host_keys(const inventory::Inventory& inventory, inventory::HostIndex host) {

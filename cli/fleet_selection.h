@@ -16,6 +16,7 @@ namespace muster::cli {
 // The sources named by options, variable or configuration, else the first default file that exists.
 // Throws base::Error{usage} if there is none.
 std::vector<std::string> inventory_sources(const Settings& settings);
+inventory::Dialect dialect_of(const Program& program);
 inventory::Inventory load_inventory(const Program& program);
 
 // Throws base::Error{usage}, as file:line:column, for a pinned host key that is none.

@@ -50,7 +50,18 @@ void list_json(const Program& program, const Inventory& inventory, const std::ve
   program.console.out(dump(summary(hosts.size(), kAllWorked)) + "\n");
 }
 
+// These show the whole inventory, in forms of their own.
+void check_whole(const Program& program, const std::vector<std::string>& words) {
+  for (const char* form : {"ansible", "groups", "graph"}) {
+    if (!program.settings.flag(form)) continue;
+    if (words.size() > 1 || program.settings.given("limit"))
+      throw Error(Code::usage, fmt::format("--{} shows the whole inventory: leave out the pattern and --limit", form));
+    if (program.json()) throw Error(Code::usage, fmt::format("--{} and --json exclude each other", form));
+  }
+}
+
 int list(const Program& program, const std::vector<std::string>& words) {
+  check_whole(program, words);
   if (words.size() > 2) throw Error(Code::usage, "one pattern, please: muster inventory list [PATTERN]");
   const Inventory inventory = load_inventory(program);
   const Settings& settings = program.settings;
@@ -134,10 +145,8 @@ int show(const Program& program, const std::vector<std::string>& words) {
 // Everything wrong at once, also what only shows when hosts are about to be reached.
 int check(const Program& program) {
   std::vector<std::string> problems;
-  const bool strict = program.settings.flag("ansible-strict");
-  const Inventory inventory = inventory::load(
-      program.ctx, inventory_sources(program.settings),
-      {.dialect = strict ? inventory::Dialect::ansible_strict : inventory::Dialect::muster, .all_problems = &problems});
+  const Inventory inventory = inventory::load(program.ctx, inventory_sources(program.settings),
+                                              {.dialect = dialect_of(program), .all_problems = &problems});
   for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host) {
     try {
       check_host_keys(inventory, host);

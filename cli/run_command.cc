@@ -159,6 +159,8 @@ int dry_run(const Program& program, const FleetSelection& selection, const Order
 
 void check_options(const Program& program) {
   const Settings& settings = program.settings;
+  if (settings.flag("percent") && settings.given("script"))
+    throw Error(Code::usage, "--percent is for commands, not for scripts");
   for (const char* option : {"gather", "diff"})
     if (program.json() && settings.given_now(option))
       throw Error(Code::usage,

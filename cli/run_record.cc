@@ -38,7 +38,7 @@ class RunRecord::Host : public ssh::HostOutput {
 
 RunRecord::RunRecord(Console& console, const HostNames& names, Telling telling)
     : console_(console), names_(names), telling_(telling), states_(names.size()) {
-  if (telling_ != Telling::everything || !console_.error_is_terminal()) return;
+  if (!chatty() || !console_.error_is_terminal()) return;
   ticker_ = std::jthread([this](const std::stop_token& stop) {
     std::mutex idle;
     std::condition_variable_any wake;
@@ -82,10 +82,11 @@ void RunRecord::finished(const HostReport& report) {
 void RunRecord::tell(const HostReport& report) {
   if (telling_ == Telling::nothing) return;
   const std::string& name = names_[report.host];
+  if (report.state == HostState::ok && telling_ == Telling::each_host)
+    console_.err(fmt::format("{}: ok in {}\n", name, base::format_duration(report.duration)));
   if (report.state != HostState::ok)
     console_.err(fmt::format("{}: {}: {}\n", name, ssh::name_of(report.state), visible(reason(report))));
-  if (!report.note.empty() && telling_ == Telling::everything)
-    console_.err(fmt::format("{}: note: {}\n", name, visible(report.note)));
+  if (!report.note.empty() && chatty()) console_.err(fmt::format("{}: note: {}\n", name, visible(report.note)));
 }
 
 std::string RunRecord::running() const {

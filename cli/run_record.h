@@ -18,6 +18,7 @@ namespace muster::cli {
 class RunRecord : public ssh::RunObserver {
  public:
   enum class Telling {
+    each_host,  // --verbose: also those that are ok
     everything,
     failures_only,  // --quiet
     nothing,        // --json: it is all in the results
@@ -40,6 +41,7 @@ class RunRecord : public ssh::RunObserver {
 
  private:
   class Host;
+  bool chatty() const { return telling_ == Telling::everything || telling_ == Telling::each_host; }
   void finished(const ssh::HostReport& report);
   void tell(const ssh::HostReport& report);
   void refresh_progress();

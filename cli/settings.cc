@@ -74,6 +74,10 @@ void Settings::read_file(const CommandRow& command, const std::string& path) {
       setting.off = !truth_of(value, path);
     else
       setting.values = values_of(*row, value, path);
+    // No shell has done it for them here.
+    if (row->value.find("FILE") != std::string_view::npos || row->value.find("DIR") != std::string_view::npos)
+      for (auto& text : setting.values)
+        if (text.starts_with("~/")) text.replace(0, 1, home_directory());
     settings_[std::string(row->name)] = setting;
   }
 }

@@ -82,7 +82,7 @@ std::unique_ptr<Session> Connector::connect(const base::Context& ctx, const Targ
     return session;
   } catch (const Error& e) {
     if (e.code() != Code::timeout) throw;
-    throw Error(Code::timeout,
+    throw Error(Code::unreachable,
                 std::string(e.what()) + " (connect timeout " + base::format_duration(target.connect_timeout) + ")");
   }
 }

@@ -23,7 +23,8 @@ class Connector {
   Connector(const CancelSignal& cancel, HostKeyCheck& host_keys, KeyStore& keys)
       : cancel_(cancel), host_keys_(host_keys), keys_(keys), admission_(kUnauthenticatedPerEndpoint), jumps_(cancel) {}
 
-  // Throws base::Error{unreachable, timeout, refused (host key), key (login), cancelled}. `ctx` takes warnings.
+  // Throws base::Error{unreachable (also when the time is up), refused (host key), key (login), cancelled}. `ctx` takes
+  // warnings.
   std::unique_ptr<Session> connect(const base::Context& ctx, const Target& target);
 
  private:

@@ -20,7 +20,7 @@ std::chrono::milliseconds retry_pause(int attempt) {
 
 // Another try may help. A refused key or a changed host key stays what it is, and trying it again is what sshd
 // penalises.
-bool worth_retrying(const Error& e) { return e.code() == Code::unreachable || e.code() == Code::timeout; }
+bool worth_retrying(const Error& e) { return e.code() == Code::unreachable; }
 
 // Before the command was started, whatever goes wrong means that the host was not reached.
 void judge_connection(const Error& e, HostReport& report) {
@@ -57,16 +57,25 @@ CommandRequest request_for(const Target& target, const RunRequest& run) {
 
 }  // namespace
 
-std::unique_ptr<Session> HostRunner::connect(const Target& target) const {
+template <typename Attempt>
+auto HostRunner::with_retries(const Attempt& attempt_once) const {
   for (int attempt = 0;; ++attempt) {
     try {
-      return connector_.connect(ctx_, target);
+      return attempt_once();
     } catch (const Error& e) {
       if (attempt >= retries_ || !worth_retrying(e)) throw;
     }
     const auto until = Clock::now() + retry_pause(attempt);
     pause_until(until, {until + std::chrono::seconds(1), &abort_}, "waiting to try again");
   }
+}
+
+std::unique_ptr<Session> HostRunner::connect(const Target& target) const {
+  return with_retries([&] { return connector_.connect(ctx_, target); });
+}
+
+CommandOutcome HostRunner::run_by_client(const Target& target, const CommandRequest& request, OutputSink& sink) const {
+  return with_retries([&] { return run_over_openssh(target, request, sink, abort_); });
 }
 
 Transport HostRunner::carrier(const Target& target, HostReport& report) const {
@@ -91,9 +100,9 @@ HostReport HostRunner::run(const Target& target, const RunRequest& run, OutputSi
     const CommandRequest request = request_for(target, run);
     if (carrier(target, report) == Transport::openssh) {
       try {
-        judge_outcome(run_over_openssh(target, request, sink, abort_), report);
+        judge_outcome(run_by_client(target, request, sink), report);
       } catch (const Error& e) {
-        if (e.code() == Code::unreachable || e.code() == Code::unsupported) throw;
+        if (e.code() == Code::unreachable || e.code() == Code::key || e.code() == Code::unsupported) throw;
         judge_command(e, report);
       }
       return report;
@@ -116,7 +125,7 @@ HostReport HostRunner::ping(const Target& target, OutputSink& sink) const {
     if (!target.refusal.empty()) throw Error(Code::unsupported, target.refusal);
     if (carrier(target, report) == Transport::openssh) {
       const CommandRequest request{.command = "exit 0", .input = nullptr, .sudo = {}, .clocks = {}};
-      run_over_openssh(target, request, sink, abort_);
+      run_by_client(target, request, sink);
     } else {
       sink.output(Stream::out, connect(target)->server_software());
     }

@@ -35,6 +35,9 @@ class HostRunner {
  private:
   Transport carrier(const Target& target, HostReport& report) const;
   std::unique_ptr<Session> connect(const Target& target) const;
+  CommandOutcome run_by_client(const Target& target, const CommandRequest& request, OutputSink& sink) const;
+  template <typename Attempt>
+  auto with_retries(const Attempt& attempt_once) const;
 
   const base::Context& ctx_;
   Connector& connector_;

@@ -77,7 +77,7 @@ class ClientRun {
   CommandOutcome drive(const CancelSignal& abort) {
     while (child_.standard_output() || child_.standard_error()) {
       feed_input();
-      if (feed_.refused()) throw Error(Code::key, "sudo does not take the password");
+      if (feed_.refused()) throw Error(Code::refused, "sudo does not take the password");
       check_clocks();
       wait(abort);
       take(child_.standard_output(), Stream::out);
@@ -163,10 +163,13 @@ class ClientRun {
   CommandOutcome judge(const base::ExitStatus& status) {
     if (status.signal != 0)
       throw Error(Code::unreachable, "OpenSSH's client was ended by signal " + std::to_string(status.signal));
-    if (status.code == kClientFailed && !connected_) {
+    // A command may exit with 255 too; the client always says why when it is its own.
+    if (status.code == kClientFailed && !connected_ && !reason_.empty()) {
       while (!reason_.empty() && (reason_.back() == '\n' || reason_.back() == '\r')) reason_.pop_back();
       std::replace(reason_.begin(), reason_.end(), '\n', ' ');
-      throw Error(Code::unreachable, reason_.empty() ? "OpenSSH's client could not connect" : reason_);
+      const bool refused = reason_.find("Permission denied") != std::string::npos ||
+                           reason_.find("Host key verification failed") != std::string::npos;
+      throw Error(refused ? Code::key : Code::unreachable, reason_);
     }
     release();
     return {.status = status.code, .signal = {}, .output_cut = false};

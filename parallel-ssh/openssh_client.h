@@ -18,8 +18,8 @@ namespace muster::ssh {
 enum class Interaction { batch, interactive };
 std::vector<std::string> openssh_arguments(const Target& target, Interaction interaction);
 
-// As run_over_session. Throws base::Error{unreachable} also when the client itself says it could not connect or log in:
-// it then exits with 255 before any output.
+// As run_over_session. When the client itself says that it could not connect (it then exits with 255 before any
+// output), throws base::Error{unreachable}; {key} when it could not log in or does not know the host's key.
 CommandOutcome run_over_openssh(const Target& target, const CommandRequest& request, OutputSink& sink,
                                 const CancelSignal& abort);
 

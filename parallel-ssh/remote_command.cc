@@ -213,7 +213,7 @@ void follow(Session& session, ExecChannel& channel, InputFeed& feed, const Comma
   std::optional<TimePoint> ends_by;  // its output, after its exit
   while (!channel.finished()) {
     channel.feed_input();
-    if (feed.refused()) throw Error(Code::key, "sudo does not take the password");
+    if (feed.refused()) throw Error(Code::refused, "sudo does not take the password");
     if (abort.raised()) throw Error(Code::cancelled, "interrupted while the command ran");
     if (channel.has_exit() && !ends_by) ends_by = Clock::now() + kOutputGrace;
     if (ends_by && Clock::now() >= *ends_by) return;

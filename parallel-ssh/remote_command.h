@@ -47,7 +47,7 @@ struct CommandOutcome {
 };
 
 // Runs the command and waits for its end. Throws base::Error{timeout} (total or idle), {unreachable} when the
-// connection is lost or the peer is silent, {cancelled} after sending it SIGTERM, {key} when sudo does not take the
+// connection is lost or the peer is silent, {cancelled} after sending it SIGTERM, {refused} when sudo does not take the
 // password, {unsupported} when the server refuses to run commands.
 CommandOutcome run_over_session(Session& session, const CommandRequest& request, OutputSink& sink,
                                 const CancelSignal& abort);
