@@ -19,7 +19,7 @@ std::string InputFeed::next(std::size_t room) {
     answer_.erase(0, piece.size());
     return piece;
   }
-  if (!input_may_flow() || offset_ >= input_.size_bytes) return {};
+  if (room == 0 || !input_may_flow() || offset_ >= input_.size_bytes) return {};
   std::string piece(static_cast<std::size_t>(std::min<std::uint64_t>(room, input_.size_bytes - offset_)), '\0');
   const ssize_t n = ::pread(input_.fd, piece.data(), piece.size(), static_cast<off_t>(offset_));
   if (n <= 0) throw base::Error(base::Code::io, "read the input to send");
