@@ -21,8 +21,8 @@ namespace {
 
 using base::Code;
 using base::Error;
+using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kAgentPatience{10};  // an agent may ask its user to confirm
 constexpr std::size_t kMaxMessageBytes = 256U << 10;
 constexpr char kFailure = 5;
 constexpr char kRequestIdentities = 11;
@@ -81,19 +81,23 @@ bool send_message(int fd, std::string_view message) {
   return ::send(fd, framed.data(), framed.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(framed.size());
 }
 
-base::UniqueFd connect_to(const std::string& path) {
+base::UniqueFd connect_to(const std::string& path, milliseconds patience) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) throw Error(Code::usage, "agent socket path is too long: " + path);
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   base::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // An agent that was stopped, with others queued before us, would let us connect, or send, for ever.
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(patience);
+  const timeval limit{.tv_sec = whole.count(), .tv_usec = std::chrono::microseconds(patience - whole).count()};
+  if (fd) ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     throw Error(Code::unreachable, "ssh agent at " + path + ": " + base::errno_text(errno));
   return fd;
 }
 
-std::vector<AgentKey> list_keys(int agent) {
-  const auto deadline = base::Clock::now() + kAgentPatience;
+std::vector<AgentKey> list_keys(int agent, milliseconds patience) {
+  const auto deadline = base::Clock::now() + patience;
   if (!send_message(agent, std::string(1, kRequestIdentities))) throw Error(Code::unreachable, "ssh agent hung up");
   const auto answer = receive(agent, deadline);
   if (!answer || answer->empty() || answer->front() != kIdentitiesAnswer)
@@ -115,7 +119,8 @@ std::vector<AgentKey> list_keys(int agent) {
 // The thread that answers the lines.
 class AgentBroker::Desk {
  public:
-  explicit Desk(const std::string& path) : path_(path), agent_(connect_to(path)), keys_(list_keys(agent_.get())) {
+  Desk(const std::string& path, milliseconds patience)
+      : path_(path), patience_(patience), agent_(connect_to(path, patience)), keys_(list_keys(agent_.get(), patience)) {
     wake_ = base::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_) base::throw_errno("make an event descriptor");
     thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
@@ -172,8 +177,14 @@ class AgentBroker::Desk {
     const auto request = receive(line.fd.get(), base::Clock::now() + std::chrono::seconds(1));
     if (!request || request->empty()) return false;
     if (request->front() == kRequestIdentities) return send_message(line.fd.get(), identities(line.blob));
-    if (request->front() == kSignRequest) return send_message(line.fd.get(), pass_on(*request));
+    if (request->front() == kSignRequest && key_of(*request) == line.blob)
+      return send_message(line.fd.get(), pass_on(*request));
     return send_message(line.fd.get(), std::string(1, kFailure));
+  }
+
+  static std::optional<std::string> key_of(std::string_view sign_request) {
+    sign_request.remove_prefix(1);
+    return take_string(sign_request);
   }
 
   std::string identities(const std::string& blob) const {
@@ -189,9 +200,9 @@ class AgentBroker::Desk {
 
   std::string pass_on(const std::string& request) {
     try {
-      if (!agent_) agent_ = connect_to(path_);
+      if (!agent_) agent_ = connect_to(path_, patience_);
       if (send_message(agent_.get(), request))
-        if (auto reply = receive(agent_.get(), base::Clock::now() + kAgentPatience)) return *reply;
+        if (auto reply = receive(agent_.get(), base::Clock::now() + patience_)) return *reply;
     } catch (const Error&) {
       // The agent is gone: the login fails, and the host's error says which key was tried.
     }
@@ -200,6 +211,7 @@ class AgentBroker::Desk {
   }
 
   std::string path_;
+  milliseconds patience_;
   base::UniqueFd agent_;
   std::vector<AgentKey> keys_;
   base::UniqueFd wake_;
@@ -208,7 +220,8 @@ class AgentBroker::Desk {
   std::jthread thread_;  // last: it uses all of the above
 };
 
-AgentBroker::AgentBroker(const std::string& socket_path) : desk_(std::make_unique<Desk>(socket_path)) {}
+AgentBroker::AgentBroker(const std::string& socket_path, milliseconds patience)
+    : desk_(std::make_unique<Desk>(socket_path, patience)) {}
 AgentBroker::~AgentBroker() = default;
 
 const std::vector<AgentKey>& AgentBroker::keys() const { return desk_->keys(); }

@@ -4,6 +4,7 @@
 // draft-miller-ssh-agent. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,15 +20,18 @@ struct AgentKey {
 
 class AgentBroker {
  public:
+  // How long one answer may take: an agent may ask its user to confirm.
+  static constexpr std::chrono::milliseconds kPatience{10'000};
+
   // Connects to the agent at `socket_path` and reads its list. Throws base::Error{unreachable, timeout}.
-  explicit AgentBroker(const std::string& socket_path);
+  explicit AgentBroker(const std::string& socket_path, std::chrono::milliseconds patience = kPatience);
   ~AgentBroker();
 
   // In the agent's order.
   const std::vector<AgentKey>& keys() const;
   bool holds(const std::string& blob) const;
 
-  // A socket that speaks the agent protocol and knows only the key `blob`.
+  // A socket that speaks the agent protocol, knows only the key `blob` and signs with no other.
   base::UniqueFd open_line(const std::string& blob);
 
  private:

@@ -26,8 +26,9 @@ std::string algorithms_of_type(const std::string& type) {
 
 std::string place(const KnownKey& key) { return key.file + ":" + std::to_string(key.line); }
 
-bool holds(const std::vector<KnownKey>& keys, const ServerKey& key) {
-  return std::any_of(keys.begin(), keys.end(), [&](const KnownKey& known) { return known.blob == key.blob; });
+const KnownKey* find(const std::vector<KnownKey>& keys, const ServerKey& key) {
+  const auto found = std::find_if(keys.begin(), keys.end(), [&](const KnownKey& k) { return k.blob == key.blob; });
+  return found == keys.end() ? nullptr : &*found;
 }
 
 void verify_pins(const Target& target, const ServerKey& key) {
@@ -38,7 +39,8 @@ void verify_pins(const Target& target, const ServerKey& key) {
                   ") is not the one pinned in the inventory (host_key): it changed, or is somebody else's");
 }
 
-// What is known of the target. A key of the plain name counts for its other ports too, as it does for OpenSSH.
+// What is known of the target. A key of the plain name counts for its other ports too, as it does for OpenSSH, if it is
+// the one shown: another sshd on the same host has another key, which is no change.
 HostKeys known_of(const KnownHosts& known_hosts, const Target& target) {
   HostKeys known = known_hosts.lookup(target.host_key_name, target.host_key_port);
   if (target.host_key_port == 22) return known;
@@ -85,16 +87,16 @@ bool HostKeyCheck::needs_certificate(const base::Context& ctx, const Target& tar
 }
 
 void HostKeyCheck::verify(const base::Context& ctx, const Target& target, const ServerKey& key) {
-  const HostKeys known = known_of(known_hosts(ctx, target.known_hosts_files), target);
-  if (holds(known.revoked, key))
-    throw Error(Code::refused,
-                "host key " + fingerprint(key.blob) + " is revoked (" + place(known.revoked.front()) + ")");
+  const KnownHosts& files = known_hosts(ctx, target.known_hosts_files);
+  const HostKeys known = known_of(files, target);
+  if (const KnownKey* revoked = find(known.revoked, key); revoked != nullptr)
+    throw Error(Code::refused, "host key " + fingerprint(key.blob) + " is revoked (" + place(*revoked) + ")");
   if (!target.pinned_host_keys.empty()) return verify_pins(target, key);
   if (target.host_key_mode == HostKeyMode::none) return;
-  if (holds(known.keys, key)) return;
-  if (!known.keys.empty())
+  if (find(known.keys, key) != nullptr) return;
+  if (const auto own = files.lookup(target.host_key_name, target.host_key_port).keys; !own.empty())
     throw Error(Code::refused, "host key has changed: " + known_as(target) + " shows " + fingerprint(key.blob) + " (" +
-                                   key.type + "), not the key at " + place(known.keys.front()) +
+                                   key.type + "), not the key at " + place(own.front()) +
                                    "; somebody may be in between, or it was installed anew: then remove that line "
                                    "(ssh-keygen -R '" +
                                    known_as(target) + "')");

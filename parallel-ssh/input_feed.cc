@@ -19,7 +19,7 @@ std::string InputFeed::next(std::size_t room) {
     answer_.erase(0, piece.size());
     return piece;
   }
-  if (!input_may_flow() || input_ == nullptr) return {};
+  if (room == 0 || !input_may_flow() || input_ == nullptr) return {};
   std::string piece = input_->read(offset_, room);
   offset_ += piece.size();
   return piece;

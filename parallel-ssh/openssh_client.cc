@@ -212,6 +212,7 @@ std::vector<std::string> openssh_arguments(const Target& target, Interaction int
     std::string files;
     for (const auto& file : target.known_hosts_files) files += (files.empty() ? "" : " ") + option_word(file);
     add_option(arguments, "UserKnownHostsFile=" + files);
+    add_option(arguments, "GlobalKnownHostsFile=/dev/null");  // the system's are among them, or left out on purpose
   }
   // The name the user's `Host` patterns know it by.
   arguments.insert(arguments.end(), {"--", target.ssh_config_host});

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include <unistd.h>
+
 #include "base/digest.h"
+#include "base/error.h"
 
 namespace muster::ssh {
 namespace {
@@ -19,6 +22,8 @@ OutputGroups::Stored OutputGroups::keep(const OutputSpool& spool) {
   const Stored stored{end_, spool.size_bytes()};
   if (stored.size_bytes == 0) return stored;
   if (!file_) file_ = unnamed_file(directory_);
+  // An earlier write may have stopped half-way, on a full disk.
+  if (::lseek(file_.get(), static_cast<off_t>(end_), SEEK_SET) < 0) base::throw_errno("keep output for its group");
   spool.read([&](std::string_view piece) { base::write_all(file_.get(), piece); });
   end_ += stored.size_bytes;
   return stored;
@@ -28,8 +33,12 @@ void OutputGroups::add(const std::string& host, const std::string& label, const 
                        const OutputSpool& err) {
   Key key{label, digest_of(out), digest_of(err)};
   const std::lock_guard lock(mutex_);
-  const auto [entry, is_new] = index_.try_emplace(std::move(key), groups_.size());
-  if (is_new) groups_.push_back({label, {}, keep(out), keep(err)});
+  auto entry = index_.find(key);
+  if (entry == index_.end()) {
+    // Known only once it is kept: a full disk must not leave an entry without its group.
+    groups_.push_back({label, {}, keep(out), keep(err)});
+    entry = index_.emplace(std::move(key), groups_.size() - 1).first;
+  }
   groups_[entry->second].hosts.push_back(host);
 }
 

@@ -53,7 +53,9 @@ LoadedKey load_private_key(const std::string& path, const std::optional<std::str
 
 std::optional<std::string> public_blob_of_file(const std::string& path) {
   ssh_key key = nullptr;
-  if (ssh_pki_import_pubkey_file((path + ".pub").c_str(), &key) != SSH_OK) return std::nullopt;
+  if (ssh_pki_import_pubkey_file((path + ".pub").c_str(), &key) != SSH_OK &&
+      ssh_pki_import_pubkey_file(path.c_str(), &key) != SSH_OK)
+    return std::nullopt;
   std::string blob = blob_of(key);
   ssh_key_free(key);
   return blob;

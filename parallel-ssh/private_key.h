@@ -34,7 +34,8 @@ struct LoadedKey {
 // Reads a key file. `passphrase` nullopt: none is known. Does not throw for what is wrong with the file.
 LoadedKey load_private_key(const std::string& path, const std::optional<std::string>& passphrase);
 
-// The blob of `path` + ".pub", or nullopt if there is none that can be read.
+// The blob of `path` + ".pub", else of `path` itself: OpenSSH takes a public key as the name of an agent's key, and a
+// private one in its format shows its public half even where it is encrypted. nullopt if neither can be read.
 std::optional<std::string> public_blob_of_file(const std::string& path);
 
 }  // namespace muster::ssh

@@ -60,12 +60,16 @@ Destination parse_destination(const std::string& text) {
   if (const std::size_t at = rest.rfind('@'); at != std::string::npos) {
     destination.user = rest.substr(0, at);
     rest.erase(0, at + 1);
+    if (destination.user->empty()) throw Error(Code::usage, "jump host '" + text + "' names no user before the @");
   }
-  std::string port;
+  std::optional<std::string> port;
   if (rest.starts_with("[")) {
     const std::size_t end = rest.find(']');
     if (end == std::string::npos) throw Error(Code::usage, "jump host '" + text + "': the bracket is not closed");
-    if (rest.size() > end + 1 && rest[end + 1] == ':') port = rest.substr(end + 2);
+    if (rest.size() > end + 1) {
+      if (rest[end + 1] != ':') throw Error(Code::usage, "jump host '" + text + "': write a port as [address]:port");
+      port = rest.substr(end + 2);
+    }
     destination.host = rest.substr(1, end - 1);
   } else {
     const std::size_t colon = rest.find(':');
@@ -73,8 +77,8 @@ Destination parse_destination(const std::string& text) {
     if (one_colon) port = rest.substr(colon + 1);
     destination.host = one_colon ? rest.substr(0, colon) : rest;
   }
-  if (!port.empty())
-    destination.port = static_cast<std::uint16_t>(base::parse_integer(port, 1, 65535, "port of jump host " + text));
+  if (port)
+    destination.port = static_cast<std::uint16_t>(base::parse_integer(*port, 1, 65535, "port of jump host " + text));
   if (destination.host.empty()) throw Error(Code::usage, "jump host '" + text + "' names no host");
   return destination;
 }
