@@ -183,7 +183,8 @@ void TargetResolution::choose_transport(Target& target, const inventory::Connect
                                         const HostConfig& config) const {
   std::vector<std::string> reasons = config.needs_openssh;
   if (config.forward_agent.value_or(false)) reasons.emplace_back("ForwardAgent");
-  if (const auto asked = parse_ssh_arguments(facts.ssh_args).needs_openssh; !asked.empty()) reasons.push_back(asked);
+  if (const auto asked = parse_ssh_arguments(facts.ssh_args).needs_openssh; !asked.empty())
+    reasons.push_back("ansible_ssh_args " + asked);
   target.openssh_args = facts.ssh_args;
   target.ssh_config_file = options_.ssh_config_file;
   // The client sees one name only; what the other one brought is said on its command line.
