@@ -122,8 +122,9 @@ void RunRecord::close(const ssh::FleetCounts& counts, std::chrono::milliseconds 
   console_.progress("");
   const bool all_ok = counts.ok == counts.total();
   if (telling_ == Telling::nothing || (telling_ == Telling::failures_only && all_ok)) return;
-  std::string text = fmt::format("{} hosts: {} ok, {} failed, {} unreachable, {} timed out", counts.total(), counts.ok,
-                                 counts.failed, counts.unreachable, counts.timeout);
+  std::string text =
+      fmt::format("{} {}: {} ok, {} failed, {} unreachable, {} timed out", counts.total(),
+                  counts.total() == 1 ? "host" : "hosts", counts.ok, counts.failed, counts.unreachable, counts.timeout);
   if (counts.skipped > 0) text += fmt::format(", {} skipped", counts.skipped);
   text += fmt::format(" in {}\n", base::format_duration(took));
   for (const HostState state : {HostState::failed, HostState::unreachable, HostState::timeout, HostState::skipped})

@@ -96,6 +96,28 @@ TEST_F(Trouble, ServerThatPenalisesThisSourceIsLeftAlone) {
   EXPECT_EQ(peer.connections(), 1) << "every further attempt prolongs the penalty";
 }
 
+TEST_F(Trouble, JumpHostThatPenalisesIsAskedOnceForAllBehindIt) {
+  const BadPeer peer(Misbehaviour::penalises);
+  const std::string jump = "root@" + peer.endpoint().address + ':' + std::to_string(peer.endpoint().port);
+  std::vector<Host> hosts;
+  for (int i = 1; i <= 5; ++i) hosts.push_back(host(good_, "web" + std::to_string(i)).set("proxy_jump", jump));
+  use(hosts);
+  const auto done = muster({"run", "all", "--retries", "1", "--json", "--", "true"});
+  EXPECT_EQ(done.code, 15) << told(done);
+  EXPECT_EQ(peer.connections(), 1) << "every further attempt prolongs the penalty";
+  for (int i = 1; i <= 5; ++i)
+    EXPECT_TRUE(contains(result_of(json_lines(done.out), "web" + std::to_string(i)).value("error", ""), "jump host"));
+}
+
+TEST_F(Trouble, ServerThatPenalisesTheJumpHostIsLeftAlone) {
+  const BadPeer peer(Misbehaviour::penalises);
+  use({host(good_, "bastion"), host(peer.endpoint(), "web1").set("proxy_jump", "bastion")});
+  const auto done = muster({"run", "web1", "--retries", "2", "--", "true"});
+  EXPECT_EQ(done.code, 15) << told(done);
+  EXPECT_TRUE(contains(done.err, "Not allowed at this time")) << told(done);
+  EXPECT_EQ(peer.connections(), 1);
+}
+
 TEST_F(Trouble, FewUnauthenticatedConnectionsGoToOneAddressAtATime) {
   // Default MaxStartups drops at random from the tenth on: with a cap below it nothing is dropped.
   const SshServer server(accepting_key({"MaxStartups 10:100:10"}));
