@@ -15,7 +15,6 @@ using base::Code;
 using base::Error;
 
 constexpr const char* kWord = "word";
-constexpr const char* kNoValue = "\x01";  // an optional value that was not given
 
 po::options_description describe(const CommandRow& command) {
   po::options_description description;
@@ -32,12 +31,25 @@ po::options_description describe(const CommandRow& command) {
         add(names.c_str(), po::value<std::vector<std::string>>());
         break;
       case Takes::optional_value:
-        add(names.c_str(), po::value<std::vector<std::string>>()->implicit_value({kNoValue}, ""));
+        add(names.c_str(), "");
+        add((std::string(row.name) + "=").c_str(), po::value<std::vector<std::string>>());
         break;
     }
   }
   add(kWord, po::value<std::vector<std::string>>());
   return description;
+}
+
+// `--sudo=web`, as the option named `sudo=`: program_options would let an optional value also take the next word, which
+// is the host pattern more often than not.
+std::pair<std::string, std::string> split_optional_value(const CommandRow& command, const std::string& word) {
+  const std::size_t equals = word.find('=');
+  if (!word.starts_with("--") || equals == std::string::npos) return {};
+  const OptionRow* row = find_option(std::string_view(word).substr(2, equals - 2));
+  if (row == nullptr || row->takes != Takes::optional_value || (row->commands & command.bit) == 0) return {};
+  if (equals + 1 == word.size())
+    throw po::error(fmt::format("--{}= has no value: leave out the equals sign, or write one", row->name));
+  return {std::string(row->name) + "=", word.substr(equals + 1)};
 }
 
 // Words that belong to muster before those of the other side's command begin.
@@ -54,21 +66,22 @@ std::string mend_message(const CommandRow& command, const std::string& text) {
 
 void check_placement(const CommandRow& command, const po::option& option, bool separator_given, Arguments& arguments) {
   if (separator_given || arguments.words.size() <= own_words(command)) return;
-  const std::string& written = option.original_tokens.empty() ? option.string_key : option.original_tokens.front();
+  const std::string written =
+      option.original_tokens.empty() ? "--" + option.string_key + option.value.front() : option.original_tokens.front();
   if (!written.starts_with("--"))
     throw Error(Code::usage, mend_message(command, fmt::format("option {} after the remote command", written)));
   arguments.notes.push_back(
       fmt::format("{} is read as muster's option; put -- before the command to pass it on", written));
 }
 
-void add_option(const CommandRow& command, const po::option& option, Arguments& arguments) {
-  const OptionRow& row = *find_option(option.string_key);
-  auto& values = arguments.options[option.string_key];
-  for (const auto& value : option.value)
-    if (value != kNoValue) values.push_back(value);
+void add_option(const po::option& option, Arguments& arguments) {
+  const std::string name = option.string_key.substr(0, option.string_key.find('='));
+  const OptionRow* row = find_option(name);
+  if (row == nullptr) throw po::unknown_option("--" + name);  // the one that stands for words
+  auto& values = arguments.options[name];
+  values.insert(values.end(), option.value.begin(), option.value.end());
   // One that takes a single value: later wins.
-  if (row.takes != Takes::list && values.size() > 1) values.erase(values.begin(), values.end() - 1);
-  static_cast<void>(command);
+  if (row->takes != Takes::list && values.size() > 1) values.erase(values.begin(), values.end() - 1);
 }
 
 }  // namespace
@@ -89,6 +102,7 @@ Arguments parse_arguments(const CommandRow& command, int argc, const char* const
     const auto parsed = po::command_line_parser(before)
                             .options(description)
                             .positional(positional)
+                            .extra_parser([&](const std::string& word) { return split_optional_value(command, word); })
                             .style(style::unix_style & ~style::allow_guessing)
                             .run();
     for (const auto& option : parsed.options) {
@@ -97,7 +111,7 @@ Arguments parse_arguments(const CommandRow& command, int argc, const char* const
         continue;
       }
       check_placement(command, option, separator_given, arguments);
-      add_option(command, option, arguments);
+      add_option(option, arguments);
     }
   } catch (const po::error& e) {
     throw Error(Code::usage, mend_message(command, e.what()));

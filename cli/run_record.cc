@@ -57,14 +57,12 @@ std::unique_ptr<ssh::HostOutput> RunRecord::started(std::size_t host) {
 }
 
 void RunRecord::skipped(const HostReport& report) {
-  const bool was_running = [&] {
-    const std::lock_guard lock(mutex_);
-    return running_.contains(report.host);
-  }();
+  // One that failed although nothing ran: its output could not be made, or not be kept.
+  if (report.state != HostState::skipped) return finished(report);
   // Hosts that were never started are named together at the end.
-  if (was_running) return finished(report);
   const std::lock_guard lock(mutex_);
   states_[report.host] = report.state;
+  largest_status_ = std::max(largest_status_, kNoStatus);
 }
 
 void RunRecord::finished(const HostReport& report) {

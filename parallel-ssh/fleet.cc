@@ -19,8 +19,13 @@ namespace {
 using base::Code;
 using base::Error;
 
+#ifdef __SANITIZE_THREAD__
+// The sanitizer's thread-local storage lies in the stack and is larger than the other one: no thread could be made.
+constexpr std::size_t kStackBytes = 8U << 20;
+#else
 // Enough for libssh, OpenSSL and the name service together (150 KiB seen at most).
 constexpr std::size_t kStackBytes = 512U << 10;
+#endif
 constexpr int kDescriptorsPerHost = 4;  // socket, two spools, a socket pair's end or a pipe
 constexpr int kDescriptorsKept = 64;
 
