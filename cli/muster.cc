@@ -13,6 +13,8 @@
 #include "cli/option_table.h"
 #include "cli/version.h"
 
+// One thread, and it ends here or becomes another program:
+// NOLINTBEGIN(concurrency-mt-unsafe)
 namespace muster::cli {
 namespace {
 
@@ -103,3 +105,4 @@ int main(int argc, char** argv) {
 }  // namespace muster::cli
 
 int main(int argc, char** argv) { return muster::cli::main(argc, argv); }
+// NOLINTEND(concurrency-mt-unsafe)

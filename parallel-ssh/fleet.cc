@@ -182,8 +182,8 @@ int bounded_fanout(std::optional<int> wanted) {
 }
 
 void prepare_process_for_many_threads() {
-  ::mallopt(M_ARENA_MAX, 4);
-  ::mallopt(M_TRIM_THRESHOLD, 256 << 10);
+  ::mallopt(M_ARENA_MAX, 4);               // NOLINT(concurrency-mt-unsafe): before any thread
+  ::mallopt(M_TRIM_THRESHOLD, 256 << 10);  // NOLINT(concurrency-mt-unsafe)
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
   ::pthread_attr_setstacksize(&attributes, kStackBytes);

@@ -189,7 +189,7 @@ std::int64_t seconds_in(char unit) {
       return 86400;
     case 'w':
     case 'W':
-      return 7 * 86400;
+      return 7L * 86400;
     default:
       return 0;
   }

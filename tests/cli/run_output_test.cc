@@ -81,17 +81,30 @@ TEST_F(RunOutput, EqualOutputIsShownOnceUnderFoldedNames) {
     output->output(Stream::err, host == 2 ? "warning\n" : "");
     output->finished(host == 2 ? ended(2, HostState::failed, 3) : ended(host));
   }
-  const auto captured = told([&] { observer->print(); });
+  const auto captured = told([&] { observer->print(GatheredOutput::Form::whole); });
   EXPECT_EQ(captured.out,
             "---------------\nweb[1-2] (2)\n---------------\nsame\n"
             "---------------\ndb (1): exit status 3\n---------------\nsame\n");
   EXPECT_EQ(captured.err, "warning\n");
 }
 
+TEST_F(RunOutput, DifferencesAreShownAgainstTheLargestGroup) {
+  const auto observer = gathered_output(console, names, spill);
+  for (std::size_t host = 0; host < 3; ++host) {
+    const auto output = observer->started(host);
+    output->output(Stream::out, host == 2 ? "same\nother\n" : "same\n");
+    output->finished(ended(host));
+  }
+  const auto captured = told([&] { observer->print(GatheredOutput::Form::differences); });
+  EXPECT_EQ(captured.out,
+            "---------------\nweb[1-2] (2)\n---------------\nsame\n"
+            "---------------\ndb (1)\n---------------\n--- web[1-2]\n+++ db\n@@ -1 +1,2 @@\n same\n+other\n");
+}
+
 TEST_F(RunOutput, AHostThatWasNotReachedIsNoGroup) {
   const auto observer = gathered_output(console, names, spill);
   observer->started(0)->finished(ended(0, HostState::unreachable, {}));
-  EXPECT_EQ(told([&] { observer->print(); }).out, "");
+  EXPECT_EQ(told([&] { observer->print(GatheredOutput::Form::whole); }).out, "");
 }
 
 TEST_F(RunOutput, FilesHoldWhatCameAndNothingOfAnEarlierRun) {
@@ -116,7 +129,8 @@ TEST_F(RunOutput, FilesThatCannotBeMadeAreErrors) {
   EXPECT_TRUE(ssh::failure_of([&] { file_output(names, tree.path("file/below")); }).code.has_value());
   std::filesystem::create_directories(tree.path("out/web1"));
   const auto observer = file_output(names, tree.path("out"));
-  const auto failure = ssh::failure_of([&] { observer->started(0); });
+  const auto host = observer->started(0);
+  const auto failure = ssh::failure_of([&] { host->output(Stream::out, "x"); });
   EXPECT_NE(failure.text.find("create " + tree.path("out/web1")), std::string::npos) << failure;
 }
 
