@@ -41,7 +41,9 @@ class Listener {
       base::throw_errno("listen on loopback");
   }
   const Address& address() const { return address_; }
+  // Nothing once stopped.
   base::UniqueFd accept() const { return base::UniqueFd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
+  void stop() const { ::shutdown(fd_.get(), SHUT_RDWR); }
   void close() { fd_.reset(); }
 
  private:
@@ -133,24 +135,29 @@ TEST_F(Dialer, SilenceTimesOutAtTheDeadline) {
 TEST_F(Dialer, CancelWakesIt) {
   const FullListener silent;
   Failure failure;
-  std::jthread dialing([&] { failure = failure_of([&] { dial({silent.address()}, "", patience()); }); });
+  const auto limit = patience();
+  std::jthread dialing([&] { failure = failure_of([&] { dial({silent.address()}, "", limit); }); });
   source.request_stop();
   dialing.join();
+  EXPECT_LT(Clock::now(), limit.deadline);
   EXPECT_EQ(failure.code, Code::cancelled);
 }
 
 // An overloaded sshd accepts and drops at once. Whether the reset is there before we look is up to the scheduler, so
 // many connections are made; none of them may count as refused.
 TEST_F(Dialer, AResetCountsAsConnected) {
-  Listener listener(16);
+  const Listener listener(16);
   std::jthread dropper([&] {
-    for (int i = 0; i < 200; ++i) {
-      const auto fd = listener.accept();
+    while (const auto fd = listener.accept()) {
       const linger at_once{.l_onoff = 1, .l_linger = 0};
       ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     }
   });
-  for (int i = 0; i < 200; ++i) EXPECT_TRUE(dial({listener.address()}, "", patience()));
+  for (int i = 0; i < 200; ++i) {
+    const auto failure = failure_of([&] { dial({listener.address()}, "", patience()); });
+    EXPECT_FALSE(failure.code) << failure;
+  }
+  listener.stop();
 }
 
 TEST_F(Dialer, NoAddressIsUnreachable) {

@@ -29,6 +29,14 @@ struct Cancelling : testing::Test {
   base::Pipe pipe = base::make_pipe();
 
   Patience patience(milliseconds left = kLong) const { return {Clock::now() + left, &cancel}; }
+  // Time for another thread to begin to wait, and for what must not happen to happen.
+  void let_others_go_on() const {
+    EXPECT_THROW(pause_until(Clock::now() + kLong, patience(milliseconds(50)), ""), base::Error);
+  }
+  // Ended by what the test did, not by its deadline.
+  void TearDown() override { EXPECT_LT(Clock::now() - start, kLong / 2); }
+
+  base::TimePoint start = Clock::now();
 };
 
 TEST_F(Cancelling, SignalBecomesReadableAndStaysSo) {
@@ -67,6 +75,7 @@ TEST_F(Cancelling, CancelWakesAWait) {
   Failure failure;
   std::jthread waiter(
       [&] { failure = failure_of([&] { wait_for(pipe.read_end.get(), POLLIN, patience(), "reading"); }); });
+  let_others_go_on();
   source.request_stop();
   waiter.join();
   EXPECT_TRUE(failure.is(Code::cancelled, "interrupted reading")) << failure;
@@ -94,6 +103,7 @@ TEST_F(Cancelling, PauseBeyondTheDeadlineTimesOutThere) {
 TEST_F(Cancelling, CancelWakesAPause) {
   Failure failure;
   std::jthread waiter([&] { failure = failure_of([&] { pause_until(Clock::now() + kLong, patience(), "pausing"); }); });
+  let_others_go_on();
   source.request_stop();
   waiter.join();
   EXPECT_TRUE(failure.is(Code::cancelled, "interrupted pausing")) << failure;
@@ -127,8 +137,7 @@ TEST_F(Cancelling, AdmissionLetsNoMoreInThanItsCap) {
   const auto two = admission.enter("a:22", cancel);
   const auto elsewhere = admission.enter("b:22", cancel);
   Visitor third(admission, "a:22", cancel);
-  // A wait that should not end cannot be waited for; what ends it wrongly would most likely do so at once.
-  EXPECT_THROW(pause_until(Clock::now() + kLong, patience(milliseconds(50)), ""), base::Error);
+  let_others_go_on();
   EXPECT_FALSE(third.entered());
   one.reset();
   EXPECT_FALSE(third.outcome().code.has_value());
@@ -143,6 +152,7 @@ TEST_F(Cancelling, AMovedPlaceIsGivenBackOnce) {
   }
   const auto again = admission.enter("a:22", cancel);
   Visitor waiting(admission, "a:22", cancel);
+  let_others_go_on();
   source.request_stop();
   EXPECT_EQ(waiting.outcome().code, Code::cancelled);  // given back twice, there would have been room
 }
@@ -152,6 +162,7 @@ TEST_F(Cancelling, APenalisingEndpointIsLeftAloneFromThenOn) {
   {
     const auto inside = admission.enter("a:22", cancel);
     Visitor waiting(admission, "a:22", cancel);
+    let_others_go_on();
     admission.penalised("a:22");
     const auto failure = waiting.outcome();
     EXPECT_TRUE(failure.is(Code::unreachable, "PerSourcePenalties")) << failure;
