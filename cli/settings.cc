@@ -32,6 +32,11 @@ bool truth_of(const yaml::Node& node, const std::string& file) {
   throw Error(Code::usage, yaml::located(file, node.at, "write true or false"));
 }
 
+// `sudo: true` says whether, not as whom.
+bool is_truth_value(const yaml::Node& node) {
+  return node.is_scalar() && std::holds_alternative<bool>(yaml::resolve(node, yaml::Schema::core_1_2));
+}
+
 std::vector<std::string> values_of(const OptionRow& row, const yaml::Node& node, const std::string& file) {
   if (node.is_scalar()) return {node.text};
   if (!node.is_sequence() || row.takes != Takes::list)
@@ -70,7 +75,8 @@ void Settings::read_file(const CommandRow& command, const std::string& path) {
                   yaml::located(path, key.at, "unknown key '" + key.text + "'; the keys are " + known_keys()));
     if ((row->commands & command.bit) == 0) continue;
     Setting setting{.values = {}, .origin = yaml::located(path, key.at, key.text)};
-    if (row->takes == Takes::nothing)
+    const bool only_whether = row->takes == Takes::optional_value && is_truth_value(value);
+    if (row->takes == Takes::nothing || only_whether)
       setting.off = !truth_of(value, path);
     else
       setting.values = values_of(*row, value, path);
@@ -88,8 +94,10 @@ void Settings::read_environment(const CommandRow& command) {
     const auto value = environment(environment_name(row));
     if (!value) continue;
     Setting setting{.values = {*value}, .origin = environment_name(row), .now = true};
-    if (row.takes == Takes::nothing) {
-      setting.off = *value == "0" || *value == "false" || *value == "no";
+    const bool yes = *value == "1" || *value == "true" || *value == "yes";
+    const bool no = *value == "0" || *value == "false" || *value == "no";
+    if (row.takes == Takes::nothing || (row.takes == Takes::optional_value && (yes || no))) {
+      setting.off = no;
       setting.values.clear();
     }
     settings_[std::string(row.name)] = setting;

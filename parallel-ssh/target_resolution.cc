@@ -194,6 +194,8 @@ void TargetResolution::choose_transport(Target& target, const inventory::Connect
   for (const auto& file : config.certificate_files)
     target.openssh_args.insert(target.openssh_args.end(), {"-o", "CertificateFile=\"" + file + "\""});
   target.transport_fixed = options_.transport != Transport::automatic;
+  for (const auto& jump : target.jumps)
+    if (!jump.transport_reason.empty()) reasons.push_back(jump.transport_reason + " (jump host " + jump.name + ")");
   target.transport_reason = joined(reasons);
   if (facts.connection) target.refusal = "ansible_connection '" + *facts.connection + "' is not ssh";
   if (options_.transport == Transport::openssh || (options_.transport == Transport::automatic && !reasons.empty()))
@@ -234,6 +236,7 @@ Target TargetResolution::jump(const std::string& text, int depth, std::vector<Ta
   on_the_way.options_.port.reset();
   Target target = on_the_way.destination(facts, config);
   target.refusal.clear();
+  target.transport_reason = joined(config.needs_openssh);
   if (const auto list = first_of(facts.proxy_jump, config.proxy_jump); list && *list != "none")
     before = jumps(*list, depth + 1);
   return target;

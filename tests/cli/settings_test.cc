@@ -90,6 +90,17 @@ TEST_F(SettingsTest, AnOptionalValueMayBeMissing) {
   EXPECT_EQ(settings.text("sudo"), std::nullopt);
 }
 
+TEST_F(SettingsTest, AnOptionalValueMayBeWhetherOnly) {
+  tree.add("first", "sudo: true\n");
+  EXPECT_TRUE(read().given("sudo"));
+  EXPECT_EQ(read().text("sudo"), std::nullopt);
+  tree.add("second", "sudo: false\n");
+  EXPECT_FALSE(read().given("sudo"));
+  const Variable variable("MUSTER_SUDO", "1");
+  EXPECT_TRUE(read().given("sudo"));
+  EXPECT_EQ(read().text("sudo"), std::nullopt);
+}
+
 TEST_F(SettingsTest, KeysOfOtherCommandsArePassedOver) {
   tree.add("first", "sudo: web\nfanout: 3\n");
   const auto settings = read({}, "ping");

@@ -234,6 +234,13 @@ TEST_F(Resolution, AJumpHostMayBeAnInventoryHostWithAJumpHostOfItsOwn) {
   EXPECT_EQ(target.jumps[1].refusal, "");  // nothing is run there
 }
 
+TEST_F(Resolution, AJumpHostThatNeedsMoreThanLibsshTakesItsTargetsAlong) {
+  config_text = "Host web1\n  ProxyJump bastion\nHost bastion\n  ProxyCommand nc %h %p\n";
+  const auto target = resolve(named("web1"));
+  EXPECT_EQ(target.transport, Transport::openssh);
+  EXPECT_EQ(target.transport_reason, "ProxyCommand (jump host bastion)");
+}
+
 TEST_F(Resolution, JumpHostsInACircleAreRefused) {
   auto facts = named("web1");
   facts.proxy_jump = "a";
