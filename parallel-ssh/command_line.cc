@@ -59,6 +59,16 @@ std::string remote_command_line(const CommandSpec& spec, const SudoSecret* secre
   return spec.script ? "exec sh -c " + quoted(inner) : inner;
 }
 
+std::string end_siblings_line() {
+  // When the connection is gone before the shell starts, its parent is process 1, whose other children are the
+  // machine's services; in a container that may be sshd itself. Some servers run everybody's commands from one process.
+  return "exec sh -c '[ $PPID -gt 1 ] && read -r c </proc/$PPID/comm || exit 0; "
+         "case $c in sshd*|dropbear*) ;; *) exit 0 ;; esac; "
+         "for d in /proc/[0-9]*; do p=${d#/proc/}; [ \"$p\" = $$ ] && continue; "
+         "{ read -r s <$d/stat; } 2>/dev/null || continue; set -- ${s##*) }; "
+         "[ \"$2\" = $PPID ] && kill -TERM -$p; done'";  // no `--`: dash's kill has none
+}
+
 SudoSecret make_sudo_secret(const std::string& password) {
   return {.prompt_marker = "[muster-sudo-" + base::hex(base::random_bytes(8)) + "]",
           .ready_marker = "[muster-ready-" + base::hex(base::random_bytes(8)) + "]",

@@ -9,6 +9,7 @@
 #include <poll.h>
 
 #include "base/error.h"
+#include "parallel-ssh/command_line.h"
 #include "parallel-ssh/input_feed.h"
 #include "parallel-ssh/life_signs.h"
 #include "parallel-ssh/session.h"
@@ -239,12 +240,6 @@ bool ended_within(Session& session, ExecChannel& channel, milliseconds patience)
   return true;
 }
 
-// Sends SIGTERM to what this connection has started: the other children of our sshd, each with its process group.
-constexpr const char* kEndSiblings =
-    "exec sh -c 'for d in /proc/[0-9]*; do p=${d#/proc/}; [ \"$p\" = $$ ] && continue; "
-    "{ read -r s <$d/stat; } 2>/dev/null || continue; set -- ${s##*) }; "
-    "[ \"$2\" = $PPID ] && kill -TERM -$p; done'";  // no `--`: dash's kill has none
-
 class NoOutput : public OutputSink {
  public:
   void output(Stream, std::string_view) override {}
@@ -256,7 +251,7 @@ void end_command(Session& session, PacketPump& pump, ExecChannel& channel) {
   channel.terminate();
   if (ended_within(session, channel, kSignalGrace)) return;
   const CancelSignal never{std::stop_token()};
-  const CommandRequest request{.command = kEndSiblings, .input = nullptr, .sudo = {}, .clocks = {}};
+  const CommandRequest request{.command = end_siblings_line(), .input = nullptr, .sudo = {}, .clocks = {}};
   InputFeed nothing(request);
   NoOutput nowhere;
   ExecChannel killer(session, pump, nothing, nowhere);
