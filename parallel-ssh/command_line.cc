@@ -7,7 +7,8 @@ namespace {
 
 // The script goes to a file of its own rather than to `sh -s`, so that any interpreter will do and its standard input
 // stays free; it is named to the interpreter, so that a /tmp mounted noexec does not matter. dd reads byte by byte
-// because nothing else in a POSIX userland is bound to leave the bytes after the script in the pipe.
+// because nothing else in a POSIX userland is bound to leave the bytes after the script in the pipe. A connection that
+// breaks on the way looks like the end of the script: half of one must not run.
 std::string script_line(const Script& script, bool input_follows) {
   std::string arguments;
   for (const auto& argument : script.arguments) arguments += " " + quoted(argument);
@@ -15,7 +16,9 @@ std::string script_line(const Script& script, bool input_follows) {
       input_follows ? "dd bs=1 count=" + std::to_string(script.size_bytes) + " of=\"$f\" 2>/dev/null" : "cat >\"$f\"";
   return "f=$(mktemp \"${TMPDIR:-/tmp}/muster.XXXXXX\") || exit 127; trap 'rm -f \"$f\"' 0; "
          "trap 'exit 129' 1; trap 'exit 130' 2; trap 'exit 143' 15; " +
-         receive + " || exit 127; " + script.interpreter + " \"$f\"" + arguments;
+         receive + " || exit 127; [ $(wc -c <\"$f\") -eq " + std::to_string(script.size_bytes) +
+         " ] || { echo 'muster: the script did not arrive whole and was not run' >&2; exit 127; }; " +
+         script.interpreter + " \"$f\"" + arguments;
 }
 
 std::string sudo_line(const Sudo& sudo, const std::string& inner, const SudoSecret* secret) {
