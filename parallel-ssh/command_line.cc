@@ -7,7 +7,8 @@ namespace {
 
 // The script goes to a file of its own rather than to `sh -s`, so that any interpreter will do and its standard input
 // stays free; it is named to the interpreter, so that a /tmp mounted noexec does not matter. dd reads byte by byte
-// because nothing else in a POSIX userland is bound to leave the bytes after the script in the pipe.
+// because nothing else in a POSIX userland is bound to leave the bytes after the script in the pipe. A connection that
+// breaks on the way looks like the end of the script: half of one must not run.
 std::string script_line(const Script& script, bool input_follows) {
   std::string arguments;
   for (const auto& argument : script.arguments) arguments += " " + quoted(argument);
@@ -15,7 +16,9 @@ std::string script_line(const Script& script, bool input_follows) {
       input_follows ? "dd bs=1 count=" + std::to_string(script.size_bytes) + " of=\"$f\" 2>/dev/null" : "cat >\"$f\"";
   return "f=$(mktemp \"${TMPDIR:-/tmp}/muster.XXXXXX\") || exit 127; trap 'rm -f \"$f\"' 0; "
          "trap 'exit 129' 1; trap 'exit 130' 2; trap 'exit 143' 15; " +
-         receive + " || exit 127; " + script.interpreter + " \"$f\"" + arguments;
+         receive + " || exit 127; [ $(wc -c <\"$f\") -eq " + std::to_string(script.size_bytes) +
+         " ] || { echo 'muster: the script did not arrive whole and was not run' >&2; exit 127; }; " +
+         script.interpreter + " \"$f\"" + arguments;
 }
 
 std::string sudo_line(const Sudo& sudo, const std::string& inner, const SudoSecret* secret) {
@@ -57,6 +60,16 @@ std::string remote_command_line(const CommandSpec& spec, const SudoSecret* secre
   if (spec.sudo) return sudo_line(*spec.sudo, inner, secret);
   // The login shell may be anything; what we wrote ourselves is for a POSIX one.
   return spec.script ? "exec sh -c " + quoted(inner) : inner;
+}
+
+std::string end_siblings_line() {
+  // When the connection is gone before the shell starts, its parent is process 1, whose other children are the
+  // machine's services; in a container that may be sshd itself. Some servers run everybody's commands from one process.
+  return "exec sh -c '[ $PPID -gt 1 ] && read -r c </proc/$PPID/comm || exit 0; "
+         "case $c in sshd*|dropbear*) ;; *) exit 0 ;; esac; "
+         "for d in /proc/[0-9]*; do p=${d#/proc/}; [ \"$p\" = $$ ] && continue; "
+         "{ read -r s <$d/stat; } 2>/dev/null || continue; set -- ${s##*) }; "
+         "[ \"$2\" = $PPID ] && kill -TERM -$p; done'";  // no `--`: dash's kill has none
 }
 
 SudoSecret make_sudo_secret(const std::string& password) {

@@ -38,6 +38,10 @@ struct CommandSpec {
 // `secret` belongs to a sudo with password, and only to that.
 std::string remote_command_line(const CommandSpec& spec, const SudoSecret* secret);
 
+// Sends SIGTERM to what the connection it runs over has started: the other children of its sshd, each with its process
+// group. Does nothing where the parent is not the sshd of one connection.
+std::string end_siblings_line();
+
 // Markers nobody can guess.
 SudoSecret make_sudo_secret(const std::string& password);
 

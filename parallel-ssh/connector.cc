@@ -72,13 +72,15 @@ std::unique_ptr<Session> Connector::greeted_session(const base::Context& ctx, co
 }
 
 std::unique_ptr<Session> Connector::connect(const base::Context& ctx, const Target& target) {
+  // First: a passphrase may have to be asked for, or a slow agent waited for, and that is not the host's time.
+  const Credentials credentials = keys_.credentials(target);
   const auto place = admission_.enter(target.route(), cancel_);
   Patience patience{Clock::now() + target.connect_timeout, &cancel_};
   try {
     auto session = greeted_session(ctx, target, patience);
     session->exchange_keys(patience);
     host_keys_.verify(ctx, target, session->server_key());
-    session->authenticate(keys_.credentials(target), patience);
+    session->authenticate(credentials, patience);
     return session;
   } catch (const Error& e) {
     if (e.code() != Code::timeout) throw;

@@ -31,6 +31,8 @@ std::shared_ptr<JumpLine> JumpHosts::line(const std::string& name, const Connect
   } catch (const Error& e) {
     failure.emplace(e.code() == Code::cancelled ? Code::cancelled : Code::unreachable,
                     "jump host " + name + ": " + e.what());
+  } catch (const std::exception& e) {
+    failure.emplace(Code::io, "jump host " + name + ": " + e.what());
   }
 
   lock.lock();

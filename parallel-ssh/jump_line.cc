@@ -109,6 +109,7 @@ class JumpLine::Carrier {
   void enqueue(const std::shared_ptr<Request>& request) {
     {
       const std::lock_guard lock(mutex_);
+      if (gone_) return request->answer({}, "connection lost");
       arrivals_.push_back(request);
     }
     wake();
@@ -135,6 +136,7 @@ class JumpLine::Carrier {
       if (leg.request) leg.request->answer({}, "connection lost: " + reason);
     legs_.clear();
     const std::lock_guard lock(mutex_);
+    gone_ = true;
     for (const auto& request : arrivals_) request->answer({}, "connection lost: " + reason);
     arrivals_.clear();
   }
@@ -155,7 +157,7 @@ class JumpLine::Carrier {
       eventfd_t count = 0;
       ::eventfd_read(wake_.get(), &count);
     }
-    if (set[1].revents != 0) life_.heard();
+    if ((set[1].revents & POLLIN) != 0) life_.heard();  // that we may write is no sign of the peer's
   }
 
   void take_arrivals() {
@@ -239,6 +241,7 @@ class JumpLine::Carrier {
   std::array<char, kPieceBytes> piece_{};
   std::mutex mutex_;
   std::vector<std::shared_ptr<Request>> arrivals_;
+  bool gone_ = false;    // nobody looks at arrivals_ any more; guarded by mutex_
   std::jthread thread_;  // last: it uses all of the above
 };
 

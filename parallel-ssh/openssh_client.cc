@@ -10,7 +10,9 @@
 
 #include "base/child_process.h"
 #include "base/error.h"
+#include "base/quantity.h"
 #include "parallel-ssh/input_feed.h"
+#include "parallel-ssh/openssh_log.h"
 
 namespace muster::ssh {
 namespace {
@@ -23,6 +25,7 @@ using base::TimePoint;
 constexpr std::chrono::milliseconds kGoodbye{1'000};
 constexpr int kClientFailed = 255;
 constexpr std::size_t kReasonBytes = 4096;
+constexpr std::size_t kPipeBytes = 1U << 20;
 
 void add_option(std::vector<std::string>& arguments, const std::string& option) {
   arguments.insert(arguments.end(), {"-o", option});
@@ -68,26 +71,59 @@ std::string pinned_keys_command(const Target& target) {
   return command;
 }
 
-// One run of the client: its three streams, its clocks, its end.
+void add_host_key_options(std::vector<std::string>& arguments, const Target& target) {
+  // A pin holds whatever the policy is, also `none`.
+  add_option(arguments,
+             target.pinned_host_keys.empty() ? checking_of(target.host_key_mode) : "StrictHostKeyChecking=yes");
+  if (!target.pinned_host_keys.empty()) {
+    add_option(arguments, "UserKnownHostsFile=/dev/null");
+    add_option(arguments, "GlobalKnownHostsFile=/dev/null");
+    add_option(arguments, "KnownHostsCommand=" + pinned_keys_command(target));
+  } else if (!target.known_hosts_files.empty()) {
+    std::string files;
+    for (const auto& file : target.known_hosts_files) files += (files.empty() ? "" : " ") + option_word(file);
+    add_option(arguments, "UserKnownHostsFile=" + files);
+    add_option(arguments, "GlobalKnownHostsFile=/dev/null");  // the system's are among them, or left out on purpose
+  }
+}
+
+// One run of the client: its three streams, its log, its clocks, its end.
 class ClientRun {
  public:
-  ClientRun(const std::vector<std::string>& argv, const CommandRequest& request, OutputSink& sink)
-      : child_(argv), feed_(request), clocks_(request.clocks), sink_(sink) {}
+  ClientRun(const Target& target, const CommandRequest& request, OutputSink& sink)
+      : child_(arguments(target, request, log_)),
+        feed_(request),
+        clocks_(request.clocks),
+        sink_(sink),
+        connect_timeout_(target.connect_timeout * static_cast<long>(1 + target.jumps.size())) {}
 
   CommandOutcome drive(const CancelSignal& abort) {
-    while (child_.standard_output() || child_.standard_error()) {
+    for (bool ended = false; !ended && (child_.standard_output() || child_.standard_error());) {
       feed_input();
       if (feed_.refused()) throw Error(Code::refused, "sudo does not take the password");
       check_clocks();
-      wait(abort);
+      // Whoever else holds its streams (a shared connection that outlives it, a proxy) is not waited for.
+      ended = wait(abort);
+      read_log();
       take(child_.standard_output(), Stream::out);
       take(child_.standard_error(), Stream::err);
     }
     if (const std::string rest = feed_.finish_error(); !rest.empty()) pass_on(Stream::err, rest);
-    return judge(child_.wait(kGoodbye));
+    const base::ExitStatus status = child_.wait(kGoodbye);
+    read_log();
+    return judge(status);
   }
 
  private:
+  static std::vector<std::string> arguments(Target target, const CommandRequest& request, const OpensshLog& log) {
+    std::erase(target.openssh_args, "-q");  // it would silence the log
+    auto arguments = openssh_arguments(target, Interaction::batch);
+    const auto logging = log.arguments();
+    arguments.insert(arguments.begin() + 1, logging.begin(), logging.end());
+    arguments.push_back(request.command);
+    return arguments;
+  }
+
   void feed_input() {
     while (child_.standard_input()) {
       if (pending_.empty()) pending_ = feed_.next(32U << 10);
@@ -102,27 +138,53 @@ class ClientRun {
     }
   }
 
+  void read_log() {
+    log_.read();
+    if (!connected_ && log_.connected()) connected();
+  }
+
+  // The command's clocks start when the client is logged in.
+  void connected() {
+    connected_ = true;
+    start_ = last_output_ = Clock::now();
+    if (!held_back_.empty()) sink_.output(Stream::err, std::exchange(held_back_, {}));
+  }
+
+  // When the first of the clocks runs out.
+  TimePoint next_deadline() const {
+    if (!connected_) return start_ + connect_timeout_;
+    TimePoint until = Clock::now() + std::chrono::hours(1);
+    if (clocks_.total) until = std::min(until, start_ + *clocks_.total);
+    if (clocks_.idle) until = std::min(until, last_output_ + *clocks_.idle);
+    return until;
+  }
+
   void check_clocks() const {
     const TimePoint now = Clock::now();
+    if (!connected_ && now >= start_ + connect_timeout_)
+      throw Error(Code::unreachable,
+                  "OpenSSH's client is not logged in after " + base::format_duration(connect_timeout_) + reason());
+    if (!connected_) return;
     if (clocks_.total && now >= start_ + *clocks_.total) throw Error(Code::timeout, "command ran into its timeout");
     if (clocks_.idle && now >= last_output_ + *clocks_.idle)
       throw Error(Code::timeout, "command was silent for longer than its idle timeout");
   }
 
-  void wait(const CancelSignal& abort) {
-    TimePoint until = Clock::now() + std::chrono::hours(1);
-    if (clocks_.total) until = std::min(until, start_ + *clocks_.total);
-    if (clocks_.idle) until = std::min(until, last_output_ + *clocks_.idle);
+  // True: the client has ended.
+  bool wait(const CancelSignal& abort) {
+    TimePoint until = next_deadline();
     if (child_.standard_input() && pending_.empty() && feed_.may_grow())
       until = std::min(until, Clock::now() + InputFeed::kAskAgain);
-    std::array<pollfd, 4> set{
+    std::array<pollfd, 6> set{
         {{.fd = child_.standard_output().get(), .events = POLLIN, .revents = 0},
          {.fd = child_.standard_error().get(), .events = POLLIN, .revents = 0},
          {.fd = pending_.empty() ? -1 : child_.standard_input().get(), .events = POLLOUT, .revents = 0},
-         {.fd = abort.fd(), .events = POLLIN, .revents = 0}}};
+         {.fd = abort.fd(), .events = POLLIN, .revents = 0},
+         {.fd = log_.fd(), .events = POLLIN, .revents = 0},
+         {.fd = child_.ended_fd(), .events = POLLIN, .revents = 0}}};
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
     ::poll(set.data(), set.size(), static_cast<int>(std::max<long>(left, 0)));
-    if (!abort.raised()) return;
+    if (!abort.raised()) return set[5].revents != 0;
     child_.signal(SIGTERM);
     child_.wait(kGoodbye);
     throw Error(Code::cancelled, "interrupted while the command ran");
@@ -130,10 +192,13 @@ class ClientRun {
 
   void take(base::UniqueFd& fd, Stream stream) {
     std::array<char, 32768> piece{};
-    while (fd) {
+    // Not to the end at once: it may write faster than our output is taken, and the clocks go on. Once it has ended, no
+    // more can be left than a pipe holds.
+    for (std::size_t taken = 0; fd && taken < kPipeBytes;) {
       const ssize_t n = ::read(fd.get(), piece.data(), piece.size());
       if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
       if (n <= 0) return fd.reset();
+      taken += static_cast<std::size_t>(n);
       const std::string_view bytes(piece.data(), static_cast<std::size_t>(n));
       if (stream == Stream::out) {
         pass_on(stream, bytes);
@@ -143,43 +208,52 @@ class ClientRun {
     }
   }
 
-  // The client's own messages come on the command's standard error. They are held back until it is clear that they are
-  // not the reason of a failed connection.
+  // Before the login, standard error is a proxy's or a jump host's, and the reason if that fails.
   void pass_on(Stream stream, std::string_view bytes) {
     last_output_ = Clock::now();
-    if (!connected_ && stream == Stream::err && reason_.size() + bytes.size() <= kReasonBytes) {
-      reason_ += bytes;
+    if (!connected_ && stream == Stream::err) {
+      if (held_back_.size() + bytes.size() <= kReasonBytes) held_back_ += bytes;
       return;
     }
-    release();
     sink_.output(stream, bytes);
+    last_output_ = Clock::now();
   }
 
-  void release() {
-    connected_ = true;
-    if (!reason_.empty()) sink_.output(Stream::err, std::exchange(reason_, {}));
+  // Empty, or begins with a colon.
+  std::string reason() const {
+    std::string text = held_back_ + log_.messages();
+    std::erase(text, '\r');
+    while (text.ends_with('\n')) text.pop_back();
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text.empty() ? text : ": " + text;
   }
 
-  CommandOutcome judge(const base::ExitStatus& status) {
+  // Nothing thrown from here may be unreachable once the client was logged in: that is tried again, and the command may
+  // have been run.
+  CommandOutcome judge(const base::ExitStatus& status) const {
     if (status.signal != 0)
-      throw Error(Code::unreachable, "OpenSSH's client was ended by signal " + std::to_string(status.signal));
-    // A command may exit with 255 too; the client always says why when it is its own.
-    if (status.code == kClientFailed && !connected_ && !reason_.empty()) {
-      while (!reason_.empty() && (reason_.back() == '\n' || reason_.back() == '\r')) reason_.pop_back();
-      std::replace(reason_.begin(), reason_.end(), '\n', ' ');
-      const bool refused = reason_.find("Permission denied") != std::string::npos ||
-                           reason_.find("Host key verification failed") != std::string::npos;
-      throw Error(refused ? Code::key : Code::unreachable, reason_);
+      throw Error(connected_ ? Code::io : Code::unreachable,
+                  "OpenSSH's client was ended by signal " + std::to_string(status.signal));
+    if (!connected_ && status.code == kClientFailed) {
+      const std::string why = reason();
+      const bool refused = why.find("Permission denied") != std::string::npos ||
+                           why.find("Host key verification failed") != std::string::npos;
+      throw Error(refused ? Code::key : Code::unreachable, "OpenSSH's client could not connect" + why);
     }
-    release();
+    if (status.code == kClientFailed && log_.ended_by_signal())
+      throw Error(Code::io, "the command was ended by a signal");
+    if (status.code == kClientFailed && log_.lost())
+      throw Error(Code::io, "connection lost while the command ran" + reason());
     return {.status = status.code, .signal = {}, .output_cut = false};
   }
 
+  OpensshLog log_;
   base::ChildProcess child_;
   InputFeed feed_;
   const CommandClocks& clocks_;
   OutputSink& sink_;
-  std::string pending_, reason_;
+  std::chrono::milliseconds connect_timeout_;
+  std::string pending_, held_back_;
   bool connected_ = false;
   TimePoint start_ = Clock::now(), last_output_ = start_;
 };
@@ -189,9 +263,12 @@ class ClientRun {
 std::vector<std::string> openssh_arguments(const Target& target, Interaction interaction) {
   std::vector<std::string> arguments{"ssh"};
   if (!target.ssh_config_file.empty()) arguments.insert(arguments.end(), {"-F", target.ssh_config_file});
+  // Before the inventory's own arguments, for the first one counts: they are in the policy already, below what the
+  // command line said.
+  add_host_key_options(arguments, target);
+  if (interaction == Interaction::batch) add_option(arguments, "BatchMode=yes");
   arguments.insert(arguments.end(), target.openssh_args.begin(), target.openssh_args.end());
   if (interaction == Interaction::batch) {
-    add_option(arguments, "BatchMode=yes");
     add_option(arguments, "EscapeChar=none");
     add_option(arguments, "ServerAliveInterval=15");
   }
@@ -200,20 +277,9 @@ std::vector<std::string> openssh_arguments(const Target& target, Interaction int
   add_option(arguments, "HostName=" + target.address);
   add_option(arguments, "Port=" + std::to_string(target.session.port));
   add_option(arguments, "User=" + target.session.user);
-  add_option(arguments, checking_of(target.host_key_mode));
   for (const auto& file : target.identity_files) add_option(arguments, "IdentityFile=" + option_word(file));
   if (target.only_these_identities) add_option(arguments, "IdentitiesOnly=yes");
   if (!target.jumps.empty()) add_option(arguments, "ProxyJump=" + jump_list(target.jumps));
-  if (!target.pinned_host_keys.empty()) {
-    add_option(arguments, "UserKnownHostsFile=/dev/null");
-    add_option(arguments, "GlobalKnownHostsFile=/dev/null");
-    add_option(arguments, "KnownHostsCommand=" + pinned_keys_command(target));
-  } else if (!target.known_hosts_files.empty()) {
-    std::string files;
-    for (const auto& file : target.known_hosts_files) files += (files.empty() ? "" : " ") + option_word(file);
-    add_option(arguments, "UserKnownHostsFile=" + files);
-    add_option(arguments, "GlobalKnownHostsFile=/dev/null");  // the system's are among them, or left out on purpose
-  }
   // The name the user's `Host` patterns know it by.
   arguments.insert(arguments.end(), {"--", target.ssh_config_host});
   return arguments;
@@ -221,9 +287,7 @@ std::vector<std::string> openssh_arguments(const Target& target, Interaction int
 
 CommandOutcome run_over_openssh(const Target& target, const CommandRequest& request, OutputSink& sink,
                                 const CancelSignal& abort) {
-  auto argv = openssh_arguments(target, Interaction::batch);
-  argv.push_back(request.command);
-  return ClientRun(argv, request, sink).drive(abort);
+  return ClientRun(target, request, sink).drive(abort);
 }
 
 }  // namespace muster::ssh

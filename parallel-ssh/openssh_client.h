@@ -18,8 +18,9 @@ namespace muster::ssh {
 enum class Interaction { batch, interactive };
 std::vector<std::string> openssh_arguments(const Target& target, Interaction interaction);
 
-// As run_over_session. When the client itself says that it could not connect (it then exits with 255 before any
-// output), throws base::Error{unreachable}; {key} when it could not log in or does not know the host's key.
+// As run_over_session, from the connecting on, which is bounded by the target's connect timeout. Throws
+// base::Error{unreachable} only while nothing can have been started, {key} when the client cannot log in or does not
+// know the host's key, {io} when its connection is lost later.
 CommandOutcome run_over_openssh(const Target& target, const CommandRequest& request, OutputSink& sink,
                                 const CancelSignal& abort);
 

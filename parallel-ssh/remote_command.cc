@@ -9,6 +9,7 @@
 #include <poll.h>
 
 #include "base/error.h"
+#include "parallel-ssh/command_line.h"
 #include "parallel-ssh/input_feed.h"
 #include "parallel-ssh/life_signs.h"
 #include "parallel-ssh/session.h"
@@ -22,8 +23,15 @@ using base::Error;
 using base::TimePoint;
 using std::chrono::milliseconds;
 
-// How long a command's output may stay open after its end, when something in the background holds it.
+// How long a command's output may stay open after its end while nothing comes: something in the background holds it.
 constexpr milliseconds kOutputGrace{2'000};
+// And while something does come: what was on its way when the command ended may take long on a slow line, and is no
+// more than a pipe and the channel's window hold; what the background writes has no end.
+constexpr milliseconds kLateOutput{30'000};
+constexpr std::uint64_t kLateBytes = 8U << 20;
+// How long packets are handled before clocks and interruption are looked at again: a peer may send faster than our
+// output is taken.
+constexpr milliseconds kPumpTime{50};
 // How long a command that was sent SIGTERM through sshd may take to go before it is sent by other means,
 constexpr milliseconds kSignalGrace{300};
 // and how long these may take.
@@ -94,15 +102,16 @@ class ExecChannel {
       throw Error(Code::unsupported, "server runs no commands: " + session_.error_text("refused"));
   }
 
-  // Handles all packets that have arrived. False: the connection is lost. Throws what the sink threw.
+  // Handles packets that have arrived, for a while. False: the connection is lost. Throws what the sink threw.
   bool pump() {
-    for (;;) {
+    for (const TimePoint until = Clock::now() + kPumpTime; Clock::now() < until;) {
       const auto before = received_;
       const bool connected = pump_.step();
       if (sink_failure_) std::rethrow_exception(sink_failure_);
       if (!connected) return false;
-      if (received_ == before) return true;
+      if (received_ == before) break;
     }
+    return true;
   }
 
   // Sends what standard input has, as far as the peer's window and our own queue allow: libssh would queue without
@@ -130,13 +139,18 @@ class ExecChannel {
   bool finished() const { return closed_ || (eof_ && has_exit()); }
   CommandOutcome& outcome() { return outcome_; }
   TimePoint last_output() const { return last_output_; }
+  std::uint64_t received() const { return received_; }
+  // From now on output is dropped.
+  void discard_output() { discards_ = true; }
+  // How long our own side took to take the output so far.
+  Clock::duration sink_time() const { return sink_time_; }
   void terminate() { ssh_channel_request_send_signal(channel_, "TERM"); }
 
  private:
   // Called by libssh, through which nothing may be thrown.
   void take_data(std::string_view bytes, bool is_error) noexcept {
     received_ += bytes.size();
-    if (sink_failure_) return;
+    if (sink_failure_ || discards_) return;
     try {
       pass_on(bytes, is_error);
     } catch (...) {
@@ -145,6 +159,7 @@ class ExecChannel {
   }
 
   void pass_on(std::string_view bytes, bool is_error) {
+    const TimePoint start = Clock::now();
     if (is_error) {
       const std::string own = feed_.filter_error(bytes);
       if (!own.empty()) sink_.output(Stream::err, own);
@@ -152,6 +167,7 @@ class ExecChannel {
       sink_.output(Stream::out, bytes);
     }
     last_output_ = Clock::now();  // after the sink: time it took is not the command's silence
+    sink_time_ += last_output_ - start;
   }
 
   Session& session_;
@@ -162,9 +178,31 @@ class ExecChannel {
   ssh_channel_callbacks_struct callbacks_{};
   CommandOutcome outcome_;
   std::exception_ptr sink_failure_;
-  bool eof_ = false, closed_ = false, input_closed_ = false;
+  bool eof_ = false, closed_ = false, input_closed_ = false, discards_ = false;
   std::uint64_t received_ = 0;
   TimePoint last_output_ = Clock::now();
+  Clock::duration sink_time_{0};
+};
+
+// When to stop waiting for the output of a command that has ended.
+class OutputGrace {
+ public:
+  std::optional<TimePoint> ends_by(const ExecChannel& channel) {
+    if (!channel.has_exit()) return std::nullopt;
+    if (!exit_seen_) {
+      exit_seen_ = Clock::now();
+      sink_time_ = channel.sink_time();
+      received_ = channel.received();
+    }
+    if (channel.received() - received_ > kLateBytes) return exit_seen_;
+    const TimePoint quiet = std::max(*exit_seen_, channel.last_output()) + kOutputGrace;
+    return std::min(quiet, *exit_seen_ + kLateOutput + (channel.sink_time() - sink_time_));
+  }
+
+ private:
+  std::optional<TimePoint> exit_seen_;
+  std::uint64_t received_ = 0;
+  Clock::duration sink_time_{0};
 };
 
 // The clocks of a running command: when to look again, and what has run out.
@@ -210,12 +248,12 @@ bool wait_for_peer(const Session& session, const CancelSignal* abort, TimePoint 
 void follow(Session& session, ExecChannel& channel, InputFeed& feed, const CommandClocks& limits,
             const CancelSignal& abort) {
   RunClocks clocks(limits);
-  std::optional<TimePoint> ends_by;  // its output, after its exit
+  OutputGrace grace;
   while (!channel.finished()) {
     channel.feed_input();
     if (feed.refused()) throw Error(Code::refused, "sudo does not take the password");
     if (abort.raised()) throw Error(Code::cancelled, "interrupted while the command ran");
-    if (channel.has_exit() && !ends_by) ends_by = Clock::now() + kOutputGrace;
+    const auto ends_by = grace.ends_by(channel);
     if (ends_by && Clock::now() >= *ends_by) return;
     TimePoint until = clocks.next(channel.last_output(), ends_by);
     if (channel.awaits_input()) until = std::min(until, Clock::now() + InputFeed::kAskAgain);
@@ -239,12 +277,6 @@ bool ended_within(Session& session, ExecChannel& channel, milliseconds patience)
   return true;
 }
 
-// Sends SIGTERM to what this connection has started: the other children of our sshd, each with its process group.
-constexpr const char* kEndSiblings =
-    "exec sh -c 'for d in /proc/[0-9]*; do p=${d#/proc/}; [ \"$p\" = $$ ] && continue; "
-    "{ read -r s <$d/stat; } 2>/dev/null || continue; set -- ${s##*) }; "
-    "[ \"$2\" = $PPID ] && kill -TERM -$p; done'";  // no `--`: dash's kill has none
-
 class NoOutput : public OutputSink {
  public:
   void output(Stream, std::string_view) override {}
@@ -255,8 +287,10 @@ class NoOutput : public OutputSink {
 void end_command(Session& session, PacketPump& pump, ExecChannel& channel) {
   channel.terminate();
   if (ended_within(session, channel, kSignalGrace)) return;
+  // What it goes on to print lies before every answer of the server, and our output may be read slowly.
+  channel.discard_output();
   const CancelSignal never{std::stop_token()};
-  const CommandRequest request{.command = kEndSiblings, .input = nullptr, .sudo = {}, .clocks = {}};
+  const CommandRequest request{.command = end_siblings_line(), .input = nullptr, .sudo = {}, .clocks = {}};
   InputFeed nothing(request);
   NoOutput nowhere;
   ExecChannel killer(session, pump, nothing, nowhere);
@@ -272,8 +306,8 @@ CommandOutcome run_over_session(Session& session, const CommandRequest& request,
   InputFeed feed(request);
   PacketPump pump(session);
   ExecChannel channel(session, pump, feed, sink);
-  const TimePoint start_deadline = Clock::now() + request.clocks.keepalive * request.clocks.keepalives;
-  channel.start(request.command, {start_deadline, &abort});
+  const auto patience = request.clocks.keepalive * request.clocks.keepalives;
+  channel.start(request.command, {Clock::now() + std::min(patience, request.clocks.total.value_or(patience)), &abort});
   try {
     follow(session, channel, feed, request.clocks, abort);
   } catch (const Error& e) {

@@ -62,6 +62,21 @@ std::optional<Session::Greeting> judge(const std::string& bytes) {
   return std::nullopt;
 }
 
+// A line to an agent, lent to a session: libssh would close it together with the session, after us.
+class AgentLine {
+ public:
+  AgentLine(ssh_session session, base::UniqueFd line) : session_(session), line_(std::move(line)) {
+    ssh_set_agent_socket(session_, line_.get());
+  }
+  AgentLine(const AgentLine&) = delete;
+  AgentLine& operator=(const AgentLine&) = delete;
+  ~AgentLine() { ssh_set_agent_socket(session_, -1); }
+
+ private:
+  ssh_session session_;
+  base::UniqueFd line_;
+};
+
 std::string joined(const std::vector<std::string>& parts) {
   std::string text;
   for (const auto& part : parts) text += (text.empty() ? "" : "; ") + part;
@@ -116,14 +131,16 @@ Session::Session(base::UniqueFd socket, const SessionOptions& options)
 }
 
 Session::~Session() {
-  if (connecting_) {
-    // libssh closes a socket it was given when something goes wrong, but not when it disconnects in order: ask it, last
-    // thing, who does.
-    const bool closed_by_libssh = ssh_get_fd(session_) < 0;
-    ssh_disconnect(session_);
-    if (closed_by_libssh) socket_.release();
-  }
+  if (connecting_) ssh_disconnect(session_);
   ssh_free(session_);
+}
+
+// libssh 0.10 closes a socket it was given at any error, but leaves it open when it disconnects in order; and that,
+// too, may end in an error, of which it does not tell. A number closed twice would close another host's connection. So
+// libssh forgets that the socket was given to it, and closes it itself, in every case.
+void Session::give_socket_to_libssh() {
+  ssh_options_set(session_, SSH_OPTIONS_FD, nullptr);
+  socket_.release();
 }
 
 int Session::fd() const { return ssh_get_fd(session_); }
@@ -156,14 +173,16 @@ int Session::drive(const std::function<int()>& step, int again, const Patience& 
 }
 
 Session::Greeting Session::greet(const Patience& patience) {
-  connecting_ = true;
   // Twice: the first call finds the socket connected, the second sends our identification.
   for (int call = 0; call < 2; ++call) {
     // A refusal may be there at once, and libssh would take it for itself.
-    const Peeked peeked = peek(socket_.get());
+    const Peeked peeked = peek(call == 0 ? socket_.get() : fd());
     if (const auto greeting = judge(peeked.bytes); greeting && *greeting != Greeting::ssh) return *greeting;
     if (peeked.closed) return Greeting::dropped;
-    if (ssh_connect(session_) == SSH_ERROR) return Greeting::dropped;
+    const int rc = ssh_connect(session_);
+    if (call == 0) give_socket_to_libssh();
+    connecting_ = true;
+    if (rc == SSH_ERROR) return Greeting::dropped;
     // libssh has just made the socket blocking; a peer that stops reading could then hold this thread in send().
     // Safe to undo: libssh sends only after poll said it can.
     if (fd() >= 0) base::set_nonblocking(fd());
@@ -212,10 +231,8 @@ bool Session::try_key(const Credential& credential, AgentBroker* agent, const Pa
 
 bool Session::try_agent_key(const Credential& credential, AgentBroker& agent, const Patience& patience) {
   // libssh tries every key an agent offers, which runs into the server's MaxAuthTries; the broker offers just this one.
-  const base::UniqueFd line = agent.open_line(credential.agent_key);
-  ssh_set_agent_socket(session_, line.get());
+  const AgentLine line(session_, agent.open_line(credential.agent_key));
   const int rc = drive([&] { return ssh_userauth_agent(session_, nullptr); }, SSH_AUTH_AGAIN, patience, "during login");
-  ssh_set_agent_socket(session_, -1);  // `line` stays ours to close
   if (rc == SSH_AUTH_ERROR && fd() < 0) throw Error(Code::unreachable, "login: " + error_text("connection closed"));
   return rc == SSH_AUTH_SUCCESS;
 }

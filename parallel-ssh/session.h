@@ -85,14 +85,15 @@ class Session {
   int drive(const std::function<int()>& step, int again, const Patience& patience, const std::string& what);
 
  private:
+  void give_socket_to_libssh();
   bool try_key(const Credential& credential, AgentBroker* agent, const Patience& patience);
   bool try_agent_key(const Credential& credential, AgentBroker& agent, const Patience& patience);
   bool try_password(const std::string& password, const Patience& patience);
 
-  base::UniqueFd socket_;
+  base::UniqueFd socket_;  // until libssh has it
   ssh_session_struct* session_ = nullptr;
   std::string user_;
-  bool connecting_ = false;  // libssh knows the socket
+  bool connecting_ = false;  // libssh has the socket
 };
 
 }  // namespace muster::ssh

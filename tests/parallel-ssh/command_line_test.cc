@@ -49,6 +49,29 @@ TEST(CommandLine, ACommandGoesAsItWasTyped) {
   EXPECT_EQ(remote_command_line(spec, nullptr), "echo $HOME | wc; exit 3");
 }
 
+TEST(CommandLine, HalfAScriptIsNotRun) {
+  const FileTree tree;
+  const std::string script = "echo first\necho second\n";
+  for (const bool input_follows : {false, true}) {
+    const CommandSpec spec{
+        .command = {}, .script = Script{"sh", script.size(), {}}, .input_follows = input_follows, .sudo = {}};
+    const auto ran = in_shell(remote_command_line(spec, nullptr), "echo first\n", tree);
+    EXPECT_EQ(ran.out, "");
+    EXPECT_NE(ran.err.find("did not arrive whole"), std::string::npos) << ran.err;
+    EXPECT_EQ(ran.status, 127);
+    EXPECT_TRUE(is_empty(tree));
+  }
+}
+
+TEST(EndSiblingsLine, LeavesAloneWhatNoSshdHasStarted) {
+  // As when the connection is gone before the shell starts, and its parent is the one of all services.
+  base::ChildProcess service({"sleep", "100"});
+  const FileTree tree;
+  in_shell(end_siblings_line(), "", tree);
+  pollfd ended{.fd = service.ended_fd(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&ended, 1, 300), 0) << "a process of somebody else's was ended";
+}
+
 TEST(CommandLine, ScriptRunsWithItsArgumentsAndLeavesNothingBehind) {
   const FileTree tree;
   const auto ran = run_script(tree, "printf '<%s>' \"$@\"; ls \"$TMPDIR\" | wc -l; exit 7\n",

@@ -1,0 +1,114 @@
+#include "parallel-ssh/session.h"
+
+#include <atomic>
+#include <cerrno>
+
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "tests/parallel-ssh/support.h"
+
+namespace {
+std::atomic<int> closes_of_nothing = 0;
+}
+
+// libssh's closes too come through here.
+extern "C" int close(int fd) {
+  static const auto real = reinterpret_cast<int (*)(int)>(::dlsym(RTLD_NEXT, "close"));
+  const int rc = real(fd);
+  if (rc != 0 && errno == EBADF) ++closes_of_nothing;
+  return rc;
+}
+
+namespace muster::ssh {
+namespace {
+
+// Two ends of a TCP connection.
+struct SessionSockets : testing::Test {
+  void SetUp() override {
+    const base::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto* raw = reinterpret_cast<sockaddr*>(&address);
+    socklen_t length = sizeof address;
+    ASSERT_EQ(::bind(listener.get(), raw, length), 0);
+    ASSERT_EQ(::listen(listener.get(), 1), 0);
+    ASSERT_EQ(::getsockname(listener.get(), raw, &length), 0);
+    ours = base::UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::connect(ours.get(), raw, length), 0);
+    theirs = base::UniqueFd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    base::set_nonblocking(ours.get());
+    number = ours.get();
+    closes_of_nothing = 0;
+  }
+  // Leaves a reset behind, which the other end meets when it writes.
+  void reset_theirs() {
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(theirs.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    theirs.reset();
+  }
+  bool is_open() const { return ::fcntl(number, F_GETFD) >= 0; }
+
+  base::UniqueFd ours, theirs;
+  int number = -1;
+  CancelSignal cancel{std::stop_token()};
+  Patience patience{base::Clock::now() + base::seconds(5), &cancel};
+  SessionOptions options{.host = "web1",
+                         .port = 22,
+                         .user = "admin",
+                         .key_exchange = {},
+                         .ciphers = {},
+                         .macs = {},
+                         .host_key_algorithms = {},
+                         .public_key_algorithms = {}};
+};
+
+TEST_F(SessionSockets, OneThatNeverGreetedClosesItsSocketOnce) {
+  { const Session session(std::move(ours), options); }
+  EXPECT_FALSE(is_open());
+  EXPECT_EQ(closes_of_nothing, 0);
+}
+
+TEST_F(SessionSockets, OneThatEndsInOrderClosesItsSocketOnce) {
+  ASSERT_EQ(::send(theirs.get(), "SSH-2.0-test\r\n", 14, 0), 14);
+  {
+    Session session(std::move(ours), options);
+    EXPECT_EQ(session.greet(patience), Session::Greeting::ssh);
+  }
+  EXPECT_FALSE(is_open());
+  EXPECT_EQ(closes_of_nothing, 0);
+}
+
+TEST_F(SessionSockets, OneThatCannotSayGoodbyeClosesItsSocketOnce) {
+  ASSERT_EQ(::send(theirs.get(), "SSH-2.0-test\r\n", 14, 0), 14);
+  {
+    Session session(std::move(ours), options);
+    EXPECT_EQ(session.greet(patience), Session::Greeting::ssh);
+    // Its key exchange begins, and waits until the server's is there.
+    const Patience little{base::Clock::now() + base::milliseconds(200), &cancel};
+    EXPECT_TRUE(failure_of([&] { session.exchange_keys(little); }).is(Code::timeout, ""));
+    reset_theirs();
+  }
+  EXPECT_FALSE(is_open());
+  EXPECT_EQ(closes_of_nothing, 0);
+}
+
+TEST_F(SessionSockets, OneThatTheServerEndedClosesItsSocketOnce) {
+  ASSERT_EQ(::send(theirs.get(), "SSH-2.0-test\r\n", 14, 0), 14);
+  {
+    Session session(std::move(ours), options);
+    EXPECT_EQ(session.greet(patience), Session::Greeting::ssh);
+    theirs.reset();
+    EXPECT_TRUE(failure_of([&] { session.exchange_keys(patience); }).is(Code::unreachable, ""));
+  }
+  EXPECT_FALSE(is_open());
+  EXPECT_EQ(closes_of_nothing, 0);
+}
+
+}  // namespace
+}  // namespace muster::ssh
