@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -26,7 +27,10 @@ constexpr std::size_t kStackBytes = 8U << 20;
 // Enough for libssh, OpenSSL and the name service together (150 KiB seen at most).
 constexpr std::size_t kStackBytes = 512U << 10;
 #endif
-constexpr int kDescriptorsPerHost = 4;  // socket, two spools, a socket pair's end or a pipe
+// Socket, both ends of a jump host's socket pair, two spools of --gather, two files of --output-dir; OpenSSH's client
+// takes six in place of the first three.
+constexpr int kDescriptorsPerHost = 10;
+constexpr rlim_t kMostDescriptors = 1U << 16;  // libssh keeps 16 bits of a descriptor it is given
 constexpr int kDescriptorsKept = 64;
 
 // Hands out the hosts in order, as batches and the failure limit allow. Thread-safe.
@@ -110,7 +114,7 @@ HostReport work_on(std::size_t host, const HostTask& task, RunObserver& observer
     report.host = host;
     report.duration = std::chrono::duration_cast<std::chrono::milliseconds>(base::Clock::now() - start);
     output->finished(report);
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {
     report.host = host;
     report.state = HostState::failed;
     report.error = e.what();
@@ -152,7 +156,12 @@ FleetCounts run_fleet(std::size_t hosts, const FleetOptions& options, const Host
   {
     std::vector<std::jthread> threads;
     const auto count = std::min(static_cast<std::size_t>(options.fanout), hosts);
-    for (std::size_t i = 0; i < count; ++i) threads.emplace_back([&] { work(queue, tally, task, observer); });
+    try {
+      while (threads.size() < count) threads.emplace_back([&] { work(queue, tally, task, observer); });
+    } catch (const std::system_error& e) {
+      // The machine allows no more threads: those that are there do the work.
+      if (threads.empty()) throw Error(Code::io, std::string("start a thread: ") + e.what());
+    }
   }
   for (std::size_t host = queue.first_not_taken(); host < hosts; ++host) {
     const HostReport report{
@@ -175,7 +184,7 @@ int bounded_fanout(std::optional<int> wanted) {
     ::setrlimit(RLIMIT_NOFILE, &limit);
     ::getrlimit(RLIMIT_NOFILE, &limit);
   }
-  const auto descriptors = static_cast<long>(std::min<rlim_t>(limit.rlim_cur, 1U << 20));
+  const auto descriptors = static_cast<long>(std::min(limit.rlim_cur, kMostDescriptors));
   const long by_descriptors = (descriptors - kDescriptorsKept) / kDescriptorsPerHost;
   const long by_processors = std::max(64L, 16L * static_cast<long>(std::thread::hardware_concurrency()));
   return static_cast<int>(std::max(1L, std::min(wanted ? *wanted : by_processors, by_descriptors)));

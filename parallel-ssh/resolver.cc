@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -94,6 +95,20 @@ struct Resolver::State {
     }
     --threads;
   }
+
+  // With the lock held and `key` waiting last.
+  static void start_thread(const std::shared_ptr<State>& state, const Key& key) {
+    try {
+      // Detached, the one thread here that is: getaddrinfo can neither be cancelled nor given a deadline.
+      std::thread([state] { state->serve(); }).detach();
+      ++state->threads;
+    } catch (const std::system_error& e) {
+      if (state->threads > 0) return;  // the others come to it
+      state->waiting.pop_back();
+      state->answers.erase(key);
+      throw Error(Code::io, "resolve '" + key.first + "': start a thread: " + e.what());
+    }
+  }
 };
 
 Resolver::Resolver() : state_(std::make_shared<State>()) {}
@@ -109,11 +124,7 @@ std::vector<Address> Resolver::resolve(const std::string& name, std::uint16_t po
   if (!state_->answers.contains(key)) {
     state_->answers[key] = {};
     state_->waiting.push_back(key);
-    if (state_->threads < kMaxThreads) {
-      ++state_->threads;
-      // Detached, the one thread here that is: getaddrinfo can neither be cancelled nor given a deadline.
-      std::thread([state = state_] { state->serve(); }).detach();
-    }
+    if (state_->threads < kMaxThreads) State::start_thread(state_, key);
   }
   const bool answered = state_->changed.wait_until(lock, patience.cancel->token(), patience.deadline,
                                                    [&] { return state_->answers[key].done; });

@@ -9,6 +9,8 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "tests/parallel-ssh/support.h"
 
@@ -77,6 +79,36 @@ class Meeting {
   std::condition_variable changed_;
   int arrived_ = 0;
 };
+
+// As a user of its own that may have so many threads.
+[[noreturn]] void run_with_threads(rlim_t threads) {
+  const rlimit limit{.rlim_cur = threads, .rlim_max = threads};
+  ::setrlimit(RLIMIT_NPROC, &limit);
+  if (::setuid(61'234) != 0) ::_exit(2);
+  Heard heard;
+  const auto counts =
+      run_fleet(20, {.fanout = 10, .batch = {}, .max_fail = {}}, always(HostState::ok), heard, std::stop_token());
+  ::_exit(counts.ok == 20 ? 0 : 1);
+}
+
+TEST(Fleet, FewerThreadsThanWantedDoTheWork) {
+  if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
+  EXPECT_EXIT(run_with_threads(3), testing::ExitedWithCode(0), "");
+}
+
+TEST(Fleet, ATaskThatThrowsSomethingElseFailsItsHostOnly) {
+  Heard heard;
+  const auto counts = run_fleet(
+      3, {.fanout = 2, .batch = {}, .max_fail = {}},
+      [](std::size_t host, OutputSink&) -> HostReport {
+        if (host == 1) throw std::runtime_error("out of something");
+        return report(HostState::ok);
+      },
+      heard, std::stop_token());
+  EXPECT_EQ(counts.ok, 2U);
+  EXPECT_EQ(counts.failed, 1U);
+  EXPECT_EQ(heard.skips.at(1).error, "out of something");
+}
 
 TEST(Fleet, EveryHostIsDoneOnceAndCounted) {
   const std::array states{HostState::ok, HostState::failed, HostState::unreachable, HostState::timeout};
