@@ -31,7 +31,7 @@ struct Order {
 };
 
 // Carries our standard input to the hosts' until it ends.
-void carry_input(ssh::InputSource& input, Console& console, const std::stop_token& stop) {
+void carry_input(ssh::InputSource& input, const std::stop_token& stop) {
   std::array<char, 65536> piece{};
   try {
     while (!stop.stop_requested()) {
@@ -44,7 +44,8 @@ void carry_input(ssh::InputSource& input, Console& console, const std::stop_toke
       input.append({piece.data(), static_cast<std::size_t>(n)});
     }
   } catch (const Error& e) {
-    console.err(std::string("muster run: warning: the hosts get only part of the input: ") + e.what() + "\n");
+    // Each host's command is ended where the input breaks off: its end of file would look like the whole.
+    return input.fail(Error(e.code(), std::string("standard input could not be passed on: ") + e.what()));
   }
   input.close();
 }
@@ -199,7 +200,7 @@ int run(Program& program) {
   FleetRun fleet(program, selection);
   std::jthread input;
   if (settings.flag("stdin"))
-    input = std::jthread([&](const std::stop_token& stop) { carry_input(*order.input, program.console, stop); });
+    input = std::jthread([&](const std::stop_token& stop) { carry_input(*order.input, stop); });
   return fleet.execute(
       [&](const ssh::HostRunner& runner, const ssh::Target& target, std::size_t host, ssh::OutputSink& sink) {
         if (!settings.flag("percent")) return runner.run(target, order.request, sink);

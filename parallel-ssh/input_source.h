@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/error.h"
 #include "base/unique_fd.h"
 
 namespace muster::ssh {
@@ -18,10 +20,13 @@ class InputSource {
 
   // Throws base::Error{io, no_space}.
   void append(std::string_view bytes);
+  // What follows cannot be had: nobody may take the end of what is there for the end of the input.
+  void fail(const base::Error& why);
   // Nothing follows.
   void close() { closed_.store(true, std::memory_order_release); }
 
-  // At most `room` bytes from `offset` on; empty where there are none yet, or none any more (see ends_at).
+  // At most `room` bytes from `offset` on; empty where there are none yet, or none any more (see ends_at). Throws what
+  // the input failed with once all before was read.
   std::string read(std::uint64_t offset, std::size_t room) const;
   // Nothing will ever follow `offset`.
   bool ends_at(std::uint64_t offset) const {
@@ -32,6 +37,8 @@ class InputSource {
   base::UniqueFd file_;
   std::atomic<std::uint64_t> size_bytes_ = 0;
   std::atomic<bool> closed_ = false;
+  std::optional<base::Error> failure_;  // written once, before failed_
+  std::atomic<bool> failed_ = false;
 };
 
 }  // namespace muster::ssh
