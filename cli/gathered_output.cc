@@ -25,7 +25,7 @@ constexpr const char* kRule = "---------------\n";
 std::string label_of(const HostReport& report) {
   if (report.state == ssh::HostState::ok) return "";
   if (report.status) return fmt::format("exit status {}", *report.status);
-  if (!report.signal.empty()) return "SIG" + report.signal;
+  if (!report.signal.empty()) return "SIG" + visible(report.signal);
   return ssh::name_of(report.state);
 }
 

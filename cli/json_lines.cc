@@ -1,5 +1,6 @@
 #include "cli/json_lines.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -13,8 +14,15 @@ namespace muster::cli {
 std::string json_escaped(std::string_view text) {
   std::string out;
   out.reserve(text.size() + text.size() / 16);
-  for (const char c : text) {
-    switch (c) {
+  while (!text.empty()) {
+    const CodePoint point = decode_utf8(text);
+    const std::string_view bytes = text.substr(0, std::max<std::size_t>(point.length, 1));
+    text.remove_prefix(bytes.size());
+    if (point.length == 0) {
+      out += bytes;  // part of one that was cut
+      continue;
+    }
+    switch (point.value) {
       case '"':
         out += "\\\"";
         break;
@@ -31,10 +39,10 @@ std::string json_escaped(std::string_view text) {
         out += "\\t";
         break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
-          fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
+        if (point.value < 0x20 || point.value == 0x7F || acts_on_terminal(point.value))
+          fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(point.value));
         else
-          out += c;
+          out += bytes;
     }
   }
   return out;

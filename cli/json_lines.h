@@ -8,7 +8,8 @@
 
 namespace muster::cli {
 
-// `text` as the inside of a JSON string. It must be UTF-8, cut at code points or not.
+// `text` as the inside of a JSON string. It must be UTF-8, cut at code points or not; what acts on a terminal is
+// escaped where it is not cut.
 std::string json_escaped(std::string_view text);
 
 // Base64 over a stream of pieces.

@@ -3,6 +3,7 @@
 
 #include "cli/json_lines.h"
 #include "cli/run_output.h"
+#include "cli/terminal_text.h"
 #include "parallel-ssh/output_spool.h"
 
 namespace muster::cli {
@@ -24,7 +25,8 @@ std::string open_object(const std::string& name, const HostReport& report) {
                  {"duration", static_cast<double>(report.duration.count()) / 1000}};
   if (!report.error.empty()) object["error"] = report.error;
   if (!report.note.empty()) object["note"] = report.note;
-  std::string text = object.dump(-1, ' ', false, json::error_handler_t::replace);
+  // In ASCII: a terminal may take what hosts wrote there for commands.
+  std::string text = object.dump(-1, ' ', true, json::error_handler_t::replace);
   text.pop_back();
   return text;
 }
@@ -34,8 +36,15 @@ using Write = std::function<void(std::string_view)>;
 void write_field(const Write& write, const std::string& field, const OutputSpool& spool, bool utf8) {
   write(",\"" + field + (utf8 ? "\":\"" : "_b64\":\""));
   Base64Stream base64;
-  spool.read([&](std::string_view piece) { write(utf8 ? json_escaped(piece) : base64.add(piece)); });
-  if (!utf8) write(base64.finish());
+  std::string held;
+  spool.read([&](std::string_view piece) {
+    if (!utf8) return write(base64.add(piece));
+    held += piece;
+    const std::size_t whole = utf8_boundary(held);
+    write(json_escaped(std::string_view(held).substr(0, whole)));
+    held.erase(0, whole);
+  });
+  write(utf8 ? json_escaped(held) : base64.finish());
   write("\"");
 }
 

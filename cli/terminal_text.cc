@@ -31,13 +31,15 @@ void append_visible(std::string& out, const CodePoint& point, std::string_view b
     out += {'^', static_cast<char>('@' + c)};
   else if (c == 0x7F)
     out += "^?";
-  else if ((c >= 0x80 && c < 0xA0) || misleads(c))
+  else if (acts_on_terminal(c))
     fmt::format_to(std::back_inserter(out), "<U+{:04X}>", static_cast<unsigned>(c));
   else
     out += bytes;
 }
 
 }  // namespace
+
+bool acts_on_terminal(char32_t c) { return (c >= 0x80 && c < 0xA0) || misleads(c); }
 
 CodePoint decode_utf8(std::string_view text) {
   if (text.empty()) return {};

@@ -11,6 +11,9 @@ namespace muster::cli {
 // stray bytes: give whole lines, or pieces cut by utf8_boundary().
 std::string visible(std::string_view text);
 
+// Beyond ASCII: C1 controls, and characters that reorder or hide what follows.
+bool acts_on_terminal(char32_t c);
+
 // The largest length up to which `text` does not end inside a UTF-8 sequence.
 std::size_t utf8_boundary(std::string_view text);
 

@@ -107,6 +107,15 @@ TEST_F(RunOutput, AHostThatWasNotReachedIsNoGroup) {
   EXPECT_EQ(told([&] { observer->print(GatheredOutput::Form::whole); }).out, "");
 }
 
+TEST_F(RunOutput, NamesOfSignalsAreTheServersWordsAndMadeVisible) {
+  const auto observer = gathered_output(console, names, spill);
+  auto report = ended(0, HostState::failed, {});
+  report.signal = "\x1b]0;mine\x07";
+  observer->started(0)->finished(report);
+  EXPECT_EQ(told([&] { observer->print(GatheredOutput::Form::whole); }).out,
+            "---------------\nweb1 (1): SIG^[]0;mine^G\n---------------\n");
+}
+
 TEST_F(RunOutput, FilesHoldWhatCameAndNothingOfAnEarlierRun) {
   const std::string directory = tree.path("new/out");
   {
@@ -160,6 +169,31 @@ TEST_F(RunOutput, JsonHasOneResultAHostWithItsWholeOutput) {
   EXPECT_TRUE(json["stdout"] == "\"quoted\"\n\x1b\u20ac" + large);
   EXPECT_FALSE(json.contains("stderr"));
   EXPECT_EQ(json["stderr_b64"], base::base64_encode("\xff\x01"));
+}
+
+// U+009B begins a control sequence as ESC [ does.
+TEST_F(RunOutput, JsonActsOnNoTerminal) {
+  const auto observer = json_output(console, names, spill);
+  const auto host = observer->started(0);
+  auto report = ended(0, HostState::failed, {});
+  report.error =
+      "\xc2\x9b"
+      "31m";
+  const std::string head(ssh::OutputSpool::kMemoryBytes, 'x');
+  const auto captured = told([&] {
+    host->output(Stream::out, head + "\xc2");
+    host->output(Stream::out,
+                 "\x9b"
+                 "31m \u202e");
+    host->finished(report);
+  });
+  EXPECT_EQ(captured.out.find('\x9b'), std::string::npos);
+  EXPECT_EQ(captured.out.find("\u202e"), std::string::npos);
+  const auto json = nlohmann::json::parse(captured.out);
+  EXPECT_EQ(json["error"], report.error);
+  EXPECT_TRUE(json["stdout"] == head +
+                                    "\xc2\x9b"
+                                    "31m \u202e");
 }
 
 TEST_F(RunOutput, JsonOfAHostThatWasSkipped) {
