@@ -1,12 +1,14 @@
 #include "cli/connect_options.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "cli/environment.h"
+#include "parallel-ssh/wait.h"
 
 namespace muster::cli {
 namespace {
@@ -15,14 +17,17 @@ using base::Code;
 using base::Error;
 
 constexpr std::size_t kMaxSecretBytes = 1024;
+constexpr std::chrono::hours kSecretPatience{24};
 
-std::optional<std::string> first_line(int fd) {
+// Byte by byte, because what follows the line is for somebody else. Throws base::Error{cancelled}.
+std::optional<std::string> first_line(int fd, const std::stop_token& stop) {
+  const ssh::CancelSignal cancel(stop);
   std::string line;
-  for (char c = 0; ::read(fd, &c, 1) == 1 && c != '\n';) {
-    line += c;
-    if (line.size() > kMaxSecretBytes) return std::nullopt;
+  for (char c = 0; line.size() <= kMaxSecretBytes; line += c) {
+    ssh::wait_for(fd, POLLIN, {base::Clock::now() + kSecretPatience, &cancel}, "waiting for a password");
+    if (::read(fd, &c, 1) != 1 || c == '\n') return line;
   }
-  return line;
+  return std::nullopt;
 }
 
 // Switches the terminal's echo off for as long as it lives.
@@ -62,14 +67,14 @@ ssh::Transport transport(const Program& program, const std::string& text) {
 
 }  // namespace
 
-std::optional<std::string> ask_on_terminal(const std::string& prompt) {
+std::optional<std::string> ask_on_terminal(const std::string& prompt, const std::stop_token& stop) {
   const base::UniqueFd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
   if (!terminal) return std::nullopt;
   std::optional<std::string> line;
   {
     const NoEcho silent(terminal.get());  // before the prompt: who waits for it may answer at once
     base::write_all(terminal.get(), prompt);
-    line = first_line(terminal.get());
+    line = first_line(terminal.get(), stop);
   }
   base::write_all(terminal.get(), "\n");
   return line;
@@ -79,11 +84,12 @@ std::optional<std::string> asked_secret(const Program& program, std::string_view
   if (!program.settings.given(option)) return std::nullopt;
   std::optional<std::string> secret;
   if (const auto fd = program.settings.integer(option, 0, 1'000'000)) {
-    secret = first_line(static_cast<int>(*fd));
+    secret = first_line(static_cast<int>(*fd), program.interrupts.drain());
+    if (*fd > STDERR_FILENO) ::fcntl(static_cast<int>(*fd), F_SETFD, FD_CLOEXEC);  // not for the programs we start
     if (!secret || secret->empty()) program.settings.reject(option, "no password can be read from that descriptor");
     return secret;
   }
-  secret = ask_on_terminal(prompt);
+  secret = ask_on_terminal(prompt, program.interrupts.drain());
   if (!secret) program.settings.reject(option, "there is no terminal to ask on; give a descriptor, as in =3");
   return secret;
 }

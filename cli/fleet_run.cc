@@ -23,7 +23,9 @@ FleetRun::FleetRun(const Program& program, const FleetSelection& selection)
       selection_(selection),
       record_(program.console, selection.names(), telling_of(program)),
       abort_(program.interrupts.abort()),
-      keys_([](const std::string& path) { return ask_on_terminal("passphrase of " + path + ": "); }),
+      keys_([this](const std::string& path) {
+        return ask_on_terminal("passphrase of " + path + ": ", program_.interrupts.drain());
+      }),
       connector_(abort_, host_keys_, keys_),
       runner_(program.ctx, connector_, host_keys_, abort_,
               static_cast<int>(program.settings.integer("retries", 0, 100).value_or(0))) {}
@@ -40,9 +42,9 @@ ssh::FleetOptions FleetRun::options() const {
 void FleetRun::announce_interrupts() {
   program_.interrupts.on_interrupt([this](int count) {
     if (count == 1)
-      program_.console.err(fmt::format(
+      program_.console.announce(fmt::format(
           "\nno new hosts; still running: {}\n(again: end them; a third time: leave at once)\n", record_.running()));
-    if (count == 2) program_.console.err("\nending the commands that run\n");
+    if (count == 2) program_.console.announce("\nending the commands that run\n");
   });
 }
 

@@ -8,18 +8,28 @@
 #include "cli/exit_status.h"
 
 namespace muster::cli {
+namespace {
+
+// As nohup(1) wants it, and a shell for what it starts in the background.
+bool ignored(int number) {
+  struct sigaction action {};
+  return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+}  // namespace
 
 Interrupts::Interrupts() {
   ::signal(SIGPIPE, SIG_IGN);
   sigemptyset(&signals_);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals_, number);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP})
+    if (number == SIGTERM || !ignored(number)) sigaddset(&signals_, number);
   ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   thread_ = std::jthread([this](const std::stop_token& stop) { listen(stop); });
 }
 
 Interrupts::~Interrupts() {
   thread_.request_stop();
-  ::pthread_kill(thread_.native_handle(), SIGHUP);  // wakes sigwaitinfo; it sees the stop request first
+  ::pthread_kill(thread_.native_handle(), SIGTERM);  // wakes sigwaitinfo; it sees the stop request first
 }
 
 void Interrupts::give_up() {
@@ -45,12 +55,10 @@ void Interrupts::listen(const std::stop_token& stop) {
     }
     ++interrupts;
     if (interrupts >= 3) ::_exit(kInterrupted);
-    {
-      const std::lock_guard lock(mutex_);
-      if (callback_) callback_(interrupts);
-    }
     drain_.request_stop();
     if (interrupts == 2) abort_.request_stop();
+    const std::lock_guard lock(mutex_);
+    if (callback_) callback_(interrupts);
   }
 }
 

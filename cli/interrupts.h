@@ -14,7 +14,8 @@ namespace muster::cli {
 
 class Interrupts {
  public:
-  // Blocks the signals in this thread, and so in all that are made later. SIGPIPE is ignored from now on.
+  // Blocks the signals in this thread, and so in all that are made later; SIGINT and SIGHUP not where they were ignored
+  // from the start. SIGPIPE is ignored from now on.
   Interrupts();
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
@@ -27,7 +28,8 @@ class Interrupts {
   // Both stops, without a signal: the output has nowhere to go.
   void give_up();
 
-  // Called in the signal thread on the first and on the second SIGINT.
+  // Called in the signal thread on the first and on the second SIGINT, after the stop; must not wait, or the third goes
+  // unheard.
   void on_interrupt(std::function<void(int count)> callback);
 
  private:

@@ -68,13 +68,8 @@ class LiveHost : public ssh::HostOutput {
 
   // A line too long for memory goes out in pieces, in one go.
   void write_long_line(Stream stream, const OutputSpool& head, std::string_view tail) {
-    if (stream == Stream::err) {
-      std::string line;
-      add_line(line, stream, head, tail);
-      return console_.err(line);
-    }
-    const bool terminal = console_.escapes_output();
-    console_.out_in_pieces([&](const std::function<void(std::string_view)>& put) {
+    const bool terminal = escaped_on(stream);
+    const Console::Pieces pieces = [&](const std::function<void(std::string_view)>& put) {
       std::string held;
       const auto show = [&](std::string_view piece) {
         if (!terminal) return put(piece);
@@ -87,7 +82,8 @@ class LiveHost : public ssh::HostOutput {
       head.read(show);
       show(tail);
       put(terminal ? visible(held) + "\n" : "\n");
-    });
+    };
+    stream == Stream::out ? console_.out_in_pieces(pieces) : console_.err_in_pieces(pieces);
   }
 
   Console& console_;

@@ -1,7 +1,9 @@
 #include "cli/program.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "cli/exit_status.h"
@@ -40,6 +42,23 @@ void report_error(Console& console, std::string_view name, const std::string& te
   console.out(dump({{"v", 1}, {"type", "summary"}, {"exit", status}}));
 }
 
+// A descriptor opened later must not become standard output by its number: what hosts print would go into it. For
+// writing only, so that closed standard input stays an error.
+void occupy_standard_streams() {
+  for (int fd = 0; fd >= 0 && fd <= STDERR_FILENO;) {
+    fd = ::open("/dev/null", O_WRONLY);
+    if (fd > STDERR_FILENO) ::close(fd);
+  }
+}
+
+// The status of a command whose output did not get where it should.
+int judge_output(Console& console, std::string_view name, int status) {
+  const auto error = console.output_error();
+  if (!error || status == kInterrupted) return status;
+  report_error(console, name, error->what(), exit_status(error->code()), false);
+  return exit_status(error->code());
+}
+
 bool asks_for_json(int argc, char** argv) {
   for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i)
     if (std::string_view(argv[i]) == "--json") return true;
@@ -49,11 +68,12 @@ bool asks_for_json(int argc, char** argv) {
 }  // namespace
 
 int run_program(std::string_view name, int argc, char** argv, const std::function<int(Program&)>& body) {
+  occupy_standard_streams();
   ssh::prepare_process_for_many_threads();
   const CommandRow& command = *find_command(name);
   const bool json = asks_for_json(argc, argv);
   Interrupts interrupts;
-  Console console;
+  Console console(interrupts.abort());
   console.on_broken([&](const std::string&) { interrupts.give_up(); });
   try {
     const Arguments arguments = parse_arguments(command, argc, argv);
@@ -64,7 +84,7 @@ int run_program(std::string_view name, int argc, char** argv, const std::functio
     const base::Context ctx{.stop = interrupts.abort(), .events = &events};
     for (const auto& note : arguments.notes) ctx.note(note);
     Program program{command, arguments, settings, console, interrupts, ctx};
-    return body(program);
+    return judge_output(console, name, body(program));
   } catch (const base::Error& e) {
     const int status = interrupts.interrupted() ? kInterrupted : exit_status(e.code());
     report_error(console, name, e.what(), status, json);

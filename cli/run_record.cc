@@ -78,7 +78,7 @@ void RunRecord::finished(const HostReport& report) {
 }
 
 void RunRecord::tell(const HostReport& report) {
-  if (telling_ == Telling::nothing) return;
+  if (telling_ == Telling::nothing || console_.reader_gone()) return;
   const std::string& name = names_[report.host];
   if (report.state == HostState::ok && telling_ == Telling::each_host)
     console_.err(fmt::format("{}: ok in {}\n", name, base::format_duration(report.duration)));
@@ -119,6 +119,7 @@ void RunRecord::close(const ssh::FleetCounts& counts, std::chrono::milliseconds 
   if (ticker_.joinable()) ticker_.join();
   console_.progress("");
   const bool all_ok = counts.ok == counts.total();
+  if (console_.reader_gone()) return;
   if (telling_ == Telling::nothing || (telling_ == Telling::failures_only && all_ok)) return;
   std::string text =
       fmt::format("{} {}: {} ok, {} failed, {} unreachable, {} timed out", counts.total(),
