@@ -19,8 +19,10 @@
 namespace muster::ssh {
 namespace {
 
+using base::Clock;
 using base::Code;
 using base::Error;
+using base::TimePoint;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMaxMessageBytes = 256U << 10;
@@ -134,13 +136,13 @@ class AgentBroker::Desk {
 
   const std::vector<AgentKey>& keys() const { return keys_; }
 
-  base::UniqueFd open_line(const std::string& blob) {
+  base::UniqueFd open_line(const std::string& blob, const std::optional<Patience>& patience) {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) base::throw_errno("make a socket pair");
     base::UniqueFd theirs(ends[0]), ours(ends[1]);
     {
       const std::lock_guard lock(mutex_);
-      arrivals_.push_back({std::move(ours), blob});
+      arrivals_.push_back({.fd = std::move(ours), .blob = blob, .patience = patience, .request = {}, .number = 0});
     }
     ::eventfd_write(wake_.get(), 1);
     return theirs;
@@ -150,36 +152,65 @@ class AgentBroker::Desk {
   struct Line {
     base::UniqueFd fd;
     std::string blob;
+    std::optional<Patience> patience;
+    std::string request;  // not empty: waits for the agent's signature
+    std::uint64_t number = 0;
+
+    bool given_up() const { return patience && (patience->cancel->raised() || Clock::now() >= patience->deadline); }
   };
 
   void serve(const std::stop_token& stop) {
-    std::vector<Line> lines;
     while (!stop.stop_requested()) {
-      std::vector<pollfd> set{{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
-      for (const auto& line : lines) set.push_back({.fd = line.fd.get(), .events = POLLIN, .revents = 0});
-      if (::poll(set.data(), set.size(), -1) < 0) continue;
-      for (std::size_t i = lines.size(); i-- > 0;)
-        if (set[i + 1].revents != 0 && !answer(lines[i])) lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(i));
-      if (set[0].revents != 0) take_arrivals(lines);
+      pass_on_next();
+      const std::vector<pollfd> found = wait();
+      if (asked_ != 0 && (found[1].revents != 0 || Clock::now() >= answer_due_)) take_signature();
+      for (std::size_t i = lines_.size(); i-- > 0;)
+        if (lines_[i].given_up() || (found[i + kOthers].revents != 0 && !answer(lines_[i])))
+          lines_.erase(lines_.begin() + static_cast<std::ptrdiff_t>(i));
+      if (found[0].revents != 0) take_arrivals();
     }
   }
 
-  void take_arrivals(std::vector<Line>& lines) {
+  // What poll(2) says of the wake-up, the agent, the cancellation of all sessions, and each line.
+  static constexpr std::size_t kOthers = 3;
+  std::vector<pollfd> wait() const {
+    std::vector<pollfd> set(kOthers, {.fd = -1, .events = POLLIN, .revents = 0});
+    set[0].fd = wake_.get();
+    TimePoint until = asked_ != 0 ? answer_due_ : Clock::now() + std::chrono::hours(1);
+    if (asked_ != 0) set[1].fd = agent_.get();
+    for (const auto& line : lines_) {
+      const short events = line.request.empty() ? POLLIN : 0;
+      set.push_back({.fd = line.fd.get(), .events = events, .revents = 0});
+      if (!line.patience) continue;
+      set[2].fd = line.patience->cancel->fd();
+      until = std::min(until, line.patience->deadline);
+    }
+    const auto left = std::chrono::ceil<milliseconds>(until - Clock::now()).count();
+    ::poll(set.data(), set.size(), static_cast<int>(std::max<long>(left, 0)));
+    return set;
+  }
+
+  void take_arrivals() {
     eventfd_t count = 0;
     ::eventfd_read(wake_.get(), &count);
     const std::lock_guard lock(mutex_);
-    for (auto& line : arrivals_) lines.push_back(std::move(line));
+    for (auto& line : arrivals_) {
+      line.number = ++last_number_;
+      lines_.push_back(std::move(line));
+    }
     arrivals_.clear();
   }
 
   // False: the line has hung up.
-  bool answer(const Line& line) {
-    const auto request = receive(line.fd.get(), base::Clock::now() + std::chrono::seconds(1));
+  bool answer(Line& line) {
+    if (!line.request.empty()) return false;
+    const auto request = receive(line.fd.get(), Clock::now() + std::chrono::seconds(1));
     if (!request || request->empty()) return false;
     if (request->front() == kRequestIdentities) return send_message(line.fd.get(), identities(line.blob));
-    if (request->front() == kSignRequest && key_of(*request) == line.blob)
-      return send_message(line.fd.get(), pass_on(*request));
-    return send_message(line.fd.get(), std::string(1, kFailure));
+    if (request->front() != kSignRequest || key_of(*request) != line.blob)
+      return send_message(line.fd.get(), std::string(1, kFailure));
+    line.request = *request;
+    return true;
   }
 
   static std::optional<std::string> key_of(std::string_view sign_request) {
@@ -198,16 +229,37 @@ class AgentBroker::Desk {
     return message;
   }
 
-  std::string pass_on(const std::string& request) {
-    try {
-      if (!agent_) agent_ = connect_to(path_, patience_);
-      if (send_message(agent_.get(), request))
-        if (auto reply = receive(agent_.get(), base::Clock::now() + patience_)) return *reply;
-    } catch (const Error&) {
-      // The agent is gone: the login fails, and the host's error says which key was tried.
+  // One request at a time goes to the agent, in the order of the lines.
+  void pass_on_next() {
+    while (asked_ == 0) {
+      const auto line = std::find_if(lines_.begin(), lines_.end(), [](const Line& l) { return !l.request.empty(); });
+      if (line == lines_.end()) return;
+      try {
+        if (!agent_) agent_ = connect_to(path_, patience_);
+        if (send_message(agent_.get(), line->request)) {
+          asked_ = line->number;
+          answer_due_ = Clock::now() + patience_;
+          return;
+        }
+      } catch (const Error&) {
+        // The agent is gone: the login fails, and the host's error says which key was tried.
+      }
+      agent_.reset();
+      reply(*line, std::string(1, kFailure));
     }
-    agent_.reset();  // an answer that comes late must not be taken for the next one's
-    return std::string(1, kFailure);
+  }
+
+  void take_signature() {
+    auto signature = receive(agent_.get(), std::min(answer_due_, Clock::now() + std::chrono::seconds(1)));
+    if (!signature) agent_.reset();  // an answer that comes late must not be taken for the next one's
+    const auto line = std::find_if(lines_.begin(), lines_.end(), [&](const Line& l) { return l.number == asked_; });
+    if (line != lines_.end() && !line->request.empty()) reply(*line, signature.value_or(std::string(1, kFailure)));
+    asked_ = 0;
+  }
+
+  static void reply(Line& line, std::string_view message) {
+    line.request.clear();
+    send_message(line.fd.get(), message);
   }
 
   std::string path_;
@@ -215,6 +267,9 @@ class AgentBroker::Desk {
   base::UniqueFd agent_;
   std::vector<AgentKey> keys_;
   base::UniqueFd wake_;
+  std::vector<Line> lines_;                    // this and the next are the thread's
+  std::uint64_t last_number_ = 0, asked_ = 0;  // asked_: the line whose request the agent has, or 0
+  TimePoint answer_due_;
   std::mutex mutex_;
   std::vector<Line> arrivals_;
   std::jthread thread_;  // last: it uses all of the above
@@ -230,6 +285,8 @@ bool AgentBroker::holds(const std::string& blob) const {
   return std::any_of(keys().begin(), keys().end(), [&](const AgentKey& key) { return key.blob == blob; });
 }
 
-base::UniqueFd AgentBroker::open_line(const std::string& blob) { return desk_->open_line(blob); }
+base::UniqueFd AgentBroker::open_line(const std::string& blob, const std::optional<Patience>& patience) {
+  return desk_->open_line(blob, patience);
+}
 
 }  // namespace muster::ssh

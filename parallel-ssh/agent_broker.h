@@ -6,10 +6,12 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "parallel-ssh/wait.h"
 
 namespace muster::ssh {
 
@@ -31,8 +33,9 @@ class AgentBroker {
   const std::vector<AgentKey>& keys() const;
   bool holds(const std::string& blob) const;
 
-  // A socket that speaks the agent protocol, knows only the key `blob` and signs with no other.
-  base::UniqueFd open_line(const std::string& blob);
+  // A socket that speaks the agent protocol, knows only the key `blob` and signs with no other. It is hung up when
+  // `patience` ends: who reads from it, libssh above all, need have none.
+  base::UniqueFd open_line(const std::string& blob, const std::optional<Patience>& patience = std::nullopt);
 
  private:
   class Desk;

@@ -241,6 +241,28 @@ TEST_F(AgentBrokerTest, AHungSignatureFailsAndTheNextGoesOverANewConnection) {
   EXPECT_EQ(ask(line, sign_request("blob")), type(kSignResponse) + "second");
 }
 
+TEST_F(AgentBrokerTest, AnAgentThatHangsCostsEachLineItsOwnTime) {
+  const FakeAgent agent(socket, [&](const std::string& message) -> std::string {
+    return message[0] == kRequestIdentities ? string_of(identities({{"blob", "comment"}})) : "";
+  });
+  AgentBroker broker(socket, seconds(20));
+  const CancelSignal never{std::stop_token()};
+  std::stop_source source;
+  const CancelSignal cancel(source.get_token());
+  const auto start = base::Clock::now();
+  const auto soon = broker.open_line("blob", Patience{start + milliseconds(200), &never});
+  const auto queued = broker.open_line("blob", Patience{start + milliseconds(400), &never});
+  base::write_all(soon.get(), string_of(sign_request("blob")));
+  base::write_all(queued.get(), string_of(sign_request("blob")));
+  EXPECT_EQ(read_to_end(soon.get()), "");
+  EXPECT_EQ(read_to_end(queued.get()), "");
+  const auto cancelled = broker.open_line("blob", Patience{start + seconds(60), &cancel});
+  base::write_all(cancelled.get(), string_of(sign_request("blob")));
+  source.request_stop();
+  EXPECT_EQ(read_to_end(cancelled.get()), "");
+  EXPECT_LT(base::Clock::now() - start, seconds(5));
+}
+
 TEST_F(AgentBrokerTest, AHugeAnswerFailsTheSignature) {
   const FakeAgent agent(socket, [&](const std::string& message) -> std::string {
     if (message[0] == kRequestIdentities) return string_of(identities({{"blob", "comment"}}));
