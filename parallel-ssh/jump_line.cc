@@ -49,7 +49,7 @@ struct Request {
 // libssh gives the number of RFC 4254, section 5.1, which says more than the server's own words.
 std::string open_failure(const std::string& text) {
   if (text.find("error (1)") != std::string::npos) return "it forbids forwarding";
-  if (text.find("error (2)") != std::string::npos) return "it cannot connect: " + text.substr(text.rfind(')') + 1);
+  if (text.find("error (2)") != std::string::npos) return "it cannot connect:" + text.substr(text.rfind(')') + 1);
   return text;
 }
 

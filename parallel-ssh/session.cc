@@ -233,6 +233,9 @@ bool Session::try_agent_key(const Credential& credential, AgentBroker& agent, co
   // libssh tries every key an agent offers, which runs into the server's MaxAuthTries; the broker offers just this one.
   const AgentLine line(session_, agent.open_line(credential.agent_key, patience));
   const int rc = drive([&] { return ssh_userauth_agent(session_, nullptr); }, SSH_AUTH_AGAIN, patience, "during login");
+  if (rc == SSH_AUTH_ERROR && patience.cancel->raised()) throw Error(Code::cancelled, "interrupted during login");
+  if (rc == SSH_AUTH_ERROR && base::Clock::now() >= patience.deadline)
+    throw Error(Code::timeout, "timed out waiting for the agent to sign");
   if (rc == SSH_AUTH_ERROR && fd() < 0) throw Error(Code::unreachable, "login: " + error_text("connection closed"));
   return rc == SSH_AUTH_SUCCESS;
 }
