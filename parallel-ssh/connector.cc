@@ -23,6 +23,29 @@ std::chrono::milliseconds jittered_pause(int attempt) {
   return std::chrono::milliseconds(std::uniform_int_distribution(base_ms / 2, base_ms * 3 / 2)(random));
 }
 
+// What makes one login there another than the next: one user's targets must not travel on another's session, nor those
+// with a pinned key over a jump host that somebody else did not check.
+std::string login_key(const Target& target) {
+  std::string key;
+  const auto add = [&key](const std::string& part) { key += std::to_string(part.size()) + ":" + part; };
+  const auto add_all = [&](const std::vector<std::string>& parts) {
+    add(std::to_string(parts.size()));
+    for (const auto& part : parts) add(part);
+  };
+  for (const auto& jump : target.jumps) add(login_key(jump));
+  add(target.route());
+  add(target.session.user);
+  add(target.host_key_name + " " + std::to_string(target.host_key_port));
+  add(std::to_string(static_cast<int>(target.host_key_mode)) + (target.only_these_identities ? " only" : ""));
+  add_all(target.pinned_host_keys);
+  add_all(target.known_hosts_files);
+  add_all(target.identity_files);
+  add(target.agent_socket);
+  add(target.bind_address);
+  add(target.password.value_or(""));
+  return key;
+}
+
 base::UniqueFd open_through(JumpLine& line, const Target& target, const Patience& patience) {
   try {
     return line.open(target.address, target.session.port, patience);
@@ -37,7 +60,7 @@ std::shared_ptr<JumpLine> Connector::jump_line(const base::Context& ctx, const T
   if (target.jumps.empty()) return nullptr;
   Target jump = target.jumps.back();
   jump.jumps.assign(target.jumps.begin(), target.jumps.end() - 1);
-  return jumps_.line(jump.route(), [&] { return connect(ctx, jump); });
+  return jumps_.line(login_key(jump), jump.route(), [&] { return connect(ctx, jump); });
 }
 
 std::unique_ptr<Session> Connector::greeted_session(const base::Context& ctx, const Target& target,

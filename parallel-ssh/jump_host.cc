@@ -5,9 +5,9 @@ namespace muster::ssh {
 using base::Code;
 using base::Error;
 
-std::shared_ptr<JumpLine> JumpHosts::line(const std::string& name, const Connect& connect) {
+std::shared_ptr<JumpLine> JumpHosts::line(const std::string& key, const std::string& name, const Connect& connect) {
   std::unique_lock lock(mutex_);
-  Host& host = hosts_[name];
+  Host& host = hosts_[key];
   for (;;) {
     if (cancel_.raised()) throw Error(Code::cancelled, "interrupted connecting");
     if (host.failure) throw *host.failure;

@@ -28,10 +28,10 @@ class JumpHosts {
 
   explicit JumpHosts(const CancelSignal& cancel) : cancel_(cancel) {}
 
-  // A line to the jump host `name` with a place reserved on it. `connect` makes a session and is called only when a new
-  // one is needed, by one thread at a time for a name. Blocks as long as `connect` does. Throws
-  // base::Error{unreachable} with the jump host's name, {cancelled}.
-  std::shared_ptr<JumpLine> line(const std::string& name, const Connect& connect);
+  // A line to the jump host `name` with a place reserved on it. Sessions are shared by those who give the same `key`.
+  // `connect` makes a session and is called only when a new one is needed, by one thread at a time for a key. Blocks as
+  // long as `connect` does. Throws base::Error{unreachable} with the jump host's name, {cancelled}.
+  std::shared_ptr<JumpLine> line(const std::string& key, const std::string& name, const Connect& connect);
 
  private:
   struct Host {

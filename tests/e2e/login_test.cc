@@ -156,6 +156,18 @@ TEST_F(Login, TargetsBehindAJumpHostShareOneSessionWithIt) {
   EXPECT_EQ(jump.logged("Accepted publickey"), 1U);
 }
 
+TEST_F(Login, OneUsersTargetsDoNotTravelOnAnothersSession) {
+  const SshServer jump(accepting_key()), target(accepting_key());
+  use({host(jump, "bastion"), host(target, "web01").set("proxy_jump", "bastion"),
+       host(target, "web02").set("proxy_jump", "nosuchuser@bastion"),
+       host(target, "web03").set("proxy_jump", "bastion")});
+  const auto done = muster({"run", "web*", "--fanout", "1", "--json", "--", "echo", "hello"});
+  const auto lines = json_lines(done.out);
+  for (const std::string name : {"web01", "web03"}) EXPECT_EQ(result_of(lines, name).value("state", ""), "ok");
+  EXPECT_EQ(result_of(lines, "web02").value("state", ""), "unreachable") << told(done);
+  EXPECT_TRUE(contains(result_of(lines, "web02").value("error", ""), "nosuchuser")) << told(done);
+}
+
 TEST_F(Login, JumpHostThatForbidsForwardingIsNamed) {
   const SshServer jump(accepting_key({"AllowTcpForwarding no"}));
   const SshServer target(accepting_key());
