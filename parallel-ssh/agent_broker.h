@@ -34,7 +34,7 @@ class AgentBroker {
   bool holds(const std::string& blob) const;
 
   // A socket that speaks the agent protocol, knows only the key `blob` and signs with no other. It is hung up when
-  // `patience` ends: who reads from it, libssh above all, need have none.
+  // `patience` ends: who reads from it, libssh above all, need have none. Its cancel signal must outlive the broker.
   base::UniqueFd open_line(const std::string& blob, const std::optional<Patience>& patience = std::nullopt);
 
  private:

@@ -245,10 +245,10 @@ TEST_F(AgentBrokerTest, AnAgentThatHangsCostsEachLineItsOwnTime) {
   const FakeAgent agent(socket, [&](const std::string& message) -> std::string {
     return message[0] == kRequestIdentities ? string_of(identities({{"blob", "comment"}})) : "";
   });
-  AgentBroker broker(socket, seconds(20));
   const CancelSignal never{std::stop_token()};
   std::stop_source source;
   const CancelSignal cancel(source.get_token());
+  AgentBroker broker(socket, seconds(20));
   const auto start = base::Clock::now();
   const auto soon = broker.open_line("blob", Patience{start + milliseconds(200), &never});
   const auto queued = broker.open_line("blob", Patience{start + milliseconds(400), &never});
