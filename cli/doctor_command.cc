@@ -11,6 +11,7 @@
 #include "cli/environment.h"
 #include "cli/exit_status.h"
 #include "cli/fleet_selection.h"
+#include "cli/json_lines.h"
 #include "cli/program.h"
 #include "inventory/inventory.h"
 #include "parallel-ssh/agent_broker.h"
@@ -77,11 +78,7 @@ Finding keys() {
 }
 
 Finding inventory_file(const Program& program) {
-  auto sources = program.settings.list("inventory");
-  if (sources.empty())
-    for (const auto& file : {std::string("./inventory.yaml"), config_directory() + "/inventory.yaml",
-                             std::string("/etc/muster/inventory.yaml")})
-      if (sources.empty() && ::access(file.c_str(), F_OK) == 0) sources = {file};
+  const auto sources = found_inventory_sources(program.settings);
   if (sources.empty())
     return {"inventory", Verdict::advice,
             "none found: write ./inventory.yaml (muster-inventory(5)), or name one with -i"};
@@ -125,19 +122,13 @@ int doctor(Program& program) {
   for (const auto& finding : findings) {
     bad += finding.verdict == Verdict::bad ? 1 : 0;
     if (program.json())
-      program.console.out(nlohmann::json{{"v", 1},
-                                         {"type", "result"},
-                                         {"subject", finding.subject},
-                                         {"state", word_for(finding.verdict)},
-                                         {"text", finding.text}}
-                              .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
-                          "\n");
+      program.console.out(json_line(
+          "result", {{"subject", finding.subject}, {"state", word_for(finding.verdict)}, {"text", finding.text}}));
     else if (!program.quiet() || finding.verdict != Verdict::good)
       program.console.out(fmt::format("{:<4}  {:<16}  {}\n", word_for(finding.verdict), finding.subject, finding.text));
   }
   const int status = bad == 0 ? kAllWorked : kUnsupported;
-  if (program.json())
-    program.console.out(nlohmann::json{{"v", 1}, {"type", "summary"}, {"bad", bad}, {"exit", status}}.dump() + "\n");
+  if (program.json()) program.console.out(json_line("summary", {{"bad", bad}, {"exit", status}}));
   return status;
 }
 

@@ -6,6 +6,7 @@
 #include "base/durable_file.h"
 #include "cli/connect_options.h"
 #include "cli/exit_status.h"
+#include "cli/json_lines.h"
 
 namespace muster::cli {
 namespace {
@@ -70,17 +71,14 @@ int FleetRun::close(const ssh::FleetCounts& counts, std::chrono::milliseconds to
   int status = program_.interrupts.interrupted() ? kInterrupted : exit_status(counts);
   if (status != kInterrupted && program_.settings.flag("max-rc")) status = record_.largest_status();
   if (program_.json()) {
-    const nlohmann::json summary = {{"v", 1},
-                                    {"type", "summary"},
-                                    {"hosts", counts.total()},
-                                    {"ok", counts.ok},
-                                    {"failed", counts.failed},
-                                    {"unreachable", counts.unreachable},
-                                    {"timeout", counts.timeout},
-                                    {"skipped", counts.skipped},
-                                    {"duration", static_cast<double>(took.count()) / 1000},
-                                    {"exit", status}};
-    program_.console.out(summary.dump() + "\n");
+    program_.console.out(json_line("summary", {{"hosts", counts.total()},
+                                               {"ok", counts.ok},
+                                               {"failed", counts.failed},
+                                               {"unreachable", counts.unreachable},
+                                               {"timeout", counts.timeout},
+                                               {"skipped", counts.skipped},
+                                               {"duration", static_cast<double>(took.count()) / 1000},
+                                               {"exit", status}}));
   }
   return status;
 }

@@ -14,16 +14,6 @@ namespace {
 using base::Code;
 using base::Error;
 
-std::vector<std::string> default_inventories() {
-  return {"./inventory.yaml", config_directory() + "/inventory.yaml", "/etc/muster/inventory.yaml"};
-}
-
-std::string joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const auto& part : parts) text += (text.empty() ? "" : ",") + part;
-  return text;
-}
-
 ssh::SshConfig load_ssh_config(const Program& program) {
   using Kind = ssh::ConfigSource::Kind;
   using Presence = ssh::ConfigSource::Presence;
@@ -44,10 +34,16 @@ ssh::SshConfig load_ssh_config(const Program& program) {
 
 }  // namespace
 
-std::vector<std::string> inventory_sources(const Settings& settings) {
+std::vector<std::string> found_inventory_sources(const Settings& settings) {
   if (auto named = settings.list("inventory"); !named.empty()) return named;
-  for (const auto& file : default_inventories())
+  for (const auto& file : {std::string("./inventory.yaml"), config_directory() + "/inventory.yaml",
+                           std::string("/etc/muster/inventory.yaml")})
     if (::access(file.c_str(), F_OK) == 0) return {file};
+  return {};
+}
+
+std::vector<std::string> inventory_sources(const Settings& settings) {
+  if (auto found = found_inventory_sources(settings); !found.empty()) return found;
   throw Error(Code::usage,
               "no inventory: name one with -i or MUSTER_INVENTORY, or write ./inventory.yaml "
               "(muster-inventory(5) shows how)");
@@ -62,6 +58,12 @@ inventory::Inventory load_inventory(const Program& program) {
                          {.dialect = dialect_of(program), .all_problems = nullptr});
 }
 
+inventory::Selection select_hosts(const Program& program, const inventory::Inventory& inventory,
+                                  const std::string& pattern) {
+  return inventory::select(program.ctx, inventory, pattern,
+                           fmt::format("{}", fmt::join(program.settings.list("limit"), ",")));
+}
+
 void check_host_keys(const inventory::Inventory& inventory, inventory::HostIndex host) {
   try {
     for (const auto& key : inventory::connection_facts(inventory, host).host_keys) ssh::parse_host_key(key);
@@ -74,7 +76,7 @@ void check_host_keys(const inventory::Inventory& inventory, inventory::HostIndex
 
 FleetSelection::FleetSelection(const Program& program, const std::string& pattern)
     : inventory_(load_inventory(program)),
-      selection_(inventory::select(program.ctx, inventory_, pattern, joined(program.settings.list("limit")))),
+      selection_(select_hosts(program, inventory_, pattern)),
       config_(load_ssh_config(program)),
       resolution_(connect_options(program), config_, [this](const std::string& name) {
         const auto host = inventory_.find_host(name);

@@ -14,10 +14,16 @@
 namespace muster::cli {
 
 // The sources named by options, variable or configuration, else the first default file that exists.
-// Throws base::Error{usage} if there is none.
+// Empty if there is none.
+std::vector<std::string> found_inventory_sources(const Settings& settings);
+// The same. Throws base::Error{usage} if there is none.
 std::vector<std::string> inventory_sources(const Settings& settings);
 inventory::Dialect dialect_of(const Program& program);
 inventory::Inventory load_inventory(const Program& program);
+
+// What `pattern` selects, and --limit leaves of it.
+inventory::Selection select_hosts(const Program& program, const inventory::Inventory& inventory,
+                                  const std::string& pattern);
 
 // Throws base::Error{usage}, as file:line:column, for a pinned host key that is none.
 void check_host_keys(const inventory::Inventory& inventory, inventory::HostIndex host);

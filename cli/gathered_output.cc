@@ -110,17 +110,13 @@ class Gathered : public GatheredOutput {
   }
 
   void show(const OutputGroups::Stored& stored, const std::function<void(std::string_view)>& write, bool terminal) {
-    std::string held;
+    CodePointStream text;
     char last = '\n';
     groups_.read(stored, [&](std::string_view piece) {
       last = piece.back();
-      if (!terminal) return write(piece);
-      held += piece;
-      const std::size_t whole = utf8_boundary(held);
-      write(visible(std::string_view(held).substr(0, whole)));
-      held.erase(0, whole);
+      terminal ? write(visible(text.add(piece))) : write(piece);
     });
-    write(visible(held));
+    write(visible(text.finish()));
     if (last != '\n') write("\n");
   }
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/exit_status.h"
 #include "cli/fleet_selection.h"
+#include "cli/json_lines.h"
 #include "inventory/ansible_json.h"
 #include "inventory/name_folding.h"
 
@@ -16,16 +17,8 @@ using base::Error;
 using inventory::Inventory;
 using nlohmann::json;
 
-std::string dump(const json& line) { return line.dump(-1, ' ', false, json::error_handler_t::replace); }
-
-json summary(std::size_t hosts, int status) {
-  return {{"v", 1}, {"type", "summary"}, {"hosts", hosts}, {"exit", status}};
-}
-
-inventory::Selection selected(const Program& program, const Inventory& inventory, const std::string& pattern) {
-  std::string limit;
-  for (const auto& part : program.settings.list("limit")) limit += (limit.empty() ? "" : ",") + part;
-  return inventory::select(program.ctx, inventory, pattern, limit);
+std::string summary(std::size_t hosts, int status) {
+  return json_line("summary", {{"hosts", hosts}, {"exit", status}});
 }
 
 void add_graph(std::string& text, const Inventory& inventory, inventory::GroupIndex group, int depth) {
@@ -42,12 +35,9 @@ void add_graph(std::string& text, const Inventory& inventory, inventory::GroupIn
 
 void list_json(const Program& program, const Inventory& inventory, const std::vector<inventory::HostIndex>& hosts) {
   for (const auto host : hosts)
-    program.console.out(dump({{"v", 1},
-                              {"type", "result"},
-                              {"host", inventory.host_name(host)},
-                              {"groups", inventory.group_names(host)}}) +
-                        "\n");
-  program.console.out(dump(summary(hosts.size(), kAllWorked)) + "\n");
+    program.console.out(
+        json_line("result", {{"host", inventory.host_name(host)}, {"groups", inventory.group_names(host)}}));
+  program.console.out(summary(hosts.size(), kAllWorked));
 }
 
 // These show the whole inventory, in forms of their own.
@@ -73,7 +63,7 @@ int list(const Program& program, const std::vector<std::string>& words) {
   } else if (settings.flag("graph")) {
     add_graph(text, inventory, 0, 0);
   } else {
-    const auto hosts = selected(program, inventory, words.size() == 2 ? words[1] : "all").hosts;
+    const auto hosts = select_hosts(program, inventory, words.size() == 2 ? words[1] : "all").hosts;
     if (program.json()) return list_json(program, inventory, hosts), kAllWorked;
     std::vector<std::string> names;
     for (const auto host : hosts) names.push_back(inventory.host_name(host));
@@ -98,29 +88,26 @@ int explain(const Program& program, const Inventory& inventory, inventory::HostI
     const bool wins = &setting == &settings.back();
     const std::string value = inventory::json_text(*setting.value, inventory.schema());
     if (program.json()) {
-      program.console.out(dump({{"v", 1},
-                                {"type", "result"},
-                                {"host", inventory.host_name(host)},
-                                {"variable", name},
-                                {"value", json::parse(value)},
-                                {"scope", setting.scope},
-                                {"file", setting.origin.file},
-                                {"line", setting.origin.at.line},
-                                {"wins", wins}}) +
-                          "\n");
+      program.console.out(json_line("result", {{"host", inventory.host_name(host)},
+                                               {"variable", name},
+                                               {"value", json::parse(value)},
+                                               {"scope", setting.scope},
+                                               {"file", setting.origin.file},
+                                               {"line", setting.origin.at.line},
+                                               {"wins", wins}}));
     } else {
       program.console.out(fmt::format("{} {}:{}: {} ({})\n", wins ? "*" : " ", setting.origin.file,
                                       setting.origin.at.line, value, setting.scope));
     }
   }
-  if (program.json()) program.console.out(dump(summary(1, kAllWorked)) + "\n");
+  if (program.json()) program.console.out(summary(1, kAllWorked));
   return kAllWorked;
 }
 
 int show(const Program& program, const std::vector<std::string>& words) {
   if (words.size() != 2) throw Error(Code::usage, "one host, please: muster inventory show HOST");
   const Inventory inventory = load_inventory(program);
-  const auto hosts = selected(program, inventory, words[1]).hosts;
+  const auto hosts = select_hosts(program, inventory, words[1]).hosts;
   if (hosts.size() != 1)
     throw Error(Code::usage, fmt::format("'{}' is {} hosts; show takes one", words[1], hosts.size()));
   const auto host = hosts.front();
@@ -133,12 +120,10 @@ int show(const Program& program, const std::vector<std::string>& words) {
     text += fmt::format("{}: {}  # {}\n", name, value, place_of(variable));
   }
   if (!program.json()) return program.console.out(text), kAllWorked;
-  program.console.out(dump({{"v", 1},
-                            {"type", "result"},
-                            {"host", inventory.host_name(host)},
-                            {"groups", inventory.group_names(host)},
-                            {"variables", object.is_null() ? json::object() : object}}) +
-                      "\n" + dump(summary(1, kAllWorked)) + "\n");
+  program.console.out(json_line("result", {{"host", inventory.host_name(host)},
+                                           {"groups", inventory.group_names(host)},
+                                           {"variables", object.is_null() ? json::object() : object}}) +
+                      summary(1, kAllWorked));
   return kAllWorked;
 }
 
@@ -157,12 +142,12 @@ int check(const Program& program) {
   const int status = problems.empty() ? kAllWorked : kUsage;
   for (const auto& problem : problems) {
     if (program.json())
-      program.console.out(dump({{"v", 1}, {"type", "error"}, {"error", problem}}) + "\n");
+      program.console.out(json_line("error", {{"error", problem}}));
     else
       program.console.err(problem + "\n");
   }
   if (program.json())
-    program.console.out(dump(summary(inventory.host_count(), status)) + "\n");
+    program.console.out(summary(inventory.host_count(), status));
   else if (!program.quiet())
     program.console.err(fmt::format("{} hosts, {} groups, {} problems\n", inventory.host_count(),
                                     inventory.groups().size(), problems.size()));

@@ -5,11 +5,18 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/digest.h"
 #include "cli/terminal_text.h"
 
 namespace muster::cli {
+
+std::string json_line(std::string_view type, nlohmann::json fields) {
+  fields["v"] = 1;
+  fields["type"] = type;
+  return fields.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+}
 
 std::string json_escaped(std::string_view text) {
   std::string out;
@@ -60,10 +67,7 @@ std::string Base64Stream::finish() { return base::base64_encode(std::exchange(he
 
 void Utf8Check::add(std::string_view bytes) {
   if (!valid_) return;
-  held_ += bytes;
-  const std::size_t whole = utf8_boundary(held_);
-  valid_ = is_utf8(std::string_view(held_).substr(0, whole));
-  held_.erase(0, whole);
+  valid_ = is_utf8(code_points_.add(bytes));
 }
 
 }  // namespace muster::cli

@@ -6,7 +6,14 @@
 #include <string>
 #include <string_view>
 
+#include <nlohmann/json_fwd.hpp>
+
+#include "cli/terminal_text.h"
+
 namespace muster::cli {
+
+// One line of --json: `fields` with `v` and `type`. In ASCII: a terminal may take what hosts wrote there for commands.
+std::string json_line(std::string_view type, nlohmann::json fields);
 
 // `text` as the inside of a JSON string. It must be UTF-8, cut at code points or not; what acts on a terminal is
 // escaped where it is not cut.
@@ -26,10 +33,10 @@ class Base64Stream {
 class Utf8Check {
  public:
   void add(std::string_view bytes);
-  bool valid() const { return valid_ && held_.empty(); }
+  bool valid() const { return valid_ && code_points_.empty(); }
 
  private:
-  std::string held_;
+  CodePointStream code_points_;
   bool valid_ = true;
 };
 

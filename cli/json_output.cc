@@ -16,19 +16,16 @@ using ssh::Stream;
 
 // Everything but the outputs, as an object that is still open.
 std::string open_object(const std::string& name, const HostReport& report) {
-  json object = {{"v", 1},
-                 {"type", "result"},
-                 {"host", name},
+  json object = {{"host", name},
                  {"state", ssh::name_of(report.state)},
                  {"rc", report.status ? json(*report.status) : json()},
                  {"signal", report.signal.empty() ? json() : json(report.signal)},
                  {"duration", static_cast<double>(report.duration.count()) / 1000}};
   if (!report.error.empty()) object["error"] = report.error;
   if (!report.note.empty()) object["note"] = report.note;
-  // In ASCII: a terminal may take what hosts wrote there for commands.
-  std::string text = object.dump(-1, ' ', true, json::error_handler_t::replace);
-  text.pop_back();
-  return text;
+  std::string line = json_line("result", std::move(object));
+  line.resize(line.size() - std::string_view("}\n").size());
+  return line;
 }
 
 using Write = std::function<void(std::string_view)>;
@@ -36,15 +33,9 @@ using Write = std::function<void(std::string_view)>;
 void write_field(const Write& write, const std::string& field, const OutputSpool& spool, bool utf8) {
   write(",\"" + field + (utf8 ? "\":\"" : "_b64\":\""));
   Base64Stream base64;
-  std::string held;
-  spool.read([&](std::string_view piece) {
-    if (!utf8) return write(base64.add(piece));
-    held += piece;
-    const std::size_t whole = utf8_boundary(held);
-    write(json_escaped(std::string_view(held).substr(0, whole)));
-    held.erase(0, whole);
-  });
-  write(utf8 ? json_escaped(held) : base64.finish());
+  CodePointStream text;
+  spool.read([&](std::string_view piece) { write(utf8 ? json_escaped(text.add(piece)) : base64.add(piece)); });
+  write(utf8 ? json_escaped(text.finish()) : base64.finish());
   write("\"");
 }
 

@@ -70,18 +70,12 @@ class LiveHost : public ssh::HostOutput {
   void write_long_line(Stream stream, const OutputSpool& head, std::string_view tail) {
     const bool terminal = escaped_on(stream);
     const Console::Pieces pieces = [&](const std::function<void(std::string_view)>& put) {
-      std::string held;
-      const auto show = [&](std::string_view piece) {
-        if (!terminal) return put(piece);
-        held += piece;
-        const std::size_t whole = utf8_boundary(held);
-        put(visible(std::string_view(held).substr(0, whole)));
-        held.erase(0, whole);
-      };
+      CodePointStream text;
+      const auto show = [&](std::string_view piece) { terminal ? put(visible(text.add(piece))) : put(piece); };
       put(label_);
       head.read(show);
       show(tail);
-      put(terminal ? visible(held) + "\n" : "\n");
+      put(visible(text.finish()) + "\n");
     };
     stream == Stream::out ? console_.out_in_pieces(pieces) : console_.err_in_pieces(pieces);
   }

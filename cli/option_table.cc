@@ -33,11 +33,14 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"gather", 'b', nothing, kRun, true, "", "equal output once, under the folded names of its hosts"},
     {"diff", 0, nothing, kRun, true, "", "as --gather; groups after the largest as differences from it"},
     {"live", 0, nothing, kRun, true, "", "with --gather: also each line as it comes"},
+    {"ordered", 0, nothing, kRun, true, "", "lines in the order of the inventory, not as they come"},
     {"raw", 0, nothing, kRun, false, "", "leave control characters as they are, also on a terminal"},
     {"no-prefix", 0, nothing, kRun, true, "", "output lines without their host's name"},
     {"output-dir", 0, value, kRun, true, "DIR", "also each host's output into DIR/HOST and DIR/HOST.err"},
+    {"append", 0, nothing, kRun, true, "", "add to the files of --output-dir instead of replacing them"},
     {"save-failed", 0, value, kFleet, true, "FILE", "names of the hosts that are not ok, for -l @FILE"},
     {"argv", 0, nothing, kRun, false, "", "each word stays one word: quote it for the remote shell"},
+    {"interactive", 0, nothing, kRun, false, "", "read the commands, a line each, from a prompt or standard input"},
     {"stdin", 0, nothing, kRun, false, "", "send standard input to every host"},
     {"script", 0, value, kRun, false, "FILE", "run a local script; words after the pattern are its arguments"},
     {"percent", 0, nothing, kRun, true, "",
@@ -66,7 +69,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
 });
 
 constexpr auto kCommands = std::to_array<CommandRow>({
-    {"run", kRun, "PATTERN [--] COMMAND... | PATTERN --script FILE [ARG...]",
+    {"run", kRun, "PATTERN [--] COMMAND... | PATTERN --script FILE [ARG...] | PATTERN --interactive",
      "run a command or a script on many hosts"},
     {"ping", kPing, "PATTERN", "who answers and lets us in, how fast, and who does not and why"},
     {"ssh", kSsh, "HOST [COMMAND...]", "a shell on one host, with what the inventory knows of it"},

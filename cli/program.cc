@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/exit_status.h"
+#include "cli/json_lines.h"
 #include "cli/terminal_text.h"
 #include "cli/version.h"
 #include "parallel-ssh/fleet.h"
@@ -35,11 +36,8 @@ class ConsoleEvents : public base::EventSink {
 void report_error(Console& console, std::string_view name, const std::string& text, int status, bool json) {
   console.err(fmt::format("muster {}: {}\n", name, visible(text)));
   if (!json) return;
-  const auto dump = [](const nlohmann::json& line) {
-    return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  };
-  console.out(dump({{"v", 1}, {"type", "error"}, {"error", text}}));
-  console.out(dump({{"v", 1}, {"type", "summary"}, {"exit", status}}));
+  console.out(json_line("error", {{"error", text}}));
+  console.out(json_line("summary", {{"exit", status}}));
 }
 
 // A descriptor opened later must not become standard output by its number: what hosts print would go into it. For

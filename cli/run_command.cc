@@ -12,6 +12,8 @@
 #include "cli/environment.h"
 #include "cli/exit_status.h"
 #include "cli/fleet_run.h"
+#include "cli/json_lines.h"
+#include "cli/run_prompt.h"
 #include "parallel-ssh/input_source.h"
 
 namespace muster::cli {
@@ -77,7 +79,8 @@ Order order_of(const Program& program) {
     order.request.command.input_follows = with_stdin;
     order.shown = "script " + *file + (words.size() > 1 ? " " + joined_words(words, 1) : "");
   } else {
-    if (words.size() < 2) throw Error(Code::usage, "no command: muster run PATTERN -- COMMAND...");
+    if (words.size() < 2)
+      throw Error(Code::usage, "no command: muster run PATTERN -- COMMAND..., or --interactive for a prompt");
     order.request.command.command = settings.flag("argv") ? quoted_words(words, 1) : joined_words(words, 1);
     if (order.request.command.command.find('\0') != std::string::npos)
       throw Error(Code::usage, "the command has a zero byte");
@@ -89,7 +92,7 @@ Order order_of(const Program& program) {
     if (!with_stdin) order.input->close();
     order.request.input = order.input.get();
   }
-  if (settings.given("sudo")) order.request.sudo = ssh::Sudo{settings.text("sudo").value_or("root"), false};
+  if (settings.given("sudo")) order.request.sudo = ssh::Sudo{settings.text("sudo").value_or("root")};
   order.request.sudo_password = asked_secret(program, "ask-sudo-pass", "sudo password: ");
   order.request.clocks.total = settings.duration("timeout");
   order.request.clocks.idle = settings.duration("idle-timeout");
@@ -137,24 +140,19 @@ int dry_run(const Program& program, const FleetSelection& selection, const Order
     const std::string command =
         program.settings.flag("percent") ? with_placeholders(order.shown, target, host) : order.shown;
     if (program.json()) {
-      const nlohmann::json line = {{"v", 1},
-                                   {"type", "result"},
-                                   {"host", target.name},
-                                   {"state", "plan"},
-                                   {"address", target.address},
-                                   {"port", target.session.port},
-                                   {"user", target.session.user},
-                                   {"transport", way},
-                                   {"command", command}};
-      program.console.out(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+      program.console.out(json_line("result", {{"host", target.name},
+                                               {"state", "plan"},
+                                               {"address", target.address},
+                                               {"port", target.session.port},
+                                               {"user", target.session.user},
+                                               {"transport", way},
+                                               {"command", command}}));
     } else {
       program.console.out(fmt::format("{}: {}@{} port {} ({}): {}\n", target.name, target.session.user, target.address,
                                       target.session.port, way, command));
     }
   }
-  if (program.json())
-    program.console.out(nlohmann::json{{"v", 1}, {"type", "summary"}, {"hosts", selection.size()}, {"exit", 0}}.dump() +
-                        "\n");
+  if (program.json()) program.console.out(json_line("summary", {{"hosts", selection.size()}, {"exit", kAllWorked}}));
   return kAllWorked;
 }
 
@@ -162,6 +160,10 @@ void check_options(const Program& program) {
   const Settings& settings = program.settings;
   if (settings.flag("percent") && settings.given("script"))
     throw Error(Code::usage, "--percent is for commands, not for scripts");
+  if (settings.flag("ordered") && (settings.flag("gather") || settings.flag("diff") || program.json()))
+    throw Error(Code::usage, "--ordered is about lines: leave out --gather, --diff and --json");
+  if (settings.flag("append") && !settings.given("output-dir"))
+    throw Error(Code::usage, "--append is about the files of --output-dir: name that, too");
   for (const char* option : {"gather", "diff"})
     if (program.json() && settings.given_now(option))
       throw Error(Code::usage,
@@ -171,6 +173,7 @@ void check_options(const Program& program) {
 
 int run(Program& program) {
   check_options(program);
+  if (program.settings.flag("interactive")) return prompt_for_commands(program);
   const FleetSelection selection(program, program.arguments.words.front());
   const Order order = order_of(program);
   if (program.settings.flag("dry-run")) return dry_run(program, selection, order);
@@ -187,10 +190,14 @@ int run(Program& program) {
   }
   if (!program.json() && (!gathered || settings.flag("live"))) {
     const Labels labels = settings.flag("no-prefix") ? Labels::hidden : Labels::shown;
-    shown = live_output(program.console, selection.names(), labels, spill);
+    const auto lines = settings.flag("ordered") ? ordered_output : live_output;
+    shown = lines(program.console, selection.names(), labels, spill);
   }
   std::unique_ptr<ssh::RunObserver> files;
-  if (const auto directory = settings.text("output-dir")) files = file_output(selection.names(), *directory);
+  if (const auto directory = settings.text("output-dir")) {
+    const auto earlier = settings.flag("append") ? EarlierFiles::appended_to : EarlierFiles::replaced;
+    files = file_output(selection.names(), *directory, earlier);
+  }
 
   std::vector<ssh::RunObserver*> observers;
   if (files) observers.push_back(files.get());

@@ -1,5 +1,5 @@
-// The ways to show what hosts print: live lines, gathered groups, files, JSON. Each is an observer of a run; a run has
-// one of the first, second and fourth, and the third beside it if asked.
+// The ways to show what hosts print: live lines, lines in order of the hosts, gathered groups, JSON, files. Each is an
+// observer of a run; a run has one of the first four, and the last beside it if asked.
 #pragma once
 
 #include <functional>
@@ -20,8 +20,15 @@ enum class Labels { shown, hidden };
 std::unique_ptr<ssh::RunObserver> live_output(Console& console, const HostNames& names, Labels labels,
                                               const std::string& spill_directory);
 
+// The same lines, without the mixing: each host's when it is done and all before it in the run are.
+std::unique_ptr<ssh::RunObserver> ordered_output(Console& console, const HostNames& names, Labels labels,
+                                                 const std::string& spill_directory);
+
+enum class EarlierFiles { replaced, appended_to };
+
 // DIR/HOST and, where there is any, DIR/HOST.err, raw. Makes the directory. Throws base::Error{io}.
-std::unique_ptr<ssh::RunObserver> file_output(const HostNames& names, const std::string& directory);
+std::unique_ptr<ssh::RunObserver> file_output(const HostNames& names, const std::string& directory,
+                                              EarlierFiles earlier);
 
 // One `result` line a host, when it is done.
 std::unique_ptr<ssh::RunObserver> json_output(Console& console, const HostNames& names,

@@ -55,7 +55,6 @@ class RunRecord : public ssh::RunObserver {
   std::map<std::size_t, base::TimePoint> running_;
   std::size_t done_ = 0, not_ok_ = 0;
   int largest_status_ = 0;
-  base::TimePoint last_refresh_{};
   std::jthread ticker_;  // last: it uses all of the above
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -95,5 +96,14 @@ bool is_utf8(std::string_view text) {
   }
   return true;
 }
+
+std::string CodePointStream::add(std::string_view piece) {
+  held_ += piece;
+  std::string rest = held_.substr(utf8_boundary(held_));
+  held_.resize(held_.size() - rest.size());
+  return std::exchange(held_, std::move(rest));
+}
+
+std::string CodePointStream::finish() { return std::exchange(held_, {}); }
 
 }  // namespace muster::cli

@@ -8,7 +8,7 @@
 namespace muster::cli {
 
 // ESC becomes `^[`, DEL `^?`, U+202E `<U+202E>`, a stray byte `<9B>`. A sequence cut in two by pieces would come out as
-// stray bytes: give whole lines, or pieces cut by utf8_boundary().
+// stray bytes: give whole lines, or what a CodePointStream gives.
 std::string visible(std::string_view text);
 
 // Beyond ASCII: C1 controls, and characters that reorder or hide what follows.
@@ -16,6 +16,19 @@ bool acts_on_terminal(char32_t c);
 
 // The largest length up to which `text` does not end inside a UTF-8 sequence.
 std::size_t utf8_boundary(std::string_view text);
+
+// Cuts a stream that comes in pieces between code points.
+class CodePointStream {
+ public:
+  // What is whole by now, of what was held back before and of `piece`.
+  std::string add(std::string_view piece);
+  // What was held back and never became whole.
+  std::string finish();
+  bool empty() const { return held_.empty(); }
+
+ private:
+  std::string held_;
+};
 
 // Decodes the sequence at the front. length 0: not UTF-8 (overlong and surrogate forms included).
 struct CodePoint {

@@ -25,7 +25,6 @@ std::string interpreter_of(std::string_view script);
 
 struct Sudo {
   std::string user = "root";
-  bool with_password = false;
 };
 
 struct CommandSpec {
@@ -35,7 +34,7 @@ struct CommandSpec {
   std::optional<Sudo> sudo;
 };
 
-// `secret` belongs to a sudo with password, and only to that.
+// `secret`: what sudo will ask for; nullptr where it must not ask. Only beside spec.sudo.
 std::string remote_command_line(const CommandSpec& spec, const SudoSecret* secret);
 
 // Sends SIGTERM to what the connection it runs over has started: the other children of its sshd, each with its process

@@ -1,8 +1,5 @@
 #include "parallel-ssh/connector.h"
 
-#include <random>
-
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/quantity.h"
 #include "parallel-ssh/dialer.h"
@@ -15,13 +12,7 @@ using base::Code;
 using base::Error;
 
 constexpr int kDroppedAttempts = 6;
-
-// Half to one and a half times 100 ms, 200 ms, 400 ms, ...: hosts that were dropped together do not come back together.
-std::chrono::milliseconds jittered_pause(int attempt) {
-  thread_local std::minstd_rand random(std::random_device{}());
-  const int base_ms = 100 << attempt;
-  return std::chrono::milliseconds(std::uniform_int_distribution(base_ms / 2, base_ms * 3 / 2)(random));
-}
+constexpr std::chrono::milliseconds kFirstPause{100};
 
 // What makes one login there another than the next: one user's targets must not travel on another's session, nor those
 // with a pinned key over a jump host that somebody else did not check.
@@ -89,7 +80,7 @@ std::unique_ptr<Session> Connector::greeted_session(const base::Context& ctx, co
     if (attempt + 1 == kDroppedAttempts)
       throw Error(Code::unreachable, "connection dropped before the server's banner, " +
                                          std::to_string(kDroppedAttempts) + " times (sshd's MaxStartups?)");
-    pause_until(Clock::now() + jittered_pause(attempt), patience,
+    pause_until(Clock::now() + jittered_pause(kFirstPause, attempt), patience,
                 "waiting to connect again: dropped before the banner");
   }
 }

@@ -18,14 +18,16 @@ namespace muster::ssh {
 
 class HostKeyCheck {
  public:
-  // The algorithms to ask the server for, so that it shows a key we can check; empty for libssh's defaults.
+  // The algorithms to ask the server for, comma-separated: those of the keys we know of it first, so that it shows one
+  // we can check.
   std::string algorithms(const base::Context& ctx, const Target& target);
 
   // known_hosts has no key for it, only a certificate authority, which libssh cannot use.
   bool needs_certificate(const base::Context& ctx, const Target& target);
 
-  // Throws base::Error{refused}, saying what was expected, what came, and what to do. Under `accept_new` an unknown key
-  // is written to the first of the target's known_hosts files.
+  // Throws base::Error{refused}, saying what was expected, what came, and what to do. A revoked key, and one that is
+  // not the pinned one, are refused in every mode. Under `accept_new` an unknown key is written to the first of the
+  // target's known_hosts files.
   void verify(const base::Context& ctx, const Target& target, const ServerKey& key);
 
  private:

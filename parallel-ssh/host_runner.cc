@@ -1,7 +1,5 @@
 #include "parallel-ssh/host_runner.h"
 
-#include <random>
-
 #include "base/error.h"
 #include "parallel-ssh/openssh_client.h"
 
@@ -12,11 +10,7 @@ using base::Clock;
 using base::Code;
 using base::Error;
 
-std::chrono::milliseconds retry_pause(int attempt) {
-  thread_local std::minstd_rand random(std::random_device{}());
-  const int base_ms = 500 << std::min(attempt, 5);
-  return std::chrono::milliseconds(std::uniform_int_distribution(base_ms / 2, base_ms * 3 / 2)(random));
-}
+constexpr std::chrono::milliseconds kFirstPause{500};
 
 // Another try may help. A refused key or a changed host key stays what it is, and trying it again is what sshd
 // penalises.
@@ -46,7 +40,7 @@ CommandRequest request_for(const Target& target, const RunRequest& run) {
   CommandSpec spec = run.command;
   CommandRequest request{.command = {}, .input = run.input, .sudo = {}, .clocks = run.clocks};
   spec.sudo = run.sudo;
-  if (!spec.sudo && target.become.enabled) spec.sudo = Sudo{target.become.user, false};
+  if (!spec.sudo && target.become.enabled) spec.sudo = Sudo{target.become.user};
   if (spec.sudo) {
     const auto& password = run.sudo_password ? run.sudo_password : target.become.password;
     if (password) request.sudo = make_sudo_secret(*password);
@@ -65,7 +59,7 @@ auto HostRunner::with_retries(const Attempt& attempt_once) const {
     } catch (const Error& e) {
       if (attempt >= retries_ || !worth_retrying(e)) throw;
     }
-    const auto until = Clock::now() + retry_pause(attempt);
+    const auto until = Clock::now() + jittered_pause(kFirstPause, attempt);
     pause_until(until, {until + std::chrono::seconds(1), &abort_}, "waiting to try again");
   }
 }

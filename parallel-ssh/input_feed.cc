@@ -1,11 +1,5 @@
 #include "parallel-ssh/input_feed.h"
 
-#include <algorithm>
-
-#include <unistd.h>
-
-#include "base/error.h"
-
 namespace muster::ssh {
 
 InputFeed::InputFeed(const CommandRequest& request) : input_(request.input) {

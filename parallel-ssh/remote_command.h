@@ -46,9 +46,10 @@ struct CommandOutcome {
   bool output_cut = false;    // it ended, but something it left behind keeps its output open
 };
 
-// Runs the command and waits for its end. Throws base::Error{timeout} (total or idle), {unreachable} when the
-// connection is lost or the peer is silent, {cancelled} after sending it SIGTERM, {refused} when sudo does not take the
-// password, {unsupported} when the server refuses to run commands.
+// Runs the command and waits for its end. A command that has not ended when this gives up is sent SIGTERM. Throws
+// base::Error{timeout} (total or idle), {unreachable} when the connection is lost or the peer is silent, {cancelled},
+// {refused} when sudo does not take the password, {unsupported} when the server refuses to run commands, and what
+// `sink` throws.
 CommandOutcome run_over_session(Session& session, const CommandRequest& request, OutputSink& sink,
                                 const CancelSignal& abort);
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 
+#include <fmt/format.h>
 #include <libssh/libssh.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -76,12 +77,6 @@ class AgentLine {
   ssh_session session_;
   base::UniqueFd line_;
 };
-
-std::string joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const auto& part : parts) text += (text.empty() ? "" : "; ") + part;
-  return text;
-}
 
 std::string method_names(int methods) {
   std::string names;
@@ -273,8 +268,8 @@ void Session::authenticate(const Credentials& credentials, const Patience& patie
   std::string text = "permission denied for user '" + user_ + "'";
   const std::string offered = method_names(ssh_userauth_list(session_, nullptr));
   if (!offered.empty()) text += " (server takes " + offered + ")";
-  text += tried.empty() ? "; no usable key" : "; tried " + joined(tried);
-  if (!credentials.problems.empty()) text += "; " + joined(credentials.problems);
+  text += tried.empty() ? "; no usable key" : fmt::format("; tried {}", fmt::join(tried, "; "));
+  if (!credentials.problems.empty()) text += fmt::format("; {}", fmt::join(credentials.problems, "; "));
   throw Error(Code::key, text);
 }
 

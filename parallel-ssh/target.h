@@ -47,12 +47,13 @@ struct Target {
   Transport transport = Transport::libssh;  // never automatic
   bool transport_fixed = false;             // the user named it
   std::string transport_reason;             // why OpenSSH's client is needed, by name
-  std::vector<std::string> openssh_args;    // the inventory's own, for that client
-  std::string ssh_config_file;              // --ssh-config, for that client
-  std::string ssh_config_host;              // the name ssh_config knows it by
-  std::string refusal;                      // not empty: this host cannot be done, and why
+  std::vector<std::string>
+      openssh_args;             // for that client: the inventory's own, and what ssh_config says of the other name
+  std::string ssh_config_file;  // --ssh-config, for that client
+  std::string ssh_config_host;  // the name ssh_config knows it by
+  std::string refusal;          // not empty: this host cannot be done, and why
 
-  // `jump>address:port`: what admission and jump sessions are counted by.
+  // `jump>address:port`: what admission counts by.
   std::string route() const;
 };
 

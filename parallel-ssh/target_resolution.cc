@@ -1,8 +1,9 @@
 #include "parallel-ssh/target_resolution.h"
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "base/quantity.h"
-#include "parallel-ssh/ssh_arguments.h"
 
 namespace muster::ssh {
 namespace {
@@ -27,11 +28,7 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-std::string joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const auto& part : parts) text += (text.empty() ? "" : ", ") + part;
-  return text;
-}
+std::string joined(const std::vector<std::string>& parts) { return fmt::format("{}", fmt::join(parts, ", ")); }
 
 HostKeyMode mode_of(HostKeyPolicy policy) {
   switch (policy) {
@@ -94,10 +91,11 @@ Target TargetResolution::resolve(const inventory::ConnectionFacts& facts) const 
   const auto user = first_of(options_.user, facts.user);
   const auto port = first_of(options_.port, facts.port);
   const HostConfig config = look_up(facts, user, port);
-  Target target = destination(facts, config);
+  const SshArguments arguments = parse_ssh_arguments(facts.ssh_args);
+  Target target = destination(facts, config, arguments);
   if (const auto list = first_of(facts.proxy_jump, config.proxy_jump); list && *list != "none")
     target.jumps = jumps(*list, 0);
-  choose_transport(target, facts, config);
+  choose_transport(target, facts, config, arguments);
   return target;
 }
 
@@ -109,7 +107,8 @@ HostConfig TargetResolution::look_up(const inventory::ConnectionFacts& facts, co
                        : config_.lookup(facts.name, user, port);
 }
 
-Target TargetResolution::destination(const inventory::ConnectionFacts& facts, const HostConfig& config) const {
+Target TargetResolution::destination(const inventory::ConnectionFacts& facts, const HostConfig& config,
+                                     const SshArguments& arguments) const {
   Target target;
   target.name = facts.name;
   target.address = config.hostname.value_or(facts.address.value_or(facts.name));
@@ -121,8 +120,7 @@ Target TargetResolution::destination(const inventory::ConnectionFacts& facts, co
   target.session.macs = config.macs.value_or("");
   target.session.host_key_algorithms = config.host_key_algorithms.value_or("");
   target.session.public_key_algorithms = config.pubkey_accepted_algorithms.value_or("");
-  target.session.compression =
-      first_of(parse_ssh_arguments(facts.ssh_args).compression, config.compression).value_or(false);
+  target.session.compression = first_of(arguments.compression, config.compression).value_or(false);
   target.family = config.address_family;
   target.bind_address = config.bind_address.value_or("");
   if (options_.connect_timeout)
@@ -133,18 +131,18 @@ Target TargetResolution::destination(const inventory::ConnectionFacts& facts, co
   target.become = {facts.become.enabled, facts.become.user.value_or("root"), facts.become.password};
   if (facts.become.enabled && facts.become.method)
     target.refusal = "ansible_become_method '" + *facts.become.method + "': only sudo can be done";
-  choose_identities(target, facts, config);
-  choose_host_keys(target, facts, config);
+  choose_identities(target, facts, config, arguments);
+  choose_host_keys(target, facts, config, arguments);
   return target;
 }
 
 void TargetResolution::choose_identities(Target& target, const inventory::ConnectionFacts& facts,
-                                         const HostConfig& config) const {
+                                         const HostConfig& config, const SshArguments& arguments) const {
   const std::string agent = config.identity_agent.value_or(options_.agent_socket);
   if (agent != "none") target.agent_socket = agent;
   std::vector<std::string> explicit_files = options_.key_files;
   if (explicit_files.empty() && facts.identity_file) explicit_files = {*facts.identity_file};
-  const auto identities_only = first_of(parse_ssh_arguments(facts.ssh_args).identities_only, config.identities_only);
+  const auto identities_only = first_of(arguments.identities_only, config.identities_only);
   target.only_these_identities = !explicit_files.empty() || identities_only.value_or(false);
   if (!explicit_files.empty()) {
     for (const auto& file : explicit_files) target.identity_files.push_back(expanded(file));
@@ -157,11 +155,10 @@ void TargetResolution::choose_identities(Target& target, const inventory::Connec
 }
 
 void TargetResolution::choose_host_keys(Target& target, const inventory::ConnectionFacts& facts,
-                                        const HostConfig& config) const {
+                                        const HostConfig& config, const SshArguments& arguments) const {
   target.host_key_name = config.host_key_alias.value_or(target.address);
   target.host_key_port = config.host_key_alias ? std::uint16_t{22} : target.session.port;
   target.pinned_host_keys = facts.host_keys;
-  const SshArguments arguments = parse_ssh_arguments(facts.ssh_args);
   if (options_.host_key_mode)
     target.host_key_mode = *options_.host_key_mode;
   else if (const auto policy = first_of(arguments.strict_host_key_checking, config.strict_host_key_checking))
@@ -180,11 +177,10 @@ void TargetResolution::choose_host_keys(Target& target, const inventory::Connect
 }
 
 void TargetResolution::choose_transport(Target& target, const inventory::ConnectionFacts& facts,
-                                        const HostConfig& config) const {
+                                        const HostConfig& config, const SshArguments& arguments) const {
   std::vector<std::string> reasons = config.needs_openssh;
   if (config.forward_agent.value_or(false)) reasons.emplace_back("ForwardAgent");
-  if (const auto asked = parse_ssh_arguments(facts.ssh_args).needs_openssh; !asked.empty())
-    reasons.push_back("ansible_ssh_args " + asked);
+  if (!arguments.needs_openssh.empty()) reasons.push_back("ansible_ssh_args " + arguments.needs_openssh);
   target.openssh_args = facts.ssh_args;
   target.ssh_config_file = options_.ssh_config_file;
   // The client sees one name only; what the other one brought is said on its command line.
@@ -234,7 +230,7 @@ Target TargetResolution::jump(const std::string& text, int depth, std::vector<Ta
   TargetResolution on_the_way = *this;
   on_the_way.options_.user.reset();
   on_the_way.options_.port.reset();
-  Target target = on_the_way.destination(facts, config);
+  Target target = on_the_way.destination(facts, config, parse_ssh_arguments(facts.ssh_args));
   target.refusal.clear();
   target.transport_reason = joined(config.needs_openssh);
   if (const auto list = first_of(facts.proxy_jump, config.proxy_jump); list && *list != "none")

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "inventory/connection.h"
+#include "parallel-ssh/ssh_arguments.h"
 #include "parallel-ssh/ssh_config.h"
 #include "parallel-ssh/target.h"
 
@@ -42,12 +43,16 @@ class TargetResolution {
  private:
   HostConfig look_up(const inventory::ConnectionFacts& facts, const std::optional<std::string>& user,
                      std::optional<std::uint16_t> port) const;
-  Target destination(const inventory::ConnectionFacts& facts, const HostConfig& config) const;
+  Target destination(const inventory::ConnectionFacts& facts, const HostConfig& config,
+                     const SshArguments& arguments) const;
   std::vector<Target> jumps(const std::string& list, int depth) const;
   Target jump(const std::string& text, int depth, std::vector<Target>& before) const;
-  void choose_identities(Target& target, const inventory::ConnectionFacts& facts, const HostConfig& config) const;
-  void choose_host_keys(Target& target, const inventory::ConnectionFacts& facts, const HostConfig& config) const;
-  void choose_transport(Target& target, const inventory::ConnectionFacts& facts, const HostConfig& config) const;
+  void choose_identities(Target& target, const inventory::ConnectionFacts& facts, const HostConfig& config,
+                         const SshArguments& arguments) const;
+  void choose_host_keys(Target& target, const inventory::ConnectionFacts& facts, const HostConfig& config,
+                        const SshArguments& arguments) const;
+  void choose_transport(Target& target, const inventory::ConnectionFacts& facts, const HostConfig& config,
+                        const SshArguments& arguments) const;
   std::string expanded(const std::string& path) const;
 
   ConnectOptions options_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <random>
 
 #include <poll.h>
 
@@ -16,6 +17,7 @@ using base::Code;
 using base::Error;
 
 constexpr std::chrono::milliseconds kLongestPoll{3'600'000};
+constexpr int kMostDoublings = 5;
 
 int poll_timeout(base::TimePoint until) {
   // Rounded up, so that a wait never ends just before its deadline and spins.
@@ -40,6 +42,12 @@ short wait_for(int fd, short events, const Patience& patience, const std::string
     if (n > 0 && set[0].revents != 0) return set[0].revents;
     if (Clock::now() >= patience.deadline) throw Error(Code::timeout, "timed out " + what);
   }
+}
+
+std::chrono::milliseconds jittered_pause(std::chrono::milliseconds first, int attempt) {
+  thread_local std::minstd_rand random(std::random_device{}());
+  const auto pause_ms = first.count() << std::min(attempt, kMostDoublings);
+  return std::chrono::milliseconds(std::uniform_int_distribution(pause_ms / 2, pause_ms * 3 / 2)(random));
 }
 
 void pause_until(base::TimePoint until, const Patience& patience, const std::string& what) {

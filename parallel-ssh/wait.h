@@ -20,6 +20,11 @@ struct Patience {
 // Throws base::Error{timeout} as `timed out WHAT` at the deadline, base::Error{cancelled} when cancelled.
 short wait_for(int fd, short events, const Patience& patience, const std::string& what);
 
+// How long to wait before try number `attempt` + 2 (`attempt` counts from 0): `first`, doubled each time for at most
+// five times, and of that a random half to one and a half, so that what was turned away together does not come back
+// together.
+std::chrono::milliseconds jittered_pause(std::chrono::milliseconds first, int attempt);
+
 // As wait_for without a descriptor: sleeps until `until`, or throws at the deadline or when cancelled.
 void pause_until(base::TimePoint until, const Patience& patience, const std::string& what);
 

@@ -160,18 +160,18 @@ TEST(Man, MusterHasTheWholeTableOfExitStatuses) {
 
 // Every field that the commands write in their messages, as the sources name it, stands in muster-json(7).
 TEST(Man, JsonDescribesEveryField) {
-  static const std::regex kField(R"re((?:[{,]\s*\{|object\[|write_field\(write, )"([a-z_0-9]+)"[,\]])re");
+  static const std::regex kField(R"re((?:[{,]\s*\{|(?:object|fields)\[|write_field\(write, )"([a-z_0-9]+)"[,\]])re");
   std::set<std::string> described;
   for (const auto& line : page("muster-json.7"))
     if (line.front() == ".It" && line.at(1) == "Va") described.insert(line.begin() + 2, line.end());
   std::size_t seen = 0;
-  for (const char* source : {"doctor_command.cc", "fleet_run.cc", "inventory_command.cc", "json_output.cc",
-                             "program.cc", "run_command.cc"}) {
-    const std::string text = base::read_file(fs::path(MUSTER_SOURCE_DIR) / "cli" / source, 1U << 20);
+  for (const auto& entry : fs::directory_iterator(fs::path(MUSTER_SOURCE_DIR) / "cli")) {
+    const std::string text = base::read_file(entry.path(), 1U << 20);
+    if (text.find("json_line(") == std::string::npos) continue;
     for (std::sregex_iterator it(text.begin(), text.end(), kField), end; it != end; ++it, ++seen)
-      EXPECT_TRUE(described.contains((*it)[1])) << (*it)[1] << " of " << source << " is not described";
+      EXPECT_TRUE(described.contains((*it)[1])) << (*it)[1] << " of " << entry.path() << " is not described";
   }
-  EXPECT_GT(seen, 50U);
+  EXPECT_GE(seen, 50U);
 }
 
 std::set<std::string> files_of(const std::string& pattern_end) {

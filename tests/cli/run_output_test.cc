@@ -119,28 +119,73 @@ TEST_F(RunOutput, NamesOfSignalsAreTheServersWordsAndMadeVisible) {
 TEST_F(RunOutput, FilesHoldWhatCameAndNothingOfAnEarlierRun) {
   const std::string directory = tree.path("new/out");
   {
-    const auto observer = file_output(names, directory);
+    const auto observer = file_output(names, directory, EarlierFiles::replaced);
     const auto host = observer->started(0);
     host->output(Stream::out, "long output\n");
     host->output(Stream::err, "error\n");
     host->finished(ended(0));
   }
   EXPECT_EQ(base::read_file(directory + "/web1.err", 100), "error\n");
-  const auto again = file_output(names, directory);
+  const auto again = file_output(names, directory, EarlierFiles::replaced);
   again->started(0)->output(Stream::out, "\xff\x1b");
   EXPECT_EQ(base::read_file(directory + "/web1", 100), "\xff\x1b");
   EXPECT_FALSE(std::filesystem::exists(directory + "/web1.err"));
   EXPECT_FALSE(std::filesystem::exists(directory + "/web2"));
 }
 
+TEST_F(RunOutput, FilesCanBeAddedTo) {
+  for (const std::string text : {"one\n", "two\n"}) {
+    const auto observer = file_output(names, tree.path("out"), EarlierFiles::appended_to);
+    const auto host = observer->started(0);
+    host->output(Stream::out, text);
+    host->finished(ended(0));
+  }
+  EXPECT_EQ(base::read_file(tree.path("out/web1"), 100), "one\ntwo\n");
+}
+
+TEST_F(RunOutput, OrderedLinesWaitForTheHostsBefore) {
+  const auto observer = ordered_output(console, names, Labels::shown, spill);
+  const auto second = observer->started(1), third = observer->started(2);
+  const std::string large(100'000, 'y');
+  const auto early = told([&] {
+    third->output(Stream::out, large + "\n");
+    third->output(Stream::err, "oops\n");
+    third->finished(ended(2));
+    second->output(Stream::out, "two");
+    second->finished(ended(1));
+  });
+  EXPECT_EQ(early.out + early.err, "");
+  const auto first = observer->started(0);
+  const auto all = told([&] {
+    first->output(Stream::out, "one\n");
+    first->finished(ended(0));
+  });
+  EXPECT_TRUE(all.out == "web1: one\nweb2: two\ndb: " + large + "\n") << all.out.substr(0, 100);
+  EXPECT_EQ(all.err, "db: oops\n");
+}
+
+TEST_F(RunOutput, OrderedLinesDoNotWaitForWhatWasSkipped) {
+  const auto observer = ordered_output(console, names, Labels::shown, spill);
+  const auto second = observer->started(1);
+  const auto all = told([&] {
+    second->output(Stream::out, "two\n");
+    second->finished(ended(1));
+    observer->skipped(ended(0, HostState::skipped));
+    observer->skipped(ended(1));  // as after an output that could not be kept
+    observer->skipped(ended(2, HostState::skipped));
+  });
+  EXPECT_EQ(all.out, "web2: two\n");
+}
+
 TEST_F(RunOutput, FilesThatCannotBeMadeAreErrors) {
   tree.add("file", "");
-  EXPECT_TRUE(ssh::failure_of([&] { file_output(names, tree.path("file/below")); }).code.has_value());
+  EXPECT_TRUE(
+      ssh::failure_of([&] { file_output(names, tree.path("file/below"), EarlierFiles::replaced); }).code.has_value());
   std::filesystem::create_directories(tree.path("out/web1"));
-  const auto observer = file_output(names, tree.path("out"));
+  const auto observer = file_output(names, tree.path("out"), EarlierFiles::replaced);
   const auto host = observer->started(0);
   const auto failure = ssh::failure_of([&] { host->output(Stream::out, "x"); });
-  EXPECT_NE(failure.text.find("create " + tree.path("out/web1")), std::string::npos) << failure;
+  EXPECT_NE(failure.text.find("open " + tree.path("out/web1")), std::string::npos) << failure;
 }
 
 TEST_F(RunOutput, JsonHasOneResultAHostWithItsWholeOutput) {
@@ -207,7 +252,7 @@ TEST_F(RunOutput, JsonOfAHostThatWasSkipped) {
 
 TEST_F(RunOutput, AllObserversHearEverything) {
   const auto live = live_output(console, names, Labels::shown, spill);
-  const auto files = file_output(names, tree.path("out"));
+  const auto files = file_output(names, tree.path("out"), EarlierFiles::replaced);
   const auto both = all_of({files.get(), live.get()});
   const auto captured = told([&] {
     const auto host = both->started(1);

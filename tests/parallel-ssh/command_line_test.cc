@@ -152,7 +152,7 @@ struct CommandLineSudo : testing::Test {
 
 TEST_F(CommandLineSudo, WithoutPasswordNeverAsks) {
   const CommandSpec spec{
-      .command = "echo \"it's $((1+1))\"; exit 4", .script = {}, .input_follows = false, .sudo = Sudo{"o'web", false}};
+      .command = "echo \"it's $((1+1))\"; exit 4", .script = {}, .input_follows = false, .sudo = Sudo{"o'web"}};
   const auto ran = run(spec, nullptr, "");
   EXPECT_EQ(ran.out, "no password\nuser <o'web>\nit's 2\n");
   EXPECT_EQ(ran.err, "");
@@ -160,7 +160,7 @@ TEST_F(CommandLineSudo, WithoutPasswordNeverAsks) {
 }
 
 TEST_F(CommandLineSudo, WithPasswordTheMarkersStandAroundTheAnswer) {
-  const CommandSpec spec{.command = "cat; exit 5", .script = {}, .input_follows = false, .sudo = Sudo{"root", true}};
+  const CommandSpec spec{.command = "cat; exit 5", .script = {}, .input_follows = false, .sudo = Sudo{"root"}};
   const auto secret = make_sudo_secret("pass");
   const auto ran = run(spec, &secret, "pass\ninput");
   EXPECT_EQ(ran.out, "user <root>\npassword <pass>\ninput");
@@ -173,7 +173,7 @@ TEST_F(CommandLineSudo, AScriptTravelsBehindThePassword) {
   const CommandSpec spec{.command = {},
                          .script = Script{interpreter_of(script), script.size(), {"it's"}},
                          .input_follows = true,
-                         .sudo = Sudo{"root", true}};
+                         .sudo = Sudo{"root"}};
   const auto secret = make_sudo_secret("pass");
   const auto ran = run(spec, &secret, "pass\n" + script + "input");
   EXPECT_EQ(ran.out, "user <root>\npassword <pass>\nit's\ninput");
