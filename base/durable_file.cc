@@ -1,5 +1,6 @@
 #include "base/durable_file.h"
 
+#include <cerrno>
 #include <filesystem>
 
 #include <fcntl.h>
@@ -28,12 +29,25 @@ struct TemporaryName {
   }
 };
 
+TemporaryName temporary_beside(const std::string& path) { return {path + "." + hex(random_bytes(6)) + ".tmp"}; }
+
+UniqueFd create(const TemporaryName& temporary, mode_t mode) {
+  UniqueFd file(::open(temporary.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (!file) throw_errno("create " + temporary.name);
+  return file;
+}
+
 }  // namespace
 
+void check_replaceable(const std::string& path) {
+  if (std::filesystem::is_directory(path)) throw_errno("replace " + path, EISDIR);
+  const TemporaryName temporary = temporary_beside(path);
+  create(temporary, 0600);
+}
+
 void replace_file(const std::string& path, std::string_view bytes, mode_t mode) {
-  TemporaryName temporary{path + "." + hex(random_bytes(6)) + ".tmp"};
-  const UniqueFd file(::open(temporary.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-  if (!file) throw_errno("create " + temporary.name);
+  TemporaryName temporary = temporary_beside(path);
+  const UniqueFd file = create(temporary, mode);
   write_all(file.get(), bytes);
   if (::fsync(file.get()) != 0) throw_errno("sync " + temporary.name);
   if (::rename(temporary.name.c_str(), path.c_str()) != 0) throw_errno("rename to " + path);

@@ -48,19 +48,24 @@ void write_all(int fd, std::string_view bytes) {
   }
 }
 
-std::string read_to_end(int fd, std::chrono::milliseconds patience) {
+void read_pieces(int fd, std::chrono::milliseconds patience, const std::function<void(std::string_view)>& take) {
   const auto end = std::chrono::steady_clock::now() + patience;
-  std::string text;
   std::array<char, 65536> piece{};
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
     pollfd p{.fd = fd, .events = POLLIN, .revents = 0};
     if (left <= 0 || ::poll(&p, 1, static_cast<int>(left)) == 0) throw Error(Code::timeout, "read from a pipe");
     const ssize_t n = ::read(fd, piece.data(), piece.size());
-    if (n == 0) return text;
+    if (n == 0) return;
     if (n < 0 && errno != EAGAIN && errno != EINTR) throw_errno("read from a pipe");
-    if (n > 0) text.append(piece.data(), static_cast<std::size_t>(n));
+    if (n > 0) take({piece.data(), static_cast<std::size_t>(n)});
   }
+}
+
+std::string read_to_end(int fd, std::chrono::milliseconds patience) {
+  std::string text;
+  read_pieces(fd, patience, [&](std::string_view piece) { text += piece; });
+  return text;
 }
 
 std::string read_file(const std::string& path, std::size_t limit_bytes) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,6 +38,10 @@ void set_nonblocking(int fd);
 
 // Writes all of `bytes`, waiting where the descriptor is non-blocking. Throws Error{io, no_space}.
 void write_all(int fd, std::string_view bytes);
+
+// Calls `take` with what comes from a pipe until its end. Throws Error{timeout} when that takes longer than `patience`,
+// Error{io}, and what `take` throws.
+void read_pieces(int fd, std::chrono::milliseconds patience, const std::function<void(std::string_view)>& take);
 
 // What comes from a pipe until its end. Throws Error{timeout} when that takes longer than `patience`, Error{io}.
 std::string read_to_end(int fd, std::chrono::milliseconds patience);

@@ -29,7 +29,9 @@ FleetRun::FleetRun(const Program& program, const FleetSelection& selection)
       }),
       connector_(abort_, host_keys_, keys_),
       runner_(program.ctx, connector_, host_keys_, abort_,
-              static_cast<int>(program.settings.integer("retries", 0, 100).value_or(0))) {}
+              static_cast<int>(program.settings.integer("retries", 0, 100).value_or(0))) {
+  if (const auto file = program.settings.text("save-failed")) base::check_replaceable(*file);
+}
 
 ssh::FleetOptions FleetRun::options() const {
   const auto wanted = program_.settings.integer("fanout", 1, 100'000);

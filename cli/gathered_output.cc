@@ -66,20 +66,18 @@ class Gathered : public GatheredOutput {
       console_.out(kRule + header + "\n" + kRule);
       const auto out = [&](std::string_view text) { console_.out(text); };
       const auto err = [&](std::string_view text) { console_.err(text); };
-      if (form == Form::differences && &group != &groups.front())
-        show_text(difference(groups.front(), group), out, console_.escapes_output());
-      else
-        show(group.out, out, console_.escapes_output());
-      show(group.err, err, console_.escapes_error());
+      if (form == Form::differences && &group != &groups.front()) {
+        const OutputSpool difference = difference_of(groups.front(), group);
+        show([&](const Write& take) { difference.read(take); }, out, console_.escapes_output());
+      } else {
+        show([&](const Write& take) { groups_.read(group.out, take); }, out, console_.escapes_output());
+      }
+      show([&](const Write& take) { groups_.read(group.err, take); }, err, console_.escapes_error());
     }
   }
 
  private:
   using Write = std::function<void(std::string_view)>;
-
-  static void show_text(const std::string& text, const Write& write, bool escaped) {
-    write(escaped ? visible(text) : text);
-  }
 
   // A copy with a name, for diff.
   class NamedCopy {
@@ -99,20 +97,22 @@ class Gathered : public GatheredOutput {
     std::string path_;
   };
 
-  std::string difference(const OutputGroups::Group& first, const OutputGroups::Group& other) const {
+  OutputSpool difference_of(const OutputGroups::Group& first, const OutputGroups::Group& other) const {
     const NamedCopy before(groups_, first.out, spill_directory_), after(groups_, other.out, spill_directory_);
     base::ChildProcess diff({"diff", "-a", "-u", "--label", inventory::fold_names(first.hosts), "--label",
                              inventory::fold_names(other.hosts), "--", before.path(), after.path()});
     diff.standard_input().reset();
-    std::string text = base::read_to_end(diff.standard_output().get(), kDiffPatience);
-    diff.wait(kDiffPatience);
+    OutputSpool text(spill_directory_);
+    base::read_pieces(diff.standard_output().get(), kDiffPatience, [&](std::string_view piece) { text.append(piece); });
+    if (const auto ended = diff.wait(kDiffPatience); ended.code != 0 && ended.code != 1)
+      throw base::Error(base::Code::io, "diff: " + base::read_to_end(diff.standard_error().get(), kDiffPatience));
     return text;
   }
 
-  void show(const OutputGroups::Stored& stored, const std::function<void(std::string_view)>& write, bool terminal) {
+  static void show(const std::function<void(const Write&)>& read, const Write& write, bool terminal) {
     CodePointStream text;
     char last = '\n';
-    groups_.read(stored, [&](std::string_view piece) {
+    read([&](std::string_view piece) {
       last = piece.back();
       terminal ? write(visible(text.add(piece))) : write(piece);
     });

@@ -1,5 +1,7 @@
 #include "parallel-ssh/jump_host.h"
 
+#include <algorithm>
+
 namespace muster::ssh {
 
 using base::Code;
@@ -12,10 +14,11 @@ std::shared_ptr<JumpLine> JumpHosts::line(const std::string& key, const std::str
     if (cancel_.raised()) throw Error(Code::cancelled, "interrupted connecting");
     if (host.failure) throw *host.failure;
     std::erase_if(host.lines, [](const auto& line) { return line->dead(); });
-    for (const auto& line : host.lines) {
-      if (line->load() >= kTargetsPerSession) continue;
-      line->reserve();
-      return line;
+    const auto lightest = std::min_element(host.lines.begin(), host.lines.end(),
+                                           [](const auto& a, const auto& b) { return a->load() < b->load(); });
+    if (lightest != host.lines.end() && (host.takes_no_more || (*lightest)->load() < kTargetsPerSession)) {
+      (*lightest)->reserve();
+      return *lightest;
     }
     if (!host.connecting) break;
     changed_.wait(lock, cancel_.token(), [&] { return !host.connecting; });
@@ -23,11 +26,11 @@ std::shared_ptr<JumpLine> JumpHosts::line(const std::string& key, const std::str
   host.connecting = true;
   lock.unlock();
 
-  std::shared_ptr<JumpLine> line;
+  std::shared_ptr<JumpLine> made;
   std::optional<Error> failure;
   try {
-    line = std::make_shared<JumpLine>(connect());
-    line->reserve();
+    made = std::make_shared<JumpLine>(connect());
+    made->reserve();
   } catch (const Error& e) {
     failure.emplace(e.code() == Code::cancelled ? Code::cancelled : Code::unreachable,
                     "jump host " + name + ": " + e.what());
@@ -37,11 +40,18 @@ std::shared_ptr<JumpLine> JumpHosts::line(const std::string& key, const std::str
 
   lock.lock();
   host.connecting = false;
-  if (line) host.lines.push_back(line);
-  host.failure = failure;
   changed_.notify_all();
-  if (failure) throw *failure;
-  return line;
+  if (made) {
+    host.lines.push_back(made);
+    return made;
+  }
+  host.takes_no_more = std::any_of(host.lines.begin(), host.lines.end(), [](const auto& l) { return !l->dead(); });
+  if (host.takes_no_more) {
+    lock.unlock();
+    return line(key, name, connect);
+  }
+  host.failure = failure;
+  throw *failure;
 }
 
 }  // namespace muster::ssh

@@ -1,6 +1,6 @@
 // Shared connections to jump hosts: the targets behind one travel as forwarded channels over a few sessions, instead of
 // a login there for each. A jump host that cannot be reached, or refuses us, is asked once, and every target behind it
-// gets that one answer. Thread-safe.
+// gets that one answer; one that refuses only further sessions carries all on those it has. Thread-safe.
 #pragma once
 
 #include <condition_variable>
@@ -20,7 +20,7 @@ namespace muster::ssh {
 
 class JumpHosts {
  public:
-  // Targets a session carries before another one is opened. OpenSSH does not count forwarded channels as sessions
+  // Targets a session carries before another one is tried. OpenSSH does not count forwarded channels as sessions
   // (MaxSessions), but one connection is one sshd process, and so one core, on the jump host.
   static constexpr int kTargetsPerSession = 64;
 
@@ -37,6 +37,7 @@ class JumpHosts {
   struct Host {
     std::vector<std::shared_ptr<JumpLine>> lines;
     std::optional<base::Error> failure;
+    bool takes_no_more = false;  // sessions
     bool connecting = false;
   };
   const CancelSignal& cancel_;

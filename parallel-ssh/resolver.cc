@@ -1,10 +1,12 @@
 #include "parallel-ssh/resolver.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 
@@ -17,10 +19,14 @@
 namespace muster::ssh {
 namespace {
 
+using base::Clock;
 using base::Code;
 using base::Error;
 
-constexpr int kMaxThreads = 8;
+constexpr int kUsualThreads = 8;
+constexpr int kMostThreads = 512;
+// After this time in the queue another thread is started: the names before it hang.
+constexpr std::chrono::milliseconds kQueuePatience{250};
 
 std::string numeric(const sockaddr* address, socklen_t length) {
   char text[NI_MAXHOST] = "";
@@ -28,24 +34,18 @@ std::string numeric(const sockaddr* address, socklen_t length) {
   return text;
 }
 
-struct Answer {
-  std::vector<Address> addresses;
-  std::string error;
-  bool done = false;
-};
-
 int family_number(AddressFamily family) {
   return family == AddressFamily::inet ? AF_INET : family == AddressFamily::inet6 ? AF_INET6 : AF_UNSPEC;
 }
 
-Answer look_up(const std::string& name, AddressFamily family, int flags) {
+Answer address_info(const std::string& name, AddressFamily family, int flags) {
   addrinfo hints{};
   hints.ai_family = family_number(family);
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = flags;
   addrinfo* list = nullptr;
   const int error = ::getaddrinfo(name.c_str(), nullptr, &hints, &list);
-  Answer answer{.addresses = {}, .error = {}, .done = true};
+  Answer answer;
   if (error != 0) {
     answer.error = "cannot resolve '" + name + "': " + ::gai_strerror(error);
     return answer;
@@ -78,9 +78,12 @@ struct Resolver::State {
   using Key = std::pair<std::string, AddressFamily>;
   std::mutex mutex;
   std::condition_variable_any changed;
-  std::map<Key, Answer> answers;
+  LookUp look_up;
+  std::map<Key, std::optional<Answer>> answers;
   std::deque<Key> waiting;
   int threads = 0;
+
+  bool waits(const Key& key) const { return std::find(waiting.begin(), waiting.end(), key) != waiting.end(); }
 
   void serve() {
     std::unique_lock lock(mutex);
@@ -88,7 +91,7 @@ struct Resolver::State {
       const Key key = waiting.front();
       waiting.pop_front();
       lock.unlock();
-      Answer answer = look_up(key.first, key.second, AI_ADDRCONFIG);
+      Answer answer = look_up(key.first, key.second);
       lock.lock();
       answers[key] = std::move(answer);
       changed.notify_all();
@@ -96,7 +99,7 @@ struct Resolver::State {
     --threads;
   }
 
-  // With the lock held and `key` waiting last.
+  // With the lock held and `key` waiting.
   static void start_thread(const std::shared_ptr<State>& state, const Key& key) {
     try {
       // Detached, the one thread here that is: getaddrinfo can neither be cancelled nor given a deadline.
@@ -104,35 +107,42 @@ struct Resolver::State {
       ++state->threads;
     } catch (const std::system_error& e) {
       if (state->threads > 0) return;  // the others come to it
-      state->waiting.pop_back();
+      std::erase(state->waiting, key);
       state->answers.erase(key);
       throw Error(Code::io, "resolve '" + key.first + "': start a thread: " + e.what());
     }
   }
 };
 
-Resolver::Resolver() : state_(std::make_shared<State>()) {}
+Answer Resolver::system_look_up(const std::string& name, AddressFamily family) {
+  return address_info(name, family, AI_ADDRCONFIG);
+}
+
+Resolver::Resolver(LookUp look_up) : state_(std::make_shared<State>()) { state_->look_up = std::move(look_up); }
 Resolver::~Resolver() = default;
 
 std::vector<Address> Resolver::resolve(const std::string& name, std::uint16_t port, AddressFamily family,
                                        const Patience& patience) {
-  if (const Answer numeric_answer = look_up(name, family, AI_NUMERICHOST); numeric_answer.error.empty())
+  if (const Answer numeric_answer = address_info(name, family, AI_NUMERICHOST); numeric_answer.error.empty())
     return with_port(numeric_answer.addresses, port);
 
   const State::Key key(name, family);
   std::unique_lock lock(state_->mutex);
-  if (!state_->answers.contains(key)) {
-    state_->answers[key] = {};
+  if (state_->answers.try_emplace(key).second) {
     state_->waiting.push_back(key);
-    if (state_->threads < kMaxThreads) State::start_thread(state_, key);
+    if (state_->threads < kUsualThreads) State::start_thread(state_, key);
   }
-  const bool answered = state_->changed.wait_until(lock, patience.cancel->token(), patience.deadline,
-                                                   [&] { return state_->answers[key].done; });
+  const auto& answer = state_->answers[key];
+  const auto over = [&] { return answer || patience.cancel->raised() || Clock::now() >= patience.deadline; };
+  while (!over()) {
+    const auto until = std::min(Clock::now() + kQueuePatience, patience.deadline);
+    state_->changed.wait_until(lock, patience.cancel->token(), until, [&] { return answer.has_value(); });
+    if (!over() && state_->waits(key) && state_->threads < kMostThreads) State::start_thread(state_, key);
+  }
   if (patience.cancel->raised()) throw Error(Code::cancelled, "interrupted resolving '" + name + "'");
-  if (!answered) throw Error(Code::timeout, "timed out resolving '" + name + "'");
-  const Answer& answer = state_->answers[key];
-  if (!answer.error.empty()) throw Error(Code::unreachable, answer.error);
-  return with_port(answer.addresses, port);
+  if (!answer) throw Error(Code::timeout, "timed out resolving '" + name + "'");
+  if (!answer->error.empty()) throw Error(Code::unreachable, answer->error);
+  return with_port(answer->addresses, port);
 }
 
 }  // namespace muster::ssh

@@ -1,7 +1,8 @@
-// Host names to socket addresses, with a deadline: getaddrinfo has none, so it runs in a few threads of its own, whose
-// answers are kept for the life of the Resolver. Thread-safe.
+// Host names to socket addresses, with a deadline: getaddrinfo has none, so it runs in threads of its own, whose
+// answers are kept for the life of the Resolver. They are few, unless names hang: then others get more. Thread-safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,9 +20,18 @@ struct Address {
   std::string text;  // numeric, without port
 };
 
+struct Answer {
+  std::vector<Address> addresses;
+  std::string error;  // not empty: why there are none
+};
+
 class Resolver {
  public:
-  Resolver();
+  // Finds the addresses of a name, without port, however long it takes. Called by many threads.
+  using LookUp = std::function<Answer(const std::string& name, AddressFamily family)>;
+  static Answer system_look_up(const std::string& name, AddressFamily family);
+
+  explicit Resolver(LookUp look_up = system_look_up);
   // Does not wait for a look-up that hangs: its thread ends by itself, or with the process.
   ~Resolver();
 

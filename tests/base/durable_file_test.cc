@@ -42,6 +42,16 @@ TEST_F(DurableFile, MissingDirectoryIsNotFound) {
   }
 }
 
+TEST_F(DurableFile, APlaceIsCheckedWithoutATrace) {
+  check_replaceable(path("new"));
+  EXPECT_EQ(entries(), 0U);
+  replace_file(path("old"), "text");
+  check_replaceable(path("old"));
+  EXPECT_EQ(read_file(path("old"), 100), "text");
+  EXPECT_THROW(check_replaceable(path("no/such")), Error);
+  EXPECT_THROW(check_replaceable(directory), Error);
+}
+
 TEST_F(DurableFile, AppendedLinesOfManyWritersStayWhole) {
   {
     std::vector<std::jthread> writers;

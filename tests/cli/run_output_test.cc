@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 #include "tests/parallel-ssh/support.h"
 
@@ -99,6 +100,24 @@ TEST_F(RunOutput, DifferencesAreShownAgainstTheLargestGroup) {
   EXPECT_EQ(captured.out,
             "---------------\nweb[1-2] (2)\n---------------\nsame\n"
             "---------------\ndb (1)\n---------------\n--- web[1-2]\n+++ db\n@@ -1 +1,2 @@\n same\n+other\n");
+}
+
+TEST_F(RunOutput, ADiffThatFailsIsAnError) {
+  const auto observer = gathered_output(console, names, spill);
+  for (std::size_t host = 0; host < 2; ++host) {
+    const auto output = observer->started(host);
+    output->output(Stream::out, std::to_string(host));
+    output->finished(ended(host));
+  }
+  const std::string path = ::getenv("PATH");
+  tree.add("diff", "#!/bin/sh\necho out of memory >&2; exit 2\n");
+  ::chmod(tree.path("diff").c_str(), 0700);
+  ::setenv("PATH", tree.path().c_str(), 1);
+  const auto failure = ssh::failure_of([&] { told([&] { observer->print(GatheredOutput::Form::differences); }); });
+  ::setenv("PATH", path.c_str(), 1);
+  testing::internal::GetCapturedStdout();
+  testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(failure.is(base::Code::io, "out of memory")) << failure;
 }
 
 TEST_F(RunOutput, AHostThatWasNotReachedIsNoGroup) {

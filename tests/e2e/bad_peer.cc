@@ -77,7 +77,9 @@ void BadPeer::serve(const std::stop_token& stop) {
     }
     base::UniqueFd fd(::accept4(listener_.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!fd) continue;
-    if (connections_.fetch_add(1) < options_.first || !options_.then) {
+    const int number = connections_.fetch_add(1);
+    const bool misbehaves = number >= options_.before && number < options_.before + options_.first;
+    if (misbehaves || !options_.then) {
       greet(std::move(fd));
     } else {
       relays_.emplace_back([client = std::move(fd), server = connect_to(*options_.then)](

@@ -28,8 +28,10 @@ class BadPeer {
  public:
   struct Options {
     Misbehaviour behaviour = Misbehaviour::says_nothing;
-    // How many connections it misbehaves towards; those after are passed on to `then`.
+    // How many connections it misbehaves towards, after it was well-behaved towards `before` of them; those before and
+    // after are passed on to `then`.
     int first = 1'000'000;
+    int before = 0;
     std::optional<Endpoint> then = {};
   };
 

@@ -207,6 +207,14 @@ TEST_F(Options, FailedHostsAreSavedAndCanBeRunAgain) {
   for (const auto& line : lines) EXPECT_NE(line.value("host", ""), "web01");
 }
 
+TEST_F(Options, FailedHostsThatCannotBeSavedAreSaidBeforeAnythingRuns) {
+  const auto before = sessions();
+  const auto done = muster({"run", "all", "--save-failed", file("no/such"), "--", "true"});
+  EXPECT_EQ(done.code, 2) << told(done);
+  EXPECT_TRUE(contains(done.err, file("no/such"))) << told(done);
+  EXPECT_EQ(sessions(), before);
+}
+
 TEST_F(Options, ExpectRefusesAnotherNumber) {
   EXPECT_EQ(muster({"run", "all", "--expect", "3", "--", "true"}).code, 0);
   const auto before = sessions();

@@ -109,6 +109,17 @@ TEST_F(Trouble, JumpHostThatPenalisesIsAskedOnceForAllBehindIt) {
     EXPECT_TRUE(contains(result_of(json_lines(done.out), "web" + std::to_string(i)).value("error", ""), "jump host"));
 }
 
+TEST_F(Trouble, JumpHostThatTakesNoSecondSessionCarriesAllOnTheFirst) {
+  const BadPeer peer({.behaviour = Misbehaviour::penalises, .before = 1, .then = good_.endpoint()});
+  std::vector<Host> hosts{host(peer.endpoint(), "bastion").set("host_key", good_.host_key())};
+  // One more than a session carries before another is tried.
+  for (int i = 1; i <= 65; ++i) hosts.push_back(host(good_, "web" + std::to_string(i)).set("proxy_jump", "bastion"));
+  use(hosts);
+  const auto done = muster({"run", "web*", "--fanout", "65", "--", "sleep 3"});
+  EXPECT_EQ(done.code, 0) << told(done);
+  EXPECT_EQ(peer.connections(), 2);
+}
+
 TEST_F(Trouble, ServerThatPenalisesTheJumpHostIsLeftAlone) {
   const BadPeer peer(Misbehaviour::penalises);
   use({host(good_, "bastion"), host(peer.endpoint(), "web1").set("proxy_jump", "bastion")});

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 
 #include "parallel-ssh/resolver.h"
+#include "tests/parallel-ssh/loopback.h"
 #include "tests/parallel-ssh/support.h"
 
 namespace muster::ssh {
@@ -17,39 +18,6 @@ namespace {
 using base::Clock;
 using base::milliseconds;
 using base::seconds;
-
-Address loopback(std::uint16_t port, std::uint32_t host = INADDR_LOOPBACK) {
-  Address address;
-  auto& in = reinterpret_cast<sockaddr_in&>(address.storage);
-  in.sin_family = AF_INET;
-  in.sin_addr.s_addr = htonl(host);
-  in.sin_port = htons(port);
-  address.length = sizeof in;
-  std::array<char, INET_ADDRSTRLEN> text{};
-  address.text = ::inet_ntop(AF_INET, &in.sin_addr, text.data(), text.size());
-  return address;
-}
-
-// Listens on a free port of 127.0.0.1.
-class Listener {
- public:
-  explicit Listener(int backlog) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    address_ = loopback(0);
-    auto* raw = reinterpret_cast<sockaddr*>(&address_.storage);
-    if (::bind(fd_.get(), raw, address_.length) != 0 || ::listen(fd_.get(), backlog) != 0 ||
-        ::getsockname(fd_.get(), raw, &address_.length) != 0)
-      base::throw_errno("listen on loopback");
-  }
-  const Address& address() const { return address_; }
-  // Nothing once stopped.
-  base::UniqueFd accept() const { return base::UniqueFd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
-  void stop() const { ::shutdown(fd_.get(), SHUT_RDWR); }
-  void close() { fd_.reset(); }
-
- private:
-  base::UniqueFd fd_;
-  Address address_;
-};
 
 // One whose queue is full: further connections neither succeed nor fail.
 class FullListener {
@@ -66,16 +34,6 @@ class FullListener {
   Listener listener_;
   std::array<base::UniqueFd, 4> queued_;
 };
-
-Address closed_port() {
-  Listener listener(1);
-  listener.close();
-  return listener.address();
-}
-
-std::uint16_t port_of(const Address& address) {
-  return ntohs(reinterpret_cast<const sockaddr_in&>(address.storage).sin_port);
-}
 
 struct Network : testing::Test {
   std::stop_source source;
@@ -225,6 +183,23 @@ TEST_F(ResolverTest, PassedDeadlineIsATimeout) {
     if (failure.is(Code::timeout, "timed out resolving '" + name + "'")) return;
   }
   FAIL() << "50 look-ups were never cut short";
+}
+
+// As many hang as there are threads at first.
+TEST_F(ResolverTest, NamesThatHangHoldUpNoOthers) {
+  Resolver slow([](const std::string& name, AddressFamily) {
+    if (name.starts_with("hangs")) std::this_thread::sleep_for(seconds(60));  // in threads that end with the process
+    return Answer{{loopback(0)}, ""};
+  });
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 20; ++i)
+    threads.emplace_back([&, i] {
+      failure_of([&] { slow.resolve("hangs" + std::to_string(i), 22, AddressFamily::any, patience(seconds(2))); });
+    });
+  std::this_thread::sleep_for(milliseconds(50));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(slow.resolve("good" + std::to_string(i), 22, AddressFamily::any, patience(seconds(20))).size(), 1U);
+  threads.clear();
 }
 
 TEST_F(ResolverTest, CancelledItSaysSo) {
