@@ -93,9 +93,9 @@ std::string Hypervisor::virsh(const std::vector<std::string>& arguments) const {
   throw base::Error(base::Code::io, "virsh " + arguments.at(0) + ": " + (done.late ? "no answer" : done.err));
 }
 
-void Hypervisor::define(const std::string& domain_xml) const {
+void Hypervisor::define_xml(const std::string& xml) const {
   const TempDir directory;
-  base::replace_file(directory / "domain.xml", domain_xml);
+  base::replace_file(directory / "domain.xml", xml);
   virsh({"define", directory / "domain.xml"});
 }
 
@@ -142,7 +142,8 @@ std::string Hypervisor::state(const std::string& domain) const {
   return line.substr(0, line.find('\n'));
 }
 
-Endpoint Hypervisor::forward(const Endpoint& endpoint) {
+Endpoint Hypervisor::reach(const Endpoint& endpoint) {
+  if (options_.network == Network::shared) return endpoint;
   Endpoint outside{.address = fresh_address()};
   outside.port = free_port(outside.address);
   std::string relay = "EXEC:setpriv --pdeathsig KILL";

@@ -24,7 +24,7 @@ class Hypervisor {
  public:
   enum class Network {
     shared,  // the test's: guests' forwarded ports are on loopback; virtual networks would be the machine's, so none
-    own,     // a namespace, in which libvirt's network `default` is defined; reached through forward()
+    own,     // a namespace, in which libvirt's network `default` is defined; reached through reach()
   };
   struct Options {
     std::string name = "hv1";  // its host name
@@ -64,7 +64,7 @@ class Hypervisor {
   // `argv` as it is run in the hypervisor's namespaces.
   std::vector<std::string> inside(const std::vector<std::string>& argv) const;
 
-  void define(const std::string& domain_xml) const;
+  void define_xml(const std::string& xml) const;
   void define(const NoOsDomain& domain) const { define(std::vector<NoOsDomain>{domain}); }
   // By one virsh: 100 take about 2 s.
   void define(const std::vector<NoOsDomain>& domains) const;
@@ -74,8 +74,9 @@ class Hypervisor {
   // "running", "shut off", ...
   std::string state(const std::string& domain) const;
 
-  // A port on loopback that leads to `endpoint` as seen from inside, until the hypervisor ends. Needs socat.
-  Endpoint forward(const Endpoint& endpoint);
+  // Where the test reaches `endpoint`, which is as seen from inside: there, or on a port of loopback that a relay leads
+  // there from an own network until the hypervisor ends.
+  Endpoint reach(const Endpoint& endpoint);
 
  private:
   std::string uri_of(const std::string& driver) const;
