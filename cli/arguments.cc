@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "cli/verb_table.h"
 
 namespace muster::cli {
 namespace {
@@ -120,11 +121,33 @@ Arguments parse_arguments(const CommandRow& command, int argc, const char* const
   return arguments;
 }
 
-std::string help_text(const CommandRow& command) {
-  std::string text =
-      fmt::format("usage: muster {} [OPTION]... {}\n\n{}\n\n", command.name, command.arguments, command.summary);
+void check_verb(const CommandRow& command, const Arguments& arguments) {
+  if (!has_verbs(command.name) || arguments.words.empty()) return;
+  const VerbRow* verb = find_verb(command.name, arguments.words.front());
+  if (verb == nullptr)
+    throw Error(Code::usage,
+                fmt::format("no verb '{}': muster {} --help lists them", arguments.words.front(), command.name));
+  for (const auto& [name, values] : arguments.options)
+    if (const OptionRow* option = find_option(name); option != nullptr && !takes(*verb, *option))
+      throw Error(Code::usage,
+                  fmt::format("--{} is not for muster {} {}; see its --help", name, command.name, verb->name));
+}
+
+std::string help_text(const CommandRow& command, const std::vector<std::string>& words) {
+  const VerbRow* verb = words.empty() ? nullptr : find_verb(command.name, words.front());
+  std::string text = verb != nullptr ? fmt::format("usage: muster {} {} [OPTION]... {}\n\n{}\n\n", command.name,
+                                                   verb->name, verb->arguments, verb->summary)
+                                     : fmt::format("usage: muster {} [OPTION]... {}\n\n{}\n\n", command.name,
+                                                   command.arguments, command.summary);
+  if (verb == nullptr && has_verbs(command.name)) {
+    for (const VerbRow& row : verb_rows())
+      if (row.command == command.name)
+        text += fmt::format("  {:<34}  {}\n", fmt::format("{} {}", row.name, row.arguments), row.summary);
+    text += fmt::format("\nmuster {} VERB --help lists the verb's own options; those of all:\n\n", command.name);
+  }
   for (const OptionRow& row : option_rows()) {
     if ((row.commands & command.bit) == 0) continue;
+    if (has_verbs(command.name) && (verb != nullptr ? !takes(*verb, row) : !is_general(row))) continue;
     const std::string letter = row.letter == 0 ? "    " : fmt::format("-{}, ", row.letter);
     const std::string value = row.takes == Takes::nothing          ? ""
                               : row.takes == Takes::optional_value ? fmt::format("[={}]", row.value)

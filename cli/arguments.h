@@ -21,7 +21,11 @@ struct Arguments {
 // and a long one is muster's, with a note. Throws base::Error{usage}.
 Arguments parse_arguments(const CommandRow& command, int argc, const char* const* argv);
 
-// The text of `--help`.
-std::string help_text(const CommandRow& command);
+// Throws base::Error{usage} for a verb that the command does not have, or an option that the verb does not take.
+// Nothing for a command without verbs.
+void check_verb(const CommandRow& command, const Arguments& arguments);
+
+// The text of `--help`: of the verb among `words`, if there is one.
+std::string help_text(const CommandRow& command, const std::vector<std::string>& words = {});
 
 }  // namespace muster::cli

@@ -67,6 +67,13 @@ ssh::Transport transport(const Program& program, const std::string& text) {
 
 }  // namespace
 
+std::optional<std::string> answer_on_terminal(const std::string& question, const std::stop_token& stop) {
+  const base::UniqueFd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
+  if (!terminal) return std::nullopt;
+  base::write_all(terminal.get(), question);
+  return first_line(terminal.get(), stop);
+}
+
 std::optional<std::string> ask_on_terminal(const std::string& prompt, const std::stop_token& stop) {
   const base::UniqueFd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
   if (!terminal) return std::nullopt;

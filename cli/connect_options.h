@@ -17,6 +17,10 @@ ssh::ConnectOptions connect_options(const Program& program);
 // of the descriptor. Throws base::Error{usage} without a terminal or for a descriptor that cannot be read.
 std::optional<std::string> asked_secret(const Program& program, std::string_view option, const std::string& prompt);
 
+// A line typed on the terminal, with echo; nullopt if there is none. Throws base::Error{cancelled} once `stop` is
+// requested.
+std::optional<std::string> answer_on_terminal(const std::string& question, const std::stop_token& stop);
+
 // From the terminal, without echo; nullopt if there is none. Throws base::Error{cancelled} once `stop` is requested.
 std::optional<std::string> ask_on_terminal(const std::string& prompt, const std::stop_token& stop);
 

@@ -1,88 +1,25 @@
 #include "cli/fleet_run.h"
 
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
-#include "base/durable_file.h"
 #include "cli/connect_options.h"
-#include "cli/exit_status.h"
-#include "cli/json_lines.h"
 
 namespace muster::cli {
-namespace {
-
-RunRecord::Telling telling_of(const Program& program) {
-  if (program.json()) return RunRecord::Telling::nothing;
-  if (program.quiet()) return RunRecord::Telling::failures_only;
-  return program.settings.flag("verbose") ? RunRecord::Telling::each_host : RunRecord::Telling::everything;
-}
-
-}  // namespace
 
 FleetRun::FleetRun(const Program& program, const FleetSelection& selection)
     : program_(program),
       selection_(selection),
-      record_(program.console, selection.names(), telling_of(program)),
+      run_(program, selection.names(), kHosts),
       abort_(program.interrupts.abort()),
       keys_([this](const std::string& path) {
         return ask_on_terminal("passphrase of " + path + ": ", program_.interrupts.drain());
       }),
       connector_(abort_, host_keys_, keys_),
       runner_(program.ctx, connector_, host_keys_, abort_,
-              static_cast<int>(program.settings.integer("retries", 0, 100).value_or(0))) {
-  if (const auto file = program.settings.text("save-failed")) base::check_replaceable(*file);
-}
-
-ssh::FleetOptions FleetRun::options() const {
-  const auto wanted = program_.settings.integer("fanout", 1, 100'000);
-  const int fanout = ssh::bounded_fanout(wanted ? std::optional(static_cast<int>(*wanted)) : std::nullopt);
-  if (wanted && fanout < *wanted)
-    program_.ctx.note(fmt::format("fanout {} instead of {}: the limit of open files allows no more", fanout, *wanted));
-  return {
-      .fanout = fanout, .batch = program_.settings.share("serial"), .max_fail = program_.settings.share("max-fail")};
-}
-
-void FleetRun::announce_interrupts() {
-  program_.interrupts.on_interrupt([this](int count) {
-    if (count == 1)
-      program_.console.announce(fmt::format(
-          "\nno new hosts; still running: {}\n(again: end them; a third time: leave at once)\n", record_.running()));
-    if (count == 2) program_.console.announce("\nending the commands that run\n");
-  });
-}
+              static_cast<int>(program.settings.integer("retries", 0, 100).value_or(0))) {}
 
 int FleetRun::execute(const Task& task, ssh::RunObserver* output, const std::function<void()>& before_closing) {
-  announce_interrupts();
-  std::vector<ssh::RunObserver*> observers;
-  if (output != nullptr) observers.push_back(output);
-  observers.push_back(&record_);  // last: what it tells about a host comes after the host's output
-  const auto observer = all_of(observers);
-  const auto start = base::Clock::now();
-  const ssh::FleetCounts counts = ssh::run_fleet(
-      selection_.size(), options(),
+  return run_.execute(
       [&](std::size_t host, ssh::OutputSink& sink) { return task(runner_, selection_.target(host), host, sink); },
-      *observer, program_.interrupts.drain());
-  program_.interrupts.on_interrupt({});
-  if (before_closing) before_closing();
-  return close(counts, std::chrono::duration_cast<std::chrono::milliseconds>(base::Clock::now() - start));
-}
-
-int FleetRun::close(const ssh::FleetCounts& counts, std::chrono::milliseconds took) {
-  record_.close(counts, took);
-  if (const auto file = program_.settings.text("save-failed")) base::replace_file(*file, record_.failed_lines());
-  int status = program_.interrupts.interrupted() ? kInterrupted : exit_status(counts);
-  if (status != kInterrupted && program_.settings.flag("max-rc")) status = record_.largest_status();
-  if (program_.json()) {
-    program_.console.out(json_line("summary", {{"hosts", counts.total()},
-                                               {"ok", counts.ok},
-                                               {"failed", counts.failed},
-                                               {"unreachable", counts.unreachable},
-                                               {"timeout", counts.timeout},
-                                               {"skipped", counts.skipped},
-                                               {"duration", static_cast<double>(took.count()) / 1000},
-                                               {"exit", status}}));
-  }
-  return status;
+      output, before_closing);
 }
 
 }  // namespace muster::cli

@@ -9,7 +9,7 @@
 #include "cli/fleet_selection.h"
 #include "cli/program.h"
 #include "cli/run_output.h"
-#include "cli/run_record.h"
+#include "cli/unit_run.h"
 #include "parallel-ssh/host_runner.h"
 
 namespace muster::cli {
@@ -20,19 +20,13 @@ class FleetRun {
 
   using Task = std::function<ssh::HostReport(const ssh::HostRunner& runner, const ssh::Target& target, std::size_t host,
                                              ssh::OutputSink& sink)>;
-  // Runs `task` on all hosts, shown by `output` (may be nullptr), and closes the run: `before_closing` first, then the
-  // count,
-  // --save-failed, the summary of --json. Returns the exit status.
+  // As UnitRun's.
   int execute(const Task& task, ssh::RunObserver* output, const std::function<void()>& before_closing = {});
 
  private:
-  ssh::FleetOptions options() const;
-  void announce_interrupts();
-  int close(const ssh::FleetCounts& counts, std::chrono::milliseconds took);
-
   const Program& program_;
   const FleetSelection& selection_;
-  RunRecord record_;
+  UnitRun run_;
   ssh::CancelSignal abort_;
   ssh::KeyStore keys_;
   ssh::HostKeyCheck host_keys_;

@@ -75,8 +75,9 @@ int run_program(std::string_view name, int argc, char** argv, const std::functio
   console.on_broken([&](const std::string&) { interrupts.give_up(); });
   try {
     const Arguments arguments = parse_arguments(command, argc, argv);
-    if (arguments.options.contains("help")) return console.out(help_text(command)), kAllWorked;
+    if (arguments.options.contains("help")) return console.out(help_text(command, arguments.words)), kAllWorked;
     if (arguments.options.contains("version")) return console.out(fmt::format("muster {}\n", kVersion)), kAllWorked;
+    check_verb(command, arguments);
     const Settings settings(command, arguments, configuration_files());
     ConsoleEvents events(console, std::string(name), settings.flag("quiet"));
     const base::Context ctx{.stop = interrupts.abort(), .events = &events};

@@ -36,8 +36,8 @@ class RunRecord::Host : public ssh::HostOutput {
   RunRecord& record_;
 };
 
-RunRecord::RunRecord(Console& console, const HostNames& names, Telling telling)
-    : console_(console), names_(names), telling_(telling), states_(names.size()) {
+RunRecord::RunRecord(Console& console, const HostNames& names, Telling telling, const Noun& noun)
+    : console_(console), names_(names), telling_(telling), noun_(noun), states_(names.size()) {
   if (!chatty() || !console_.error_is_terminal()) return;
   ticker_ = std::jthread([this](const std::stop_token& stop) {
     std::mutex idle;
@@ -121,9 +121,9 @@ void RunRecord::close(const ssh::FleetCounts& counts, std::chrono::milliseconds 
   const bool all_ok = counts.ok == counts.total();
   if (console_.reader_gone()) return;
   if (telling_ == Telling::nothing || (telling_ == Telling::failures_only && all_ok)) return;
-  std::string text =
-      fmt::format("{} {}: {} ok, {} failed, {} unreachable, {} timed out", counts.total(),
-                  counts.total() == 1 ? "host" : "hosts", counts.ok, counts.failed, counts.unreachable, counts.timeout);
+  std::string text = fmt::format("{} {}: {} ok, {} failed, {} unreachable, {} timed out", counts.total(),
+                                 counts.total() == 1 ? noun_.one : noun_.many, counts.ok, counts.failed,
+                                 counts.unreachable, counts.timeout);
   if (counts.skipped > 0) text += fmt::format(", {} skipped", counts.skipped);
   text += fmt::format(" in {}\n", base::format_duration(took));
   for (const HostState state : {HostState::failed, HostState::unreachable, HostState::timeout, HostState::skipped})

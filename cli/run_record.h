@@ -15,6 +15,15 @@
 
 namespace muster::cli {
 
+// What a run is over, in words: `host`, `hosts`.
+struct Noun {
+  const char* one;
+  const char* many;
+};
+inline constexpr Noun kHosts{"host", "hosts"};
+inline constexpr Noun kMachines{"machine", "machines"};
+inline constexpr Noun kHypervisors{"hypervisor", "hypervisors"};
+
 class RunRecord : public ssh::RunObserver {
  public:
   enum class Telling {
@@ -24,7 +33,7 @@ class RunRecord : public ssh::RunObserver {
     nothing,        // --json: it is all in the results
   };
 
-  RunRecord(Console& console, const HostNames& names, Telling telling);
+  RunRecord(Console& console, const HostNames& names, Telling telling, const Noun& noun = kHosts);
 
   std::unique_ptr<ssh::HostOutput> started(std::size_t host) override;
   void skipped(const ssh::HostReport& report) override;
@@ -50,6 +59,7 @@ class RunRecord : public ssh::RunObserver {
   Console& console_;
   const HostNames& names_;
   Telling telling_;
+  Noun noun_;
   mutable std::mutex mutex_;
   std::vector<std::optional<ssh::HostState>> states_;
   std::map<std::size_t, base::TimePoint> running_;

@@ -1,7 +1,9 @@
 #include "cli/arguments.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "cli/verb_table.h"
 #include "tests/parallel-ssh/support.h"
 
 namespace muster::cli {
@@ -127,16 +129,44 @@ TEST(Arguments, AMissingOrSuperfluousValueIsAnError) {
   EXPECT_TRUE(contains(refusal("ping", {"web", "--json=yes"}), "--json"));
 }
 
+bool names_option(const std::string& help, const OptionRow& option) {
+  const std::string name = "--" + std::string(option.name);
+  return contains(help, name + " ") || contains(help, name + "[=");
+}
+
 TEST(Help, NamesEveryOptionOfTheCommandAndNoOther) {
   for (const CommandRow& command : command_rows()) {
     const std::string text = help_text(command);
     EXPECT_TRUE(contains(text, "usage: muster " + std::string(command.name))) << text;
     for (const OptionRow& option : option_rows()) {
-      const bool ours = (option.commands & command.bit) != 0;
-      const std::string name = "--" + std::string(option.name);
-      EXPECT_EQ(contains(text, name + " ") || contains(text, name + "[="), ours) << command.name << " " << name;
+      const bool ours = (option.commands & command.bit) != 0 && (!has_verbs(command.name) || is_general(option));
+      EXPECT_EQ(names_option(text, option), ours) << command.name << " " << option.name;
     }
   }
+}
+
+TEST(Help, OfAVerbNamesItsOwnOptionsToo) {
+  for (const VerbRow& verb : verb_rows()) {
+    const CommandRow& command = *find_command(verb.command);
+    const std::string text = help_text(command, {std::string(verb.name)});
+    EXPECT_TRUE(contains(text, fmt::format("usage: muster {} {}", verb.command, verb.name))) << text;
+    EXPECT_TRUE(contains(help_text(command), fmt::format("\n  {} ", verb.name))) << verb.name;
+    for (const OptionRow& option : option_rows()) {
+      const bool ours = (option.commands & command.bit) != 0 && takes(verb, option);
+      EXPECT_EQ(names_option(text, option), ours) << verb.name << " " << option.name;
+    }
+  }
+}
+
+TEST(Verbs, WhatIsNoneOrHasNoSuchOptionIsUsage) {
+  const CommandRow& vm = *find_command("vm");
+  const auto refusal = [&](std::vector<const char*> argv) {
+    argv.insert(argv.begin(), "muster-vm");
+    return ssh::failure_of([&] { check_verb(vm, parse_arguments(vm, static_cast<int>(argv.size()), argv.data())); });
+  };
+  EXPECT_FALSE(refusal({"start", "web", "--paused"}).code);
+  EXPECT_TRUE(refusal({"fly", "web"}).is(base::Code::usage, "no verb 'fly'"));
+  EXPECT_TRUE(refusal({"pause", "web", "--paused"}).is(base::Code::usage, "--paused is not for muster vm pause"));
 }
 
 }  // namespace

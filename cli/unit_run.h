@@ -1,0 +1,36 @@
+// What runs over many hosts and over many machines share: how many at once, what is told as it happens, Ctrl-C, the way
+// a run ends.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cli/program.h"
+#include "cli/run_output.h"
+#include "cli/run_record.h"
+#include "parallel-ssh/fleet.h"
+
+namespace muster::cli {
+
+class UnitRun {
+ public:
+  UnitRun(const Program& program, const HostNames& names, const Noun& noun);
+
+  // Runs `task` on all units, shown by `output` (may be nullptr), and closes the run: `before_closing` first, then the
+  // count, --save-failed, the summary of --json. Returns the exit status; `judge` may replace it.
+  using Judge = std::function<int(int status)>;
+  int execute(const ssh::HostTask& task, ssh::RunObserver* output, const std::function<void()>& before_closing = {},
+              const Judge& judge = {});
+
+ private:
+  ssh::FleetOptions options() const;
+  void announce_interrupts();
+  int close(const ssh::FleetCounts& counts, std::chrono::milliseconds took, const Judge& judge);
+
+  const Program& program_;
+  const HostNames& names_;
+  Noun noun_;
+  RunRecord record_;
+};
+
+}  // namespace muster::cli

@@ -1,0 +1,57 @@
+#include "cli/verb_table.h"
+
+#include <algorithm>
+#include <array>
+
+namespace muster::cli {
+namespace {
+
+constexpr auto kVerbs = std::to_array<VerbRow>({
+    {"vm", "list", "[PATTERN]", "all machines of all hypervisors: state, CPUs, memory, disks, addresses", ""},
+    {"vm", "info", "PATTERN", "everything known about a machine", ""},
+    {"vm", "xml", "VM", "its definition, as libvirt has it", "definition"},
+    {"vm", "start", "PATTERN", "start; from its saved memory where there is any", "paused"},
+    {"vm", "stop", "PATTERN", "ask the guest to shut down; pull the plug after --timeout", "timeout no-force"},
+    {"vm", "reboot", "PATTERN", "ask the guest to reboot", ""},
+    {"vm", "reset", "PATTERN", "reset at once, as the button does", "yes"},
+    {"vm", "pause", "PATTERN", "stop its processors, keep its memory", ""},
+    {"vm", "resume", "PATTERN", "let a paused machine go on", ""},
+    {"vm", "save", "PATTERN", "memory to disk, then off; the next start goes on from there", ""},
+    {"vm", "wait", "PATTERN", "until it is running, off, has an address, or its agent answers", "for timeout"},
+    {"vm", "autostart", "PATTERN on|off", "whether its hypervisor starts it when that starts", ""},
+});
+
+// Options of `vm` that are some verbs' only.
+constexpr auto kSpecial =
+    std::to_array<std::string_view>({"definition", "for", "no-force", "paused", "timeout", "yes"});
+
+}  // namespace
+
+std::span<const VerbRow> verb_rows() { return kVerbs; }
+
+const VerbRow* find_verb(std::string_view command, std::string_view name) {
+  const auto row = std::find_if(kVerbs.begin(), kVerbs.end(),
+                                [&](const VerbRow& v) { return v.command == command && v.name == name; });
+  return row == kVerbs.end() ? nullptr : &*row;
+}
+
+bool has_verbs(std::string_view command) {
+  return std::any_of(kVerbs.begin(), kVerbs.end(), [&](const VerbRow& v) { return v.command == command; });
+}
+
+bool is_general(const OptionRow& option) {
+  return std::find(kSpecial.begin(), kSpecial.end(), option.name) == kSpecial.end();
+}
+
+bool takes(const VerbRow& verb, const OptionRow& option) {
+  if (is_general(option)) return true;
+  const std::string_view all = verb.options;
+  for (std::size_t from = 0; from < all.size();) {
+    const std::size_t end = std::min(all.find(' ', from), all.size());
+    if (all.substr(from, end - from) == option.name) return true;
+    from = end + 1;
+  }
+  return false;
+}
+
+}  // namespace muster::cli

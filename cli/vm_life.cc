@@ -1,0 +1,130 @@
+// muster vm start, stop, reboot, reset, pause, resume, save, wait, autostart.
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/quantity.h"
+#include "cli/exit_status.h"
+#include "cli/json_lines.h"
+#include "cli/vm_commands.h"
+#include "cli/vm_run.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+using nlohmann::json;
+using std::chrono::milliseconds;
+
+constexpr std::chrono::minutes kStopPatience{2};
+// Memory goes to disk at the disk's speed.
+constexpr std::chrono::hours kSavePatience{2};
+// A call may take a little longer than what it was told to wait for.
+constexpr std::chrono::seconds kGrace{30};
+
+// `web01: running`, or `web01: was running already`.
+std::string state_line(const VmTarget& target, const json& result) {
+  const std::string state = result.value("state", "");
+  const std::string forced = result.value("forced", false) ? " (forced: it did not shut down in time)" : "";
+  return fmt::format("{}: {}{}{}\n", target.name, result.value("changed", true) ? "" : "already ", state, forced);
+}
+
+VmOperation quick(const VmCommand& command) {
+  return {.name = command.verb, .arguments = {}, .patience = kUsualPatience, .line = state_line};
+}
+
+milliseconds patience_of(const VmCommand& command) {
+  return command.program.settings.duration("timeout").value_or(kStopPatience);
+}
+
+VmOperation stop_operation(const VmCommand& command) {
+  const auto grace = patience_of(command);
+  const bool may_force = !command.program.settings.flag("no-force");
+  return {.name = "stop",
+          .arguments =
+              [grace, may_force](const VmTarget&) {
+                return json{{"grace_ms", grace.count()}, {"may_force", may_force}};
+              },
+          .patience = grace + kUsualPatience,
+          .line = state_line};
+}
+
+VmOperation wait_operation(const VmCommand& command) {
+  const auto patience = patience_of(command);
+  const std::string what = command.program.settings.text("for").value_or("running");
+  for (const char* known : {"running", "off", "ip", "agent"})
+    if (what == known)
+      return {.name = "wait",
+              .arguments =
+                  [patience, what](const VmTarget&) {
+                    return json{{"for", what}, {"patience_ms", patience.count()}};
+                  },
+              .patience = patience + kGrace,
+              .line =
+                  [](const VmTarget& target, const json& result) {
+                    const std::string address = result.value("address", "");
+                    return fmt::format("{}: {}\n", target.name, address.empty() ? result.value("state", "") : address);
+                  }};
+  command.program.settings.reject("for", "'" + what + "': write running, off, ip or agent");
+}
+
+VmOperation autostart_operation(const VmCommand& command) {
+  if (command.words.size() != 2 || (command.words[1] != "on" && command.words[1] != "off"))
+    throw Error(Code::usage, "write muster vm autostart PATTERN on|off");
+  const bool on = command.words[1] == "on";
+  return {.name = "autostart",
+          .arguments =
+              [on](const VmTarget&) {
+                return json{{"on", on}};
+              },
+          .patience = kUsualPatience,
+          .line =
+              [](const VmTarget& target, const json& result) {
+                return fmt::format("{}: autostart {}\n", target.name, result.value("autostart", false) ? "on" : "off");
+              }};
+}
+
+VmOperation operation_of(const VmCommand& command) {
+  if (command.verb == "stop") return stop_operation(command);
+  if (command.verb == "wait") return wait_operation(command);
+  if (command.verb == "autostart") return autostart_operation(command);
+  VmOperation operation = quick(command);
+  if (command.verb == "save") operation.patience = kSavePatience;
+  if (command.verb == "start")
+    operation.arguments = [paused = command.program.settings.flag("paused")](const VmTarget&) {
+      return json{{"paused", paused}};
+    };
+  return operation;
+}
+
+int show_plan(const VmCommand& command, const VmSelection& selection) {
+  for (const auto& target : selection.targets) {
+    if (command.program.json())
+      command.program.console.out(json_line("result", {{"name", target.name},
+                                                       {"uri", target.uri},
+                                                       {"domain", target.domain},
+                                                       {"outcome", "plan"},
+                                                       {"plan", command.verb}}));
+    else
+      command.program.console.out(
+          fmt::format("{}: {} {} on {}\n", target.name, command.verb, target.domain, target.uri));
+  }
+  if (command.program.json())
+    command.program.console.out(json_line("summary", {{"machines", selection.targets.size()}, {"exit", kAllWorked}}));
+  return kAllWorked;
+}
+
+}  // namespace
+
+int vm_life(const VmCommand& command) {
+  const VmOperation operation = operation_of(command);
+  const std::string& pattern = command.verb == "autostart" ? command.words.front() : command.only_word();
+  const Purpose purpose = command.verb == "wait" ? Purpose::look : Purpose::change;
+  const auto selection = select_machines(command.program, command.workers, pattern, purpose);
+  if (command.program.settings.flag("dry-run")) return show_plan(command, selection);
+  if (command.verb == "reset") confirm(command.program, fmt::format("reset {} machines", selection.targets.size()));
+  return run_on_machines(command.program, command.workers, selection, operation);
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,109 @@
+#include "cli/vm_run.h"
+
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/exit_status.h"
+#include "cli/json_lines.h"
+#include "cli/unit_run.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+using nlohmann::json;
+using ssh::HostReport;
+using ssh::HostState;
+
+HostState state_of(Code code) {
+  if (code == Code::unreachable) return HostState::unreachable;
+  if (code == Code::timeout) return HostState::timeout;
+  return code == Code::cancelled ? HostState::skipped : HostState::failed;
+}
+
+// Results of --json for what did not come to one of its own.
+class FailureLines : public ssh::RunObserver {
+ public:
+  FailureLines(const Program& program, const VmSelection& selection) : program_(program), selection_(selection) {}
+
+  std::unique_ptr<ssh::HostOutput> started(std::size_t) override { return std::make_unique<Machine>(*this); }
+  void skipped(const HostReport& report) override { tell(report); }
+
+ private:
+  class Machine : public ssh::HostOutput {
+   public:
+    explicit Machine(FailureLines& lines) : lines_(lines) {}
+    void output(ssh::Stream, std::string_view) override {}
+    void finished(const HostReport& report) override { lines_.tell(report); }
+
+   private:
+    FailureLines& lines_;
+  };
+
+  void tell(const HostReport& report) {
+    if (!program_.json() || report.state == HostState::ok) return;
+    const VmTarget& target = selection_.targets[report.host];
+    program_.console.out(json_line("result", {{"name", target.name},
+                                              {"uri", target.uri},
+                                              {"outcome", ssh::name_of(report.state)},
+                                              {"error", report.error}}));
+  }
+
+  const Program& program_;
+  const VmSelection& selection_;
+};
+
+// How units failed, for the exit status.
+class Failures {
+ public:
+  void add(Code code) {
+    const std::lock_guard lock(mutex_);
+    codes_.insert(code);
+  }
+  std::optional<Code> only_one() const { return codes_.size() == 1 ? std::optional(*codes_.begin()) : std::nullopt; }
+
+ private:
+  std::mutex mutex_;
+  std::set<Code> codes_;
+};
+
+}  // namespace
+
+int run_on_machines(const Program& program, HypervisorWorkers& workers, const VmSelection& selection,
+                    const VmOperation& operation) {
+  Failures failures;
+  FailureLines lines(program, selection);
+  const auto task = [&](std::size_t number, ssh::OutputSink&) {
+    const VmTarget& target = selection.targets[number];
+    HostReport report;
+    try {
+      json arguments = operation.arguments ? operation.arguments(target) : json::object();
+      arguments["domain"] = target.domain;
+      json result = workers.call(target.uri, operation.name, arguments, operation.patience);
+      const std::string line = operation.line && !program.json() ? operation.line(target, result) : "";
+      if (!line.empty()) program.console.out(line);
+      result["uri"] = target.uri;
+      result["outcome"] = "ok";
+      if (!result.contains("name")) result["name"] = target.name;
+      if (program.json()) program.console.out(json_line("result", std::move(result)));
+      report.state = HostState::ok;
+    } catch (const Error& e) {
+      failures.add(e.code());
+      report.state = state_of(e.code());
+      report.error = e.what();
+    }
+    return report;
+  };
+  UnitRun run(program, selection.names, kMachines);
+  return run.execute(task, &lines, {}, [&](int status) {
+    const auto code = failures.only_one();
+    return code && status == kNothingWorked ? exit_status(*code) : status;
+  });
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,31 @@
+// One operation on many machines: each a unit of a run, done by its hypervisor's worker; what came of it as a line, or
+// as a result of --json.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "cli/hypervisor_workers.h"
+#include "cli/program.h"
+#include "cli/vm_selection.h"
+
+namespace muster::cli {
+
+struct VmOperation {
+  std::string name;                                                 // of the worker's operation
+  std::function<nlohmann::json(const VmTarget& target)> arguments;  // beside `domain`; empty: none
+  HypervisorWorkers::Patience patience;
+  // The line for one machine, from the operation's result; empty: none.
+  std::function<std::string(const VmTarget& target, const nlohmann::json& result)> line;
+};
+
+// Returns the exit status: where all that went wrong went wrong in the same way and nothing worked, that way's own.
+int run_on_machines(const Program& program, HypervisorWorkers& workers, const VmSelection& selection,
+                    const VmOperation& operation);
+
+// What one operation may take where nobody said.
+inline constexpr std::chrono::seconds kUsualPatience{60};
+
+}  // namespace muster::cli

@@ -1,0 +1,107 @@
+#include "cli/vm_selection.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "cli/environment.h"
+#include "cli/fleet_selection.h"
+#include "inventory/named_hosts.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+
+std::string connection_uri(const Settings& settings) {
+  if (const auto named = settings.text("connection")) return *named;
+  if (const auto usual = environment("LIBVIRT_DEFAULT_URI")) return *usual;
+  return ::geteuid() == 0 ? "qemu:///system" : "qemu:///session";
+}
+
+// An inventory that was found lying about does not win over a connection that was named.
+bool uses_inventory(const Settings& settings) {
+  if (settings.given("inventory")) return true;
+  return !settings.given("connection") && !found_inventory_sources(settings).empty();
+}
+
+VmTarget target_of(const inventory::Inventory& inventory, inventory::HostIndex host) {
+  const auto facts = inventory::connection_facts(inventory, host);
+  if (!facts.hypervisor)
+    throw Error(Code::usage, "host '" + facts.name +
+                                 "' says no hypervisor: give it `hypervisor: URI` in the inventory, or name the "
+                                 "connection with -c");
+  return {.name = facts.name, .uri = *facts.hypervisor, .domain = facts.domain.value_or(facts.name)};
+}
+
+std::vector<VmTarget> from_inventory(const Program& program, const std::string& pattern) {
+  const auto inventory = load_inventory(program);
+  std::vector<VmTarget> targets;
+  for (const auto host : select_hosts(program, inventory, pattern).hosts) targets.push_back(target_of(inventory, host));
+  return targets;
+}
+
+std::vector<VmTarget> from_connection(const Program& program, HypervisorWorkers& workers, const std::string& pattern) {
+  const std::string uri = connection_uri(program.settings);
+  const auto answer = workers.call(uri, "names", nlohmann::json::object(), connect_patience(program.settings));
+  const auto names = answer.at("names").get<std::vector<std::string>>();
+  std::vector<VmTarget> targets;
+  // A name that a pattern would take for something else still means the domain of that name.
+  if (std::find(names.begin(), names.end(), pattern) != names.end()) return {{pattern, uri, pattern}};
+  const auto domains = inventory::named_hosts(names, uri);
+  for (const auto host : select_hosts(program, domains, pattern).hosts)
+    targets.push_back({.name = domains.host_name(host), .uri = uri, .domain = domains.host_name(host)});
+  return targets;
+}
+
+}  // namespace
+
+VmSelection select_machines(const Program& program, HypervisorWorkers& workers, const std::string& pattern,
+                            Purpose purpose) {
+  const Settings& settings = program.settings;
+  VmSelection selection;
+  if (const std::size_t hash = pattern.find('#'); hash != std::string::npos) {
+    if (hash == 0 || hash + 1 == pattern.size())
+      throw Error(Code::usage, "'" + pattern + "': write URI#DOMAIN, as in qemu:///system#web01");
+    selection.targets = {{pattern, pattern.substr(0, hash), pattern.substr(hash + 1)}};
+  } else if (uses_inventory(settings)) {
+    if (purpose == Purpose::change && !settings.given("inventory"))
+      throw Error(Code::usage,
+                  "a command that changes machines wants its inventory named: -i FILE, MUSTER_INVENTORY, or -c URI");
+    selection.targets = from_inventory(program, pattern);
+  } else {
+    if (purpose == Purpose::change && !settings.given("connection"))
+      throw Error(Code::usage, "a command that changes machines wants its hypervisor named: -c URI (here: -c " +
+                                   connection_uri(settings) + "), or an inventory: -i FILE");
+    selection.targets = from_connection(program, workers, pattern);
+  }
+  for (const auto& target : selection.targets) selection.names.push_back(target.name);
+  if (const auto expected = settings.integer("expect", 0, 1'000'000'000);
+      expected && static_cast<std::size_t>(*expected) != selection.targets.size())
+    throw Error(Code::refused, fmt::format("{} machines match, not the {} of --expect; nothing was done",
+                                           selection.targets.size(), *expected));
+  return selection;
+}
+
+std::vector<std::string> all_hypervisors(const Program& program) {
+  if (!uses_inventory(program.settings)) return {connection_uri(program.settings)};
+  const auto inventory = load_inventory(program);
+  std::vector<std::string> uris;
+  for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host)
+    if (const auto uri = inventory::connection_facts(inventory, host).hypervisor;
+        uri && std::find(uris.begin(), uris.end(), *uri) == uris.end())
+      uris.push_back(*uri);
+  if (uris.empty())
+    throw Error(Code::usage, "no host of the inventory says its hypervisor: give them `hypervisor: URI`, or use -c");
+  return uris;
+}
+
+std::chrono::milliseconds connect_patience(const Settings& settings) {
+  return settings.duration("connect-timeout").value_or(std::chrono::seconds(10));
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,41 @@
+// Which machines a command is about, and on which hypervisor each is: hosts of an inventory with their `hypervisor` and
+// `domain`, domains of one connection, or one `URI#domain`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/hypervisor_workers.h"
+#include "cli/program.h"
+#include "cli/run_output.h"
+
+namespace muster::cli {
+
+struct VmTarget {
+  std::string name;    // as the user knows it: inventory host, or domain
+  std::string uri;     // of its hypervisor
+  std::string domain;  // there
+};
+
+enum class Purpose {
+  look,    // an unnamed default connection will do
+  change,  // the inventory or the connection must be named
+};
+
+struct VmSelection {
+  std::vector<VmTarget> targets;
+  HostNames names;  // of the targets, in their order
+};
+
+// Throws base::Error{usage} when nothing matches, or a host says no hypervisor; {refused} for --expect; and what the
+// default connection's list of domains throws.
+VmSelection select_machines(const Program& program, HypervisorWorkers& workers, const std::string& pattern,
+                            Purpose purpose);
+
+// The hypervisors that a command without a pattern is about: those of the inventory, or the one connection.
+std::vector<std::string> all_hypervisors(const Program& program);
+
+// --connect-timeout, 10 s.
+std::chrono::milliseconds connect_patience(const Settings& settings);
+
+}  // namespace muster::cli

@@ -1,0 +1,38 @@
+// What a hypervisor's worker can be asked to do: one table of operations by name. Each runs in a thread of its own in
+// the worker, on the worker's one connection, and returns the fields of a result. Files worker_*.cc have them by topic.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/context.h"
+#include "virt/connection.h"
+
+namespace muster::cli {
+
+struct WorkerCall {
+  const base::Context& ctx;  // its stop: the call was cancelled
+  const virt::Connection& connection;
+  const nlohmann::json& arguments;
+  std::function<void(const nlohmann::json&)> progress;
+
+  // The domain that the argument `domain` names.
+  virt::Domain domain() const;
+};
+
+struct WorkerOperation {
+  std::string_view name;
+  nlohmann::json (*run)(const WorkerCall& call);
+};
+
+// By topic; worker_operations.cc puts them together.
+std::span<const WorkerOperation> list_operations();
+std::span<const WorkerOperation> life_operations();
+
+// nullptr: there is none of that name.
+const WorkerOperation* find_operation(std::string_view name);
+
+}  // namespace muster::cli

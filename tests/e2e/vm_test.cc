@@ -1,0 +1,138 @@
+// muster vm and muster capabilities against libvirt's test driver, and against hypervisors that do not answer.
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/error.h"
+#include "tests/e2e/end_to_end.h"
+#include "tests/e2e/pty_process.h"
+
+namespace muster::e2e {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Accepts into its queue, and says nothing.
+class SilentSocket {
+ public:
+  explicit SilentSocket(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(fd_.get(), 8) != 0)
+      base::throw_errno("listen on " + path);
+  }
+
+ private:
+  base::UniqueFd fd_;
+};
+
+class Vm : public EndToEnd {
+ protected:
+  // `muster ARGUMENT...`, without an inventory.
+  Finished alone(std::vector<std::string> arguments) {
+    Launch launch = command({});
+    launch.argv = in_clean_environment({program("muster")}, {"HOME=" + home(), "TMPDIR=" + file("tmp")});
+    launch.argv.insert(launch.argv.end(), arguments.begin(), arguments.end());
+    return run(launch);
+  }
+  std::string silent_uri(const std::string& name) const { return "qemu+unix:///system?socket=" + file(name); }
+};
+
+TEST_F(Vm, ListsTheDomainsOfAConnection) {
+  const auto text = alone({"vm", "list", "-q", "-c", "test:///default"});
+  EXPECT_EQ(text.code, 0) << told(text);
+  EXPECT_TRUE(contains(text.out, "NAME") && contains(text.out, "running") && contains(text.out, "192.168.122.3"))
+      << told(text);
+  const auto json = json_lines(alone({"vm", "list", "--json", "-c", "test:///default"}).out);
+  ASSERT_EQ(json.size(), 2U);
+  EXPECT_EQ(json[0].value("name", ""), "test");
+  EXPECT_EQ(json[0].value("memory_bytes", 0ULL), 2ULL << 30);
+  EXPECT_EQ(json[0].value("uri", ""), "test:///default");
+  EXPECT_EQ(summary_of(json).value("hypervisors", 0), 1);
+}
+
+TEST_F(Vm, ListsTheMachinesOfAnInventoryUnderTheirNames) {
+  use({Host{"web01"}.set("hypervisor", "test:///default").set("domain", "test"),
+       Host{"gone"}.set("hypervisor", "test:///default"), Host{"plain"}});
+  const auto all = muster({"vm", "list", "-q"});
+  EXPECT_EQ(all.code, 0) << told(all);
+  EXPECT_TRUE(contains(all.out, "test")) << told(all);
+  const auto one = json_lines(muster({"vm", "list", "web01", "--json"}).out);
+  ASSERT_EQ(one.size(), 2U);
+  EXPECT_EQ(one[0].value("host", ""), "web01");
+  const auto missing = muster({"vm", "info", "gone"});
+  EXPECT_EQ(missing.code, 2) << told(missing);
+  EXPECT_TRUE(contains(missing.err, "no domain 'gone' on test:///default")) << told(missing);
+  const auto none = muster({"vm", "info", "plain"});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_TRUE(contains(none.err, "'plain' says no hypervisor")) << told(none);
+}
+
+TEST_F(Vm, AHypervisorThatHangsCostsItsDeadlineAndNobodyElses) {
+  const SilentSocket silent(file("silent"));
+  use({Host{"test"}.set("hypervisor", "test:///default"), Host{"b"}.set("hypervisor", silent_uri("silent")),
+       Host{"c"}.set("hypervisor", silent_uri("nobody"))});
+  const auto done = muster({"vm", "list", "--json", "--connect-timeout", "1s"});
+  EXPECT_EQ(done.code, 3) << told(done);
+  EXPECT_EQ(json_lines(done.out).front().value("name", ""), "test");
+  const auto summary = summary_of(json_lines(done.out));
+  EXPECT_EQ(summary.value("ok", 0), 1);
+  EXPECT_EQ(summary.value("unreachable", 0), 2);
+  EXPECT_GE(done.took, 1s);
+  EXPECT_LT(done.took, 5s);
+  const auto text = muster({"vm", "list", "--connect-timeout", "1s"});
+  EXPECT_TRUE(contains(text.err, "no answer within 1s")) << told(text);
+}
+
+TEST_F(Vm, WhatChangesMachinesWantsItsConnectionNamed) {
+  for (const char* verb : {"start", "stop", "reboot", "pause", "resume", "save"}) {
+    const auto done = alone({"vm", verb, "test"});
+    EXPECT_EQ(done.code, 2) << told(done);
+    EXPECT_TRUE(contains(done.err, "-c URI")) << told(done);
+  }
+}
+
+TEST_F(Vm, SaysWhatWasDoneOrWasNotNeeded) {
+  const auto paused = alone({"vm", "pause", "-c", "test:///default", "test"});
+  EXPECT_EQ(paused.out, "test: paused\n") << told(paused);
+  EXPECT_EQ(alone({"vm", "start", "-q", "test:///default#test"}).out, "test:///default#test: already running\n");
+  const auto stopped = json_lines(alone({"vm", "stop", "--json", "-c", "test:///default", "test"}).out);
+  ASSERT_EQ(stopped.size(), 2U);
+  EXPECT_EQ(stopped[0].value("state", ""), "shut off");
+  EXPECT_EQ(stopped[0].value("outcome", ""), "ok");
+  EXPECT_FALSE(stopped[0].value("forced", true));
+  EXPECT_EQ(alone({"vm", "wait", "-q", "-c", "test:///default", "test", "--for", "ip"}).out, "test: 192.168.122.3\n");
+}
+
+TEST_F(Vm, AResetIsAskedForOrSaidYesTo) {
+  const auto refused = alone({"vm", "reset", "-c", "test:///default", "test"});
+  EXPECT_EQ(refused.code, 5) << told(refused);
+  EXPECT_TRUE(contains(refused.err, "--yes")) << told(refused);
+  Launch launch = command({});
+  launch.argv = in_clean_environment({program("muster"), "vm", "pause", "-c", "test:///default", "test", "--dry-run"},
+                                     {"HOME=" + home()});
+  const auto plan = run(launch);
+  EXPECT_EQ(plan.out, "test: pause test on test:///default\n") << told(plan);
+}
+
+TEST_F(Vm, OptionsBelongToTheirVerbs) {
+  const auto done = alone({"vm", "start", "-c", "test:///default", "test", "--for", "ip"});
+  EXPECT_EQ(done.code, 2);
+  EXPECT_TRUE(contains(done.err, "--for is not for muster vm start")) << told(done);
+  EXPECT_EQ(alone({"vm", "fly", "-c", "test:///default", "test"}).code, 2);
+  const auto help = alone({"vm", "stop", "--help"});
+  EXPECT_TRUE(contains(help.out, "--no-force") && !contains(help.out, "--paused")) << told(help);
+}
+
+TEST_F(Vm, CapabilitiesAreTheDriversAnswers) {
+  const auto done = alone({"capabilities", "test:///default", "--json"});
+  EXPECT_EQ(done.code, 0) << told(done);
+  bool backup = true;
+  for (const auto& line : json_lines(done.out))
+    if (line.value("capability", "") == "backup") backup = line.value("answer", "") != "no";
+  EXPECT_FALSE(backup) << done.out;
+  EXPECT_EQ(alone({"capabilities", silent_uri("nobody")}).code, 15);
+}
+
+}  // namespace
+}  // namespace muster::e2e

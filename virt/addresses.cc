@@ -1,0 +1,58 @@
+#include "virt/addresses.h"
+
+#include <cstdlib>
+
+#include <libvirt/libvirt.h>
+
+namespace muster::virt {
+namespace {
+
+constexpr int kAgentSeconds = 3;
+
+unsigned number_of(AddressSource source) {
+  switch (source) {
+    case AddressSource::leases:
+      return VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE;
+    case AddressSource::agent:
+      return VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT;
+    case AddressSource::arp:
+      return VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP;
+  }
+  return VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE;
+}
+
+bool reaches_others(const std::string& address) {
+  return !address.starts_with("127.") && address != "::1" && !address.starts_with("fe80:") &&
+         !address.starts_with("169.254.");
+}
+
+}  // namespace
+
+std::vector<GuestAddress> addresses(const Domain& domain, AddressSource source) {
+  // An agent that does not answer would hold libvirt's lock on the domain for as long as it likes.
+  if (source == AddressSource::agent) virDomainAgentSetResponseTimeout(domain.handle(), kAgentSeconds, 0);
+  virDomainInterfacePtr* interfaces = nullptr;
+  const int count = virDomainInterfaceAddresses(domain.handle(), &interfaces, number_of(source), 0);
+  std::vector<GuestAddress> found;
+  for (int i = 0; i < count; ++i) {
+    for (unsigned a = 0; a < interfaces[i]->naddrs; ++a) {
+      const auto& address = interfaces[i]->addrs[a];
+      if (reaches_others(address.addr))
+        found.push_back({.interface = interfaces[i]->name,
+                         .mac = interfaces[i]->hwaddr == nullptr ? "" : interfaces[i]->hwaddr,
+                         .address = address.addr,
+                         .prefix = static_cast<int>(address.prefix)});
+    }
+    virDomainInterfaceFree(interfaces[i]);
+  }
+  std::free(interfaces);
+  return found;
+}
+
+std::vector<GuestAddress> addresses(const Domain& domain) {
+  for (const auto source : {AddressSource::leases, AddressSource::agent, AddressSource::arp})
+    if (auto found = addresses(domain, source); !found.empty()) return found;
+  return {};
+}
+
+}  // namespace muster::virt

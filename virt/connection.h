@@ -1,0 +1,55 @@
+// A connection to one hypervisor, by its libvirt URI. Every call may block as long as libvirt and the peer do, and
+// cannot be cancelled: where a peer may hang, connections are opened and used in a process that can be killed
+// (design.md). Thread-safe, as libvirt's are.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "virt/domain.h"
+
+struct _virConnect;
+
+namespace muster::virt {
+
+class Connection {
+ public:
+  enum class Access { full, read_only };
+
+  // Throws base::Error{unreachable} when nothing answers, {unsupported} for a driver this libvirt does not have.
+  explicit Connection(const std::string& uri, Access access = Access::full);
+
+  const std::string& uri() const { return uri_; }
+  // QEMU, LXC, Xen, ESX, VBOX, Test, ... as libvirt names it.
+  std::string driver() const;
+  std::string host_name() const;
+  bool alive() const;
+
+  // All, running or not, in no order.
+  std::vector<Domain> domains() const;
+  // By name, else by UUID. Throws base::Error{not_found}.
+  Domain domain(const std::string& name_or_uuid) const;
+  std::optional<Domain> find_domain(const std::string& name_or_uuid) const;
+
+  // Registers a persistent domain, or changes the one of the same name and UUID. Throws base::Error{usage} for XML that
+  // libvirt does not take, {refused} for a name or UUID that another domain has.
+  Domain define(const std::string& xml) const;
+
+  // The XML of virConnectGetCapabilities and virConnectGetDomainCapabilities.
+  std::string capabilities_xml() const;
+  std::string domain_capabilities_xml() const;
+
+  _virConnect* handle() const { return handle_.get(); }
+
+ private:
+  std::string uri_;
+  std::shared_ptr<_virConnect> handle_;
+};
+
+// `qemu:///system` for root, `qemu:///session` for others.
+std::string default_uri();
+
+}  // namespace muster::virt

@@ -1,0 +1,40 @@
+// Starting and stopping a domain: one call of libvirt each, without waiting for what the guest makes of it. The ladder
+// of a graceful stop is vm/'s. Errors: base::Error{refused} where the domain's state does not allow it, {unsupported}
+// where the driver cannot do it, {busy} while somebody else's job runs. Thread-safe.
+#pragma once
+
+#include "virt/domain.h"
+
+namespace muster::virt {
+
+enum class StartAs { running, paused };
+// From its saved memory image, if it has one.
+void start(const Domain& domain, StartAs as = StartAs::running);
+
+// How a guest is asked to shut down or reboot.
+enum class Ask {
+  driver,  // as the driver thinks best
+  agent,   // through the guest agent; throws base::Error{unsupported} where none is connected
+  acpi,    // the power button
+};
+void ask_to_shut_down(const Domain& domain, Ask how = Ask::driver);
+void ask_to_reboot(const Domain& domain, Ask how = Ask::driver);
+
+void reset(const Domain& domain);
+void pause(const Domain& domain);
+void resume(const Domain& domain);
+
+// Ends the domain at once, as if its plug was pulled; with `flush`, qemu gets time to write out its caches first.
+enum class Pull { at_once, flush };
+void power_off(const Domain& domain, Pull how = Pull::flush);
+
+// Memory to disk, then off; the next start goes on from there. Blocks until it is written.
+void save(const Domain& domain);
+bool has_saved_image(const Domain& domain);
+void drop_saved_image(const Domain& domain);
+
+// Removes the definition with all that libvirt keeps about it: saved image, metadata of snapshots and checkpoints,
+// NVRAM, TPM state. Disks stay. Of a running domain only the definition: it becomes transient.
+void undefine(const Domain& domain);
+
+}  // namespace muster::virt
