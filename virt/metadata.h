@@ -1,0 +1,43 @@
+// What muster keeps about a domain in the domain's own metadata, by topic: the element <facts> of kMetadataNamespace
+// has one child, a part, for each topic. A part belongs to whoever writes it; changing one leaves the others alone, and
+// what an older or newer version put there. libvirt has no way to change metadata only if nobody else did meanwhile:
+// the last of two writers at the same moment wins. Thread-safe, as libvirt's handles are.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "virt/domain.h"
+
+namespace muster::virt {
+
+// An element of XML. Text and children do not go together: text beside children is not kept.
+struct MetadataElement {
+  std::string name;
+  std::map<std::string, std::string> attributes = {};
+  std::string text = {};
+  std::vector<MetadataElement> children = {};
+
+  // Empty where there is none.
+  std::string attribute(const std::string& key) const;
+};
+
+// libvirt takes no string of more than 4 MiB, and the metadata is a part of the definition.
+inline constexpr std::size_t kMaxMetadataBytes = 2U << 20;
+
+// nullopt: the domain has no such part.
+std::optional<MetadataElement> metadata_part(const Domain& domain, std::string_view name);
+// In place of the part of the same name. Throws base::Error{refused} for more than kMaxMetadataBytes in all.
+void put_metadata_part(const Domain& domain, const MetadataElement& part);
+void drop_metadata_part(const Domain& domain, std::string_view name);
+
+// The same on the text of the element, which Domain::metadata() returns. Throw base::Error{corrupt} for what is no XML.
+// without_part() is empty where nothing is left.
+std::optional<MetadataElement> find_part(const std::string& element, std::string_view name);
+std::string with_part(const std::string& element, const MetadataElement& part);
+std::string without_part(const std::string& element, std::string_view name);
+
+}  // namespace muster::virt
