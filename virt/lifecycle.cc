@@ -69,14 +69,25 @@ void drop_saved_image(const Domain& domain) {
   check(virDomainManagedSaveRemove(domain.handle(), 0), "drop the saved image of", domain);
 }
 
-void undefine(const Domain& domain) {
-  constexpr unsigned kAll = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
-                            VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM |
-                            VIR_DOMAIN_UNDEFINE_TPM;
-  if (virDomainUndefineFlags(domain.handle(), kAll) == 0) return;
-  // Drivers that have none of these things refuse the flags.
-  if (last_is_unsupported()) return check(virDomainUndefine(domain.handle()), "undefine", domain);
+void undefine(const Domain& domain, Nvram nvram) {
+  constexpr unsigned kKept = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
+                             VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+  const unsigned firmware = nvram == Nvram::keep ? VIR_DOMAIN_UNDEFINE_KEEP_NVRAM : VIR_DOMAIN_UNDEFINE_NVRAM;
+  // Drivers that have none of these things refuse the flags, and so do older ones that do not know them.
+  for (const unsigned flags : {kKept | firmware | VIR_DOMAIN_UNDEFINE_TPM, kKept | firmware, kKept, 0U}) {
+    if (virDomainUndefineFlags(domain.handle(), flags) == 0) return;
+    if (!last_is_unsupported()) break;
+  }
   throw_last("undefine '" + domain.name() + "'");
+}
+
+void rename(const Domain& domain, const std::string& name) {
+  check(virDomainRename(domain.handle(), name.c_str(), 0), "rename", domain);
+}
+
+bool can_rename(const Domain& domain) {
+  // To the name it has: no driver does that, and one that cannot rename at all says so.
+  return virDomainRename(domain.handle(), domain.name().c_str(), 0) == 0 || !last_is_unsupported();
 }
 
 }  // namespace muster::virt
