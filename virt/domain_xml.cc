@@ -105,6 +105,8 @@ void DomainXml::set_name(const std::string& name) {
   element.text().set(name.c_str());
 }
 
+void DomainXml::set_nvram(const std::string& path) { root().child("os").child("nvram").text().set(path.c_str()); }
+
 void DomainXml::clear_uuid() { root().remove_child("uuid"); }
 
 std::uint64_t DomainXml::memory_bytes() const { return size_bytes(root().child("memory")); }

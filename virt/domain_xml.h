@@ -61,6 +61,7 @@ class DomainXml {
   unsigned cpus() const;                       // what it has
   unsigned max_cpus() const;
   std::string nvram() const;  // path; empty: none
+  void set_nvram(const std::string& path);
   std::string machine() const;
   std::string firmware() const;  // `bios`, `efi`; empty for a driver without
 

@@ -1,0 +1,288 @@
+#include "virt/image_files.h"
+
+#include <array>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <libvirt/libvirt.h>
+#include <pugixml.hpp>
+#include <sys/stat.h>
+
+#include "base/digest.h"
+#include "virt/libvirt_error.h"
+#include "virt/owned.h"
+
+namespace muster::virt {
+namespace {
+
+using base::Code;
+using base::Error;
+
+struct FreePool {
+  void operator()(virStoragePoolPtr pool) const { virStoragePoolFree(pool); }
+};
+struct FreeVolume {
+  void operator()(virStorageVolPtr volume) const { virStorageVolFree(volume); }
+};
+using Pool = std::unique_ptr<_virStoragePool, FreePool>;
+using Volume = std::unique_ptr<_virStorageVol, FreeVolume>;
+
+constexpr const char* kScratchPrefix = "muster-scratch-";
+
+// Two threads of this process do not take each other's scratch pool away.
+std::mutex& scratch_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+std::string text_of(const OwnedText& text) { return text ? text.get() : ""; }
+
+std::string target_path(virStoragePoolPtr pool) {
+  const OwnedText xml(virStoragePoolGetXMLDesc(pool, 0));
+  pugi::xml_document tree;
+  if (!xml || !tree.load_string(xml.get())) return "";
+  std::string path = tree.child("pool").child("target").child_value("path");
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+std::vector<Pool> active_pools(const Connection& connection) {
+  virStoragePoolPtr* list = nullptr;
+  const int count = virConnectListAllStoragePools(connection.handle(), &list, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
+  if (count < 0) throw_last("list the storage pools of " + connection.uri());
+  std::vector<Pool> pools(list, list + count);
+  std::free(list);
+  return pools;
+}
+
+Pool pool_of(const Connection& connection, const std::string& directory) {
+  for (auto& pool : active_pools(connection))
+    if (target_path(pool.get()) == directory) return std::move(pool);
+  return nullptr;
+}
+
+std::string short_digest(const std::string& text) {
+  const auto digest = base::sha256(text);
+  return fmt::format("{:02x}", fmt::join(digest.begin(), digest.begin() + 8, ""));
+}
+
+// A directory as a pool, for as long as this lives.
+class ScratchPool {
+ public:
+  ScratchPool(const Connection& connection, const std::string& directory) {
+    const std::string name = kScratchPrefix + short_digest(directory);
+    pugi::xml_document tree;
+    auto root = tree.append_child("pool");
+    root.append_attribute("type") = "dir";
+    root.append_child("name").text().set(name.c_str());
+    root.append_child("target").append_child("path").text().set(directory.c_str());
+    pool_.reset(virStoragePoolCreateXML(connection.handle(), node_text(root).c_str(), 0));
+    if (!pool_) throw_last("look into " + directory);
+  }
+  ScratchPool(const ScratchPool&) = delete;
+  ScratchPool& operator=(const ScratchPool&) = delete;
+  // Forgets the pool; the directory stays as it is.
+  ~ScratchPool() { virStoragePoolDestroy(pool_.get()); }
+
+  virStoragePoolPtr handle() const { return pool_.get(); }
+
+ private:
+  Pool pool_;
+};
+
+// What this machine sees at `path`, if that is the file the hypervisor told of: it may be another machine.
+std::string local_identity(const std::string& path, const std::string& modified) {
+  struct stat seen {};
+  if (::stat(path.c_str(), &seen) != 0) return "";
+  if (fmt::format("{}.{:09}", seen.st_mtim.tv_sec, seen.st_mtim.tv_nsec) != modified) return "";
+  return fmt::format("inode {}:{}", seen.st_dev, seen.st_ino);
+}
+
+// Times alone do not do: copies made one after the other have the same, as far as file systems count.
+std::string identity_of(const pugi::xml_node& volume) {
+  const auto target = volume.child("target"), times = target.child("timestamps");
+  const std::string path = target.child_value("path"), modified = times.child_value("mtime");
+  if (modified.empty() || modified == "0") return "";
+  if (auto local = local_identity(path, modified); !local.empty()) return local;
+  return fmt::format("{} {} {} {}", times.child_value("ctime"), modified, volume.child_value("physical"),
+                     path.substr(path.rfind('/') + 1));
+}
+
+std::optional<ImageFile> image_of(virStorageVolPtr volume) {
+  const OwnedText xml(virStorageVolGetXMLDesc(volume, 0));
+  pugi::xml_document tree;
+  if (!xml || !tree.load_string(xml.get())) return std::nullopt;  // gone since it was listed
+  const auto root = tree.child("volume");
+  return ImageFile{.path = root.child("target").child_value("path"),
+                   .backing_path = root.child("backingStore").child_value("path"),
+                   .identity = identity_of(root),
+                   .allocation_bytes = root.child("allocation").text().as_ullong()};
+}
+
+void add_images(virStoragePoolPtr pool, const std::string& what, ImageListing& listing) {
+  virStorageVolPtr* list = nullptr;
+  // A pool where volumes are being made cannot be read anew: what is known of it has to do.
+  if (virStoragePoolRefresh(pool, 0) != 0) listing.unseen.push_back(what + ": cannot be read anew");
+  const int count = virStoragePoolListAllVolumes(pool, &list, 0);
+  if (count < 0) {
+    listing.unseen.push_back(what + ": cannot be listed");
+    return;
+  }
+  const std::vector<Volume> volumes(list, list + count);
+  std::free(list);
+  for (const auto& volume : volumes)
+    if (auto image = image_of(volume.get())) listing.images[image->path] = std::move(*image);
+  if (virStoragePoolIsActive(pool) != 1) listing.unseen.push_back(what + ": was taken away meanwhile");
+}
+
+void add_directory(const Connection& connection, const std::string& directory, ImageListing& listing) {
+  try {
+    const ScratchPool pool(connection, directory);
+    add_images(pool.handle(), directory, listing);
+  } catch (const Error& e) {
+    if (std::string_view(e.what()).find("No such file") == std::string_view::npos)
+      listing.unseen.emplace_back(e.what());
+  }
+}
+
+// Nodes of devices are no images beside each other.
+bool is_device(const std::string& path) { return path.starts_with("/dev/"); }
+
+Volume volume_at(const Connection& connection, const std::string& path) {
+  Volume volume(virStorageVolLookupByPath(connection.handle(), path.c_str()));
+  if (!volume && !last_is_not_found()) throw_last("look up the volume " + path);
+  return volume;
+}
+
+Removal remove_volume(const Connection& connection, const std::string& path) {
+  const Volume volume = volume_at(connection, path);
+  if (!volume) return Removal::was_gone;
+  if (virStorageVolDelete(volume.get(), 0) != 0) throw_last("remove " + path);
+  return Removal::removed;
+}
+
+// What killed programs left. Not while this process uses one of its own.
+void remove_scratch_pools(const Connection& connection) {
+  for (const auto& pool : active_pools(connection))
+    if (std::string_view(virStoragePoolGetName(pool.get())).starts_with(kScratchPrefix))
+      virStoragePoolDestroy(pool.get());
+}
+
+// What was not found in it may be there, if somebody took the pool away meanwhile.
+void check_still_there(virStoragePoolPtr pool, const std::string& path) {
+  if (virStoragePoolIsActive(pool) != 1)
+    throw Error(Code::busy, "the storage pool of " + path + " was taken away meanwhile: try again");
+}
+
+// Calls `use` with the pool of a file's directory, read anew; not at all for a directory that is not there.
+void in_pool_of(const Connection& connection, const std::string& path,
+                const std::function<void(virStoragePoolPtr)>& use) {
+  const std::lock_guard lock(scratch_mutex());
+  remove_scratch_pools(connection);
+  if (const Pool pool = pool_of(connection, directory_of(path))) {
+    virStoragePoolRefresh(pool.get(), 0);
+    use(pool.get());
+    return check_still_there(pool.get(), path);
+  }
+  std::optional<ScratchPool> scratch;
+  try {
+    scratch.emplace(connection, directory_of(path));
+  } catch (const Error& e) {
+    if (std::string_view(e.what()).find("No such file") != std::string_view::npos) return;
+    throw;
+  }
+  use(scratch->handle());
+  check_still_there(scratch->handle(), path);
+}
+
+std::string volume_path(const Connection& connection, const std::string& pool_name, const std::string& name) {
+  const Pool pool(virStoragePoolLookupByName(connection.handle(), pool_name.c_str()));
+  if (!pool) return "";
+  const Volume volume(virStorageVolLookupByName(pool.get(), name.c_str()));
+  return volume ? text_of(OwnedText(virStorageVolGetPath(volume.get()))) : "";
+}
+
+void add_sources(const Connection& connection, const pugi::xml_node& node, std::set<std::string>& paths) {
+  for (const auto& child : node.children()) {
+    if (std::string_view(child.name()) == "source") {
+      for (const char* name : {"file", "dev"})
+        if (const auto path = child.attribute(name)) paths.insert(path.value());
+      if (const auto volume = child.attribute("volume"))
+        paths.insert(volume_path(connection, child.attribute("pool").value(), volume.value()));
+    }
+    add_sources(connection, child, paths);
+  }
+}
+
+}  // namespace
+
+std::string directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
+}
+
+ImageListing list_images(const Connection& connection, const std::set<std::string>& directories) {
+  const std::lock_guard lock(scratch_mutex());
+  remove_scratch_pools(connection);
+  ImageListing listing;
+  std::set<std::string> seen;
+  for (const auto& pool : active_pools(connection)) {
+    seen.insert(target_path(pool.get()));
+    add_images(pool.get(), std::string("pool ") + virStoragePoolGetName(pool.get()), listing);
+  }
+  for (const auto& directory : directories)
+    if (!seen.contains(directory) && !is_device(directory + '/')) add_directory(connection, directory, listing);
+  return listing;
+}
+
+std::string image_path(const Connection& connection, const DiskElement& disk) {
+  if (disk.type == "file" || disk.type == "block") return disk.source;
+  if (disk.type != "volume") return "";
+  const auto slash = disk.source.find('/');
+  if (slash == std::string::npos) return "";
+  return volume_path(connection, disk.source.substr(0, slash), disk.source.substr(slash + 1));
+}
+
+std::set<std::string> named_paths(const Connection& connection, const DomainXml& xml) {
+  std::set<std::string> paths;
+  for (const auto& disk : xml.root().child("devices").children("disk")) add_sources(connection, disk, paths);
+  for (const char* name : {"nvram", "kernel", "initrd"}) paths.insert(xml.root().child("os").child_value(name));
+  paths.erase("");
+  return paths;
+}
+
+Removal remove_image(const Connection& connection, const std::string& path) {
+  if (path.empty() || path.front() != '/') throw Error(Code::refused, "'" + path + "' is no image file");
+  if (is_device(path) && !volume_at(connection, path))
+    throw Error(Code::refused, path + " is a device, and no volume of a pool");
+  Removal removal = Removal::was_gone;
+  in_pool_of(connection, path, [&](virStoragePoolPtr) { removal = remove_volume(connection, path); });
+  return removal;
+}
+
+bool copy_image(const Connection& connection, const std::string& path, const std::string& name) {
+  bool there = false;
+  in_pool_of(connection, path, [&](virStoragePoolPtr pool) {
+    const Volume source = volume_at(connection, path);
+    there = static_cast<bool>(source);
+    if (!there) return;
+    remove_volume(connection, directory_of(path) + '/' + name);
+    virStorageVolInfo info{};
+    if (virStorageVolGetInfo(source.get(), &info) != 0) throw_last("ask for the size of " + path);
+    pugi::xml_document tree;
+    auto root = tree.append_child("volume");
+    root.append_child("name").text().set(name.c_str());
+    root.append_child("capacity").text().set(info.capacity);
+    root.append_child("target").append_child("format").append_attribute("type") = "raw";
+    const Volume copy(virStorageVolCreateXMLFrom(pool, node_text(root).c_str(), source.get(), 0));
+    if (!copy) throw_last("copy " + path + " to " + name);
+  });
+  return there;
+}
+
+}  // namespace muster::virt

@@ -1,0 +1,52 @@
+// Image files as the hypervisor's own storage driver sees them: which one is built on which, which are the same file,
+// and their removal. Over any connection: nothing is opened here. A directory that is no pool is looked at as a pool of
+// its own for a moment, `muster-scratch-...`. Those that a killed program left are taken away by the next that looks,
+// and who still used one gets base::Error{busy}. Block on storage. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "virt/connection.h"
+#include "virt/domain_xml.h"
+
+namespace muster::virt {
+
+struct ImageFile {
+  std::string path = {};
+  std::string backing_path = {};  // as its header says, absolute; empty: none
+  // Equal for one file under two paths (links, mounts): its inode where this machine sees it as well, else its times,
+  // size and name without directories. Empty where libvirt tells no times.
+  std::string identity = {};
+  std::uint64_t allocation_bytes = 0;
+};
+
+// The images by path, in all active pools, which are read anew, and in `directories`. What cannot be looked at is
+// named in `unseen`, with the reason; a directory that does not exist has no images.
+struct ImageListing {
+  std::map<std::string, ImageFile> images;
+  std::vector<std::string> unseen;
+};
+ImageListing list_images(const Connection& connection, const std::set<std::string>& directories);
+
+// The path of a disk's image; empty for one that has none (an empty drive, storage on the network, no such volume).
+std::string image_path(const Connection& connection, const DiskElement& disk);
+
+// Everything a definition uses as storage: sources of disks, their backing images where it tells them, the target of
+// a copy under way, firmware variables, kernel.
+std::set<std::string> named_paths(const Connection& connection, const DomainXml& xml);
+
+enum class Removal { removed, was_gone };
+// Throws base::Error{unsupported} where the hypervisor has no storage driver, {refused} for what is no file.
+Removal remove_image(const Connection& connection, const std::string& path);
+
+// A raw copy beside it, in place of what is there. False: there is no such file.
+bool copy_image(const Connection& connection, const std::string& path, const std::string& name);
+
+// Of a path: `/` for what lies at the top.
+std::string directory_of(const std::string& path);
+
+}  // namespace muster::virt
