@@ -6,6 +6,7 @@
 #include "virt/domain_list.h"
 #include "virt/guest_agent.h"
 #include "virt/statistics.h"
+#include "vm/tombstone.h"
 
 namespace muster::vm {
 namespace {
@@ -44,6 +45,7 @@ std::vector<MachineFacts> list_machines(const base::Context& ctx, const virt::Co
   std::vector<MachineFacts> machines;
   for (const auto& domain : virt::statistics(connection, virt::Detail::outline)) {
     ctx.check_stop();
+    if (in_trash(domain.domain)) continue;
     MachineFacts facts;
     facts.name = domain.domain.name();
     facts.uuid = domain.domain.uuid();

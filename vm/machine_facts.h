@@ -31,7 +31,7 @@ struct MachineFacts {
   std::vector<virt::GuestAddress> addresses;
 };
 
-// All machines of the connection, sorted by name.
+// All machines of the connection but those in the trash, sorted by name.
 std::vector<MachineFacts> list_machines(const base::Context& ctx, const virt::Connection& connection);
 
 // What takes more calls, about one machine.

@@ -1,0 +1,22 @@
+// The file of a machine's UEFI variables. libvirt names it after the machine, and gives it to the next machine of that
+// name, too: in the trash it has to have another name. Block on storage. Thread-safe for different machines.
+#pragma once
+
+#include <string>
+
+#include "virt/connection.h"
+
+namespace muster::vm {
+
+// Its path, if libvirt named it so; empty: there is none, or it has a name of somebody's choice.
+std::string named_variables(const virt::Domain& domain, const std::string& machine);
+
+// Whether the definition of another domain names the file.
+bool others_use(const virt::Connection& connection, const virt::Domain& domain, const std::string& path);
+
+// Beside where they are, as `name`, and the definition says so; the old file goes, unless others use it. Can be called
+// again whenever it broke off; `from` is where they were at first.
+void move_variables(const virt::Connection& connection, const virt::Domain& domain, const std::string& from,
+                    const std::string& name);
+
+}  // namespace muster::vm
