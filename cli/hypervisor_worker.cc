@@ -16,8 +16,10 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "cli/error_json.h"
+#include "cli/size_text.h"
 #include "cli/worker_operations.h"
 #include "virt/connection.h"
+#include "vm/tombstone.h"
 
 namespace muster::cli {
 namespace {
@@ -94,9 +96,21 @@ class Calls {
       const json arguments = request.value("arguments", json::object());
       replies_.send({{"id", id}, {"result", operation->run({ctx, connection_, arguments, progress})}});
     } catch (const Error& e) {
-      replies_.send({{"id", id}, {"error", to_json(e)}});
+      replies_.send({{"id", id}, {"error", to_json(e.code() == Code::no_space ? with_trash(e) : e)}});
     } catch (const std::exception& e) {
       replies_.send({{"id", id}, {"error", to_json(Error(Code::io, std::string("internal error: ") + e.what()))}});
+    }
+  }
+
+  // What would give space back.
+  Error with_trash(const Error& full) const {
+    try {
+      const auto held = vm::held_in_trash(connection_);
+      if (held.machines == 0) return full;
+      return {full.code(), std::string(full.what()) + "; " + std::to_string(held.machines) + " in the trash hold " +
+                               size_text(held.bytes) + ": muster vm trash list shows them, trash empty lets them go"};
+    } catch (const Error&) {
+      return full;  // the first error is the one to be told
     }
   }
 

@@ -69,6 +69,13 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"no-force", 0, nothing, kVm, false, "", "stop: never pull the plug; what does not go is an error"},
     {"for", 0, value, kVm, false, "running|off|ip|agent", "wait: for what (running)"},
     {"definition", 0, nothing, kVm, false, "", "xml: what the next start takes, not what runs"},
+    {"purge", 0, nothing, kVm, false, "", "delete: for good, with its disks; not into the trash"},
+    {"keep-disks", 0, nothing, kVm, false, "", "delete --purge: leave its disks, and name them"},
+    {"skip", 0, list, kVm, false, "STEP", "delete: leave a step out, as --dry-run names it"},
+    {"stop-service", 0, list, kVm, false, "SERVICE", "delete: stop this service in the guest first"},
+    {"discard-saved", 0, nothing, kVm, false, "", "delete: throw a saved memory away, as if the plug had been pulled"},
+    {"expire", 0, value, kVm, true, "D", "delete: how long the trash keeps it (7d)"},
+    {"older-than", 0, value, kVm, false, "D", "trash empty: deleted so long ago, not expired; 0s: all"},
 
     {"fold", 0, nothing, kInventory, false, "", "list: one line of folded names"},
     {"graph", 0, nothing, kInventory, false, "", "list: the tree of groups"},

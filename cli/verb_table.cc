@@ -19,11 +19,16 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"vm", "save", "PATTERN", "memory to disk, then off; the next start goes on from there", ""},
     {"vm", "wait", "PATTERN", "until it is running, off, has an address, or its agent answers", "for timeout"},
     {"vm", "autostart", "PATTERN on|off", "whether its hypervisor starts it when that starts", ""},
+    {"vm", "delete", "PATTERN", "retire into the trash, or for good with --purge; --dry-run shows the steps",
+     "discard-saved expire keep-disks purge skip stop-service timeout yes"},
+    {"vm", "undelete", "PATTERN", "out of the trash, as it was; it is not started", ""},
+    {"vm", "trash", "list|empty", "what is in the trash; let go for good what has expired", "older-than yes"},
 });
 
 // Options of `vm` that are some verbs' only.
 constexpr auto kSpecial =
-    std::to_array<std::string_view>({"definition", "for", "no-force", "paused", "timeout", "yes"});
+    std::to_array<std::string_view>({"definition", "discard-saved", "expire", "for", "keep-disks", "no-force",
+                                     "older-than", "paused", "purge", "skip", "stop-service", "timeout", "yes"});
 
 }  // namespace
 

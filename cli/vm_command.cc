@@ -33,6 +33,9 @@ constexpr auto kRuns = std::to_array<std::pair<std::string_view, Run>>({
     {"save", vm_life},
     {"wait", vm_life},
     {"autostart", vm_life},
+    {"delete", vm_delete},
+    {"undelete", vm_undelete},
+    {"trash", vm_trash},
 });
 
 int run_vm(Program& program) {

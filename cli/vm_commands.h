@@ -4,8 +4,11 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "cli/hypervisor_workers.h"
 #include "cli/program.h"
+#include "cli/vm_selection.h"
 
 namespace muster::cli {
 
@@ -24,6 +27,13 @@ int vm_info(const VmCommand& command);
 int vm_xml(const VmCommand& command);
 // start, stop, reboot, reset, pause, resume, save, wait, autostart
 int vm_life(const VmCommand& command);
+int vm_delete(const VmCommand& command);
+int vm_undelete(const VmCommand& command);
+int vm_trash(const VmCommand& command);
+
+// What is told of a machine that is gone for good, and whether images of it remain.
+std::string gone_line(const VmTarget& target, const nlohmann::json& result);
+bool something_remains(const nlohmann::json& result);
 
 // --yes, or a terminal that says so. Throws base::Error{refused} otherwise.
 void confirm(const Program& program, const std::string& question);

@@ -1,5 +1,6 @@
 #include "cli/vm_run.h"
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -78,6 +79,7 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
                     const VmOperation& operation) {
   Failures failures;
   FailureLines lines(program, selection);
+  std::atomic<bool> incomplete = false;
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
     const VmTarget& target = selection.targets[number];
     HostReport report;
@@ -87,8 +89,9 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
       json result = workers.call(target.uri, operation.name, arguments, operation.patience);
       const std::string line = operation.line && !program.json() ? operation.line(target, result) : "";
       if (!line.empty()) program.console.out(line);
+      if (operation.incomplete && operation.incomplete(result)) incomplete = true;
       result["uri"] = target.uri;
-      result["outcome"] = "ok";
+      if (!result.contains("outcome")) result["outcome"] = "ok";
       if (!result.contains("name")) result["name"] = target.name;
       if (program.json()) program.console.out(json_line("result", std::move(result)));
       report.state = HostState::ok;
@@ -102,6 +105,7 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
   UnitRun run(program, selection.names, kMachines);
   return run.execute(task, &lines, {}, [&](int status) {
     const auto code = failures.only_one();
+    if (status == kAllWorked && incomplete) return static_cast<int>(kPartFailed);
     return code && status == kNothingWorked ? exit_status(*code) : status;
   });
 }

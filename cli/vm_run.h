@@ -19,6 +19,8 @@ struct VmOperation {
   HypervisorWorkers::Patience patience;
   // The line for one machine, from the operation's result; empty: none.
   std::function<std::string(const VmTarget& target, const nlohmann::json& result)> line;
+  // It worked, but something is left that the line names: exit status 3. Empty: never.
+  std::function<bool(const nlohmann::json& result)> incomplete = {};
 };
 
 // Returns the exit status: where all that went wrong went wrong in the same way and nothing worked, that way's own.

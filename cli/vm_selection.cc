@@ -45,10 +45,29 @@ std::vector<VmTarget> from_inventory(const Program& program, const std::string& 
   return targets;
 }
 
-std::vector<VmTarget> from_connection(const Program& program, HypervisorWorkers& workers, const std::string& pattern) {
+bool has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// The machines of a connection that a pattern is about. One in the trash, but for `restore`, only if it is named.
+std::vector<std::string> names_for(const nlohmann::json& answer, const std::string& pattern, Purpose purpose) {
+  auto names = answer.at("names").get<std::vector<std::string>>();
+  const auto trashed = answer.at("trashed").get<std::vector<std::string>>();
+  const bool living = has(names, pattern);
+  const bool in_trash = has(trashed, pattern) || has(answer.at("trash_names"), pattern);
+  if (purpose == Purpose::restore) names = trashed;
+  const bool takes_trash = purpose == Purpose::restore || purpose == Purpose::retire;
+  if (!living && in_trash && !takes_trash)
+    throw Error(Code::refused, "'" + pattern + "' is in the trash: muster vm undelete brings it back");
+  if (takes_trash && (living || in_trash) && !has(names, pattern)) names.push_back(pattern);
+  return names;
+}
+
+std::vector<VmTarget> from_connection(const Program& program, HypervisorWorkers& workers, const std::string& pattern,
+                                      Purpose purpose) {
   const std::string uri = connection_uri(program.settings);
   const auto answer = workers.call(uri, "names", nlohmann::json::object(), connect_patience(program.settings));
-  const auto names = answer.at("names").get<std::vector<std::string>>();
+  const auto names = names_for(answer, pattern, purpose);
   std::vector<VmTarget> targets;
   // A name that a pattern would take for something else still means the domain of that name.
   if (std::find(names.begin(), names.end(), pattern) != names.end()) return {{pattern, uri, pattern}};
@@ -69,15 +88,15 @@ VmSelection select_machines(const Program& program, HypervisorWorkers& workers, 
       throw Error(Code::usage, "'" + pattern + "': write URI#DOMAIN, as in qemu:///system#web01");
     selection.targets = {{pattern, pattern.substr(0, hash), pattern.substr(hash + 1)}};
   } else if (uses_inventory(settings)) {
-    if (purpose == Purpose::change && !settings.given("inventory"))
+    if (purpose != Purpose::look && !settings.given("inventory"))
       throw Error(Code::usage,
                   "a command that changes machines wants its inventory named: -i FILE, MUSTER_INVENTORY, or -c URI");
     selection.targets = from_inventory(program, pattern);
   } else {
-    if (purpose == Purpose::change && !settings.given("connection"))
+    if (purpose != Purpose::look && !settings.given("connection"))
       throw Error(Code::usage, "a command that changes machines wants its hypervisor named: -c URI (here: -c " +
                                    connection_uri(settings) + "), or an inventory: -i FILE");
-    selection.targets = from_connection(program, workers, pattern);
+    selection.targets = from_connection(program, workers, pattern, purpose);
   }
   for (const auto& target : selection.targets) selection.names.push_back(target.name);
   if (const auto expected = settings.integer("expect", 0, 1'000'000'000);

@@ -18,8 +18,10 @@ struct VmTarget {
 };
 
 enum class Purpose {
-  look,    // an unnamed default connection will do
-  change,  // the inventory or the connection must be named
+  look,     // an unnamed default connection will do
+  change,   // the inventory or the connection must be named
+  retire,   // the same; also one in the trash, if it is named exactly
+  restore,  // the same, of those in the trash
 };
 
 struct VmSelection {

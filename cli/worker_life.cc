@@ -7,6 +7,7 @@
 #include "cli/worker_operations.h"
 #include "virt/lifecycle.h"
 #include "vm/stop.h"
+#include "vm/tombstone.h"
 #include "vm/wait_for.h"
 
 namespace muster::cli {
@@ -27,6 +28,9 @@ json result(const virt::Domain& domain, Change change) {
 json start(const WorkerCall& call) {
   const auto domain = call.domain();
   if (domain.active()) return result(domain, Change::none);
+  if (const auto retirement = vm::retirement_of(domain); retirement && retirement->aim != vm::Aim::undelete)
+    throw Error(Code::refused, "the retirement of '" + domain.name() +
+                                   "' was begun: muster vm undelete makes it what it was, vm delete ends it");
   const bool paused = call.arguments.value("paused", false);
   virt::start(domain, paused ? virt::StartAs::paused : virt::StartAs::running);
   return result(domain, Change::made);

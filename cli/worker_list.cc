@@ -1,5 +1,6 @@
 // Operations of a worker that only look.
 #include <array>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -7,6 +8,7 @@
 #include "cli/worker_operations.h"
 #include "virt/capabilities.h"
 #include "vm/machine_facts.h"
+#include "vm/tombstone.h"
 
 namespace muster::cli {
 namespace {
@@ -14,9 +16,14 @@ namespace {
 using nlohmann::json;
 
 json names(const WorkerCall& call) {
-  json list = json::array();
-  for (const auto& domain : call.connection.domains()) list.push_back(domain.name());
-  return {{"names", std::move(list)}};
+  json list = json::array(), trash_names = json::array();
+  std::set<std::string> trashed;
+  for (const auto& domain : call.connection.domains()) {
+    const auto name = vm::name_in_trash(domain);
+    if (name) trashed.insert(*name);
+    (name ? trash_names : list).push_back(domain.name());
+  }
+  return {{"names", std::move(list)}, {"trashed", trashed}, {"trash_names", std::move(trash_names)}};
 }
 
 json list(const WorkerCall& call) {
@@ -25,11 +32,11 @@ json list(const WorkerCall& call) {
   return {{"machines", std::move(machines)}};
 }
 
-json info(const WorkerCall& call) { return to_json(vm::describe(call.domain())); }
+json info(const WorkerCall& call) { return to_json(vm::describe(call.any_domain())); }
 
 json xml(const WorkerCall& call) {
   const bool definition = call.arguments.value("definition", false);
-  return {{"xml", call.domain().xml(definition ? virt::Domain::Xml::definition : virt::Domain::Xml::current)}};
+  return {{"xml", call.any_domain().xml(definition ? virt::Domain::Xml::definition : virt::Domain::Xml::current)}};
 }
 
 json capabilities_of(const WorkerCall& call) {

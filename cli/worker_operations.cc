@@ -4,12 +4,29 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+#include "vm/tombstone.h"
+
 namespace muster::cli {
 
-virt::Domain WorkerCall::domain() const { return connection.domain(arguments.at("domain").get<std::string>()); }
+virt::Domain WorkerCall::any_domain() const {
+  const auto name = arguments.at("domain").get<std::string>();
+  if (auto found = connection.find_domain(name)) return *found;
+  const bool trashed = !vm::trashed(connection, name).empty();
+  throw base::Error(base::Code::not_found,
+                    "no domain '" + name + "' on " + connection.uri() +
+                        (trashed ? ": it is in the trash, muster vm undelete brings it back" : ""));
+}
+
+virt::Domain WorkerCall::domain() const {
+  auto found = any_domain();
+  if (vm::in_trash(found))
+    throw base::Error(base::Code::refused, "'" + found.name() + "' is in the trash: muster vm undelete brings it back");
+  return found;
+}
 
 const WorkerOperation* find_operation(std::string_view name) {
-  for (const auto& topic : {list_operations(), life_operations()})
+  for (const auto& topic : {list_operations(), life_operations(), retire_operations()})
     for (const auto& operation : topic)
       if (operation.name == name) return &operation;
   return nullptr;

@@ -19,8 +19,10 @@ struct WorkerCall {
   const nlohmann::json& arguments;
   std::function<void(const nlohmann::json&)> progress;
 
-  // The domain that the argument `domain` names.
+  // The domain that the argument `domain` names. Throws base::Error{refused} for one in the trash.
   virt::Domain domain() const;
+  // The same, for those who only look: also one in the trash.
+  virt::Domain any_domain() const;
 };
 
 struct WorkerOperation {
@@ -31,6 +33,7 @@ struct WorkerOperation {
 // By topic; worker_operations.cc puts them together.
 std::span<const WorkerOperation> list_operations();
 std::span<const WorkerOperation> life_operations();
+std::span<const WorkerOperation> retire_operations();
 
 // nullptr: there is none of that name.
 const WorkerOperation* find_operation(std::string_view name);

@@ -1,0 +1,133 @@
+// Operations of a worker on the end of machines: into the trash, for good, and back.
+#include <array>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/worker_operations.h"
+#include "vm/retire.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+using nlohmann::json;
+using vm::Aim;
+using vm::PlannedStep;
+
+vm::RetireOptions options_of(const WorkerCall& call) {
+  vm::RetireOptions options{.aim = call.arguments.value("purge", false) ? Aim::purge : Aim::trash,
+                            .services = call.arguments.value("services", std::vector<std::string>{}),
+                            .grace = std::chrono::milliseconds(call.arguments.value("grace_ms", std::int64_t{120'000})),
+                            .keep = std::chrono::seconds(call.arguments.value("keep_s", std::int64_t{0})),
+                            .discard_saved_memory = call.arguments.value("discard_saved", false)};
+  for (const auto& name : call.arguments.value("skip", std::vector<std::string>{}))
+    options.left_out.insert(vm::optional_step(name));
+  return options;
+}
+
+const char* name_of(PlannedStep::Fate fate) {
+  if (fate == PlannedStep::Fate::due) return "due";
+  return fate == PlannedStep::Fate::left_out ? "left out" : "not needed";
+}
+
+json to_json(const std::vector<PlannedStep>& plan) {
+  json steps = json::array();
+  for (const auto& planned : plan)
+    steps.push_back({{"step", vm::name_of(planned.step)}, {"fate", name_of(planned.fate)}, {"what", planned.what}});
+  return {{"outcome", "plan"}, {"steps", std::move(steps)}};
+}
+
+json to_json(const vm::RetireOutcome& outcome) {
+  json fields = {{"changed", outcome.changed}};
+  if (!outcome.removed.empty()) fields["removed"] = outcome.removed;
+  if (!outcome.kept.empty()) fields["kept"] = outcome.kept;
+  if (!outcome.remaining.empty()) fields["remaining"] = outcome.remaining;
+  if (outcome.trash_name.empty()) return fields;
+  fields["trash_name"] = outcome.trash_name;
+  fields["expires"] = vm::time_text(outcome.expires);
+  fields["held_bytes"] = outcome.held_bytes;
+  return fields;
+}
+
+// Tells of steps as they are done, where that was asked for.
+vm::StepObserver observer_of(const WorkerCall& call, const std::string& name) {
+  if (!call.arguments.value("verbose", false)) return {};
+  return [&call, name](const PlannedStep& planned, vm::Progress progress) {
+    const std::string step = name + ": " + vm::name_of(planned.step);
+    if (progress == vm::Progress::begins) call.ctx.note(step + ": " + planned.what);
+    if (progress == vm::Progress::taken) call.ctx.note(step + ": done");
+  };
+}
+
+std::string name_argument(const WorkerCall& call) { return call.arguments.at("domain").get<std::string>(); }
+
+json retire_plan(const WorkerCall& call) {
+  const auto domain = vm::to_retire(call.connection, name_argument(call));
+  return to_json(vm::plan_retirement(call.ctx, call.connection, domain, options_of(call)));
+}
+
+json retire(const WorkerCall& call) {
+  const auto domain = vm::to_retire(call.connection, name_argument(call));
+  return to_json(
+      vm::retire(call.ctx, call.connection, domain, options_of(call), observer_of(call, name_argument(call))));
+}
+
+json restore_plan(const WorkerCall& call) {
+  return to_json(vm::plan_restoration(call.connection, vm::to_restore(call.connection, name_argument(call))));
+}
+
+json restore(const WorkerCall& call) {
+  const auto domain = vm::to_restore(call.connection, name_argument(call));
+  const auto outcome = vm::restore(call.ctx, call.connection, domain, observer_of(call, name_argument(call)));
+  return {{"restored", outcome.name},
+          {"state", virt::name_of(call.connection.domain(outcome.name).state())},
+          {"snapshots", outcome.snapshots},
+          {"checkpoints", outcome.checkpoints},
+          {"was_running", outcome.was_running}};
+}
+
+// What is under way, or was when it broke off; empty: it lies in the trash.
+const char* under_way(const vm::Tombstone& tombstone) {
+  if (!tombstone.unfinished()) return "";
+  if (tombstone.retirement.aim == Aim::undelete) return "undelete";
+  return tombstone.retirement.aim == Aim::purge ? "purge" : "delete";
+}
+
+// Whether `vm trash empty` takes it: one whose end was begun, too.
+bool is_due(const WorkerCall& call, const vm::Tombstone& tombstone) {
+  if (!tombstone.in_trash() || tombstone.retirement.aim == Aim::undelete) return false;
+  if (tombstone.retirement.aim == Aim::purge) return true;
+  const auto older = call.arguments.value("older_than_s", std::int64_t{-1});
+  if (older < 0) return tombstone.retirement.expires <= vm::now();
+  return tombstone.retirement.begun + std::chrono::seconds(older) <= vm::now();
+}
+
+json trash(const WorkerCall& call) {
+  json machines = json::array();
+  for (const auto& tombstone : vm::tombstones(call.connection)) {
+    call.ctx.check_stop();
+    const auto& retirement = tombstone.retirement;
+    machines.push_back({{"name", retirement.name},
+                        {"trash_name", tombstone.in_trash() ? tombstone.domain.name() : ""},
+                        {"deleted", vm::time_text(retirement.begun)},
+                        {"expires", vm::time_text(retirement.expires)},
+                        {"expired", retirement.expires <= vm::now()},
+                        {"due", is_due(call, tombstone)},
+                        {"held_bytes", vm::held_bytes(tombstone.domain)},
+                        {"unfinished", under_way(tombstone)}});
+  }
+  return {{"machines", std::move(machines)}};
+}
+
+constexpr std::array kOperations{WorkerOperation{"retire_plan", retire_plan}, WorkerOperation{"retire", retire},
+                                 WorkerOperation{"restore_plan", restore_plan}, WorkerOperation{"restore", restore},
+                                 WorkerOperation{"trash", trash}};
+
+}  // namespace
+
+std::span<const WorkerOperation> retire_operations() { return kOperations; }
+
+}  // namespace muster::cli
