@@ -68,6 +68,12 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"paused", 0, nothing, kVm, false, "", "start: with its processors stopped"},
     {"no-force", 0, nothing, kVm, false, "", "stop: never pull the plug; what does not go is an error"},
     {"for", 0, value, kVm, false, "running|off|ip|agent", "wait: for what (running)"},
+    {"to", 0, value, kVm, false, "URI", "migrate: libvirt connection of the hypervisor to move to"},
+    {"offline", 0, nothing, kVm, false, "", "migrate: move the definition of a machine that is off"},
+    {"copy-storage", 0, nothing, kVm, false, "",
+     "migrate: copy its images, too; otherwise both sides see the same ones"},
+    {"check", 0, nothing, kVm, false, "", "migrate: only tell what speaks against it"},
+    {"bandwidth", 0, value, kVm, false, "SIZE", "migrate: bytes a second, at most"},
     {"definition", 0, nothing, kVm, false, "", "xml: what the next start takes, not what runs"},
 
     {"fold", 0, nothing, kInventory, false, "", "list: one line of folded names"},

@@ -22,6 +22,9 @@ class UnitRun {
   int execute(const ssh::HostTask& task, ssh::RunObserver* output, const std::function<void()>& before_closing = {},
               const Judge& judge = {});
 
+  // What a unit at work is at, for the progress line.
+  void at_work(std::size_t unit, const std::string& text) { record_.at_work(unit, text); }
+
  private:
   ssh::FleetOptions options() const;
   void announce_interrupts();

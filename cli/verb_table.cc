@@ -19,11 +19,13 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"vm", "save", "PATTERN", "memory to disk, then off; the next start goes on from there", ""},
     {"vm", "wait", "PATTERN", "until it is running, off, has an address, or its agent answers", "for timeout"},
     {"vm", "autostart", "PATTERN on|off", "whether its hypervisor starts it when that starts", ""},
+    {"vm", "migrate", "PATTERN --to=URI", "move to another hypervisor, while it runs unless --offline",
+     "to offline copy-storage check bandwidth timeout"},
 });
 
 // Options of `vm` that are some verbs' only.
-constexpr auto kSpecial =
-    std::to_array<std::string_view>({"definition", "for", "no-force", "paused", "timeout", "yes"});
+constexpr auto kSpecial = std::to_array<std::string_view>({"bandwidth", "check", "copy-storage", "definition", "for",
+                                                           "no-force", "offline", "paused", "timeout", "to", "yes"});
 
 }  // namespace
 

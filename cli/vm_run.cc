@@ -78,13 +78,24 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
                     const VmOperation& operation) {
   Failures failures;
   FailureLines lines(program, selection);
+  UnitRun run(program, selection.names, kMachines);
+  const auto progress_of = [&](std::size_t number) {
+    return [&, number](const json& progress) {
+      if (!operation.progress) return;
+      run.at_work(number, operation.progress(progress));
+      if (!program.json()) return;
+      json fields = progress;
+      fields["name"] = selection.targets[number].name;
+      program.console.out(json_line("progress", std::move(fields)));
+    };
+  };
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
     const VmTarget& target = selection.targets[number];
     HostReport report;
     try {
       json arguments = operation.arguments ? operation.arguments(target) : json::object();
       arguments["domain"] = target.domain;
-      json result = workers.call(target.uri, operation.name, arguments, operation.patience);
+      json result = workers.call(target.uri, operation.name, arguments, operation.patience, progress_of(number));
       const std::string line = operation.line && !program.json() ? operation.line(target, result) : "";
       if (!line.empty()) program.console.out(line);
       result["uri"] = target.uri;
@@ -99,7 +110,6 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
     }
     return report;
   };
-  UnitRun run(program, selection.names, kMachines);
   return run.execute(task, &lines, {}, [&](int status) {
     const auto code = failures.only_one();
     return code && status == kNothingWorked ? exit_status(*code) : status;

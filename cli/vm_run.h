@@ -19,6 +19,8 @@ struct VmOperation {
   HypervisorWorkers::Patience patience;
   // The line for one machine, from the operation's result; empty: none.
   std::function<std::string(const VmTarget& target, const nlohmann::json& result)> line;
+  // What the progress line says of a machine, from the operation's progress; empty: it has none.
+  std::function<std::string(const nlohmann::json& progress)> progress = {};
 };
 
 // Returns the exit status: where all that went wrong went wrong in the same way and nothing worked, that way's own.

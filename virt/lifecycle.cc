@@ -69,11 +69,13 @@ void drop_saved_image(const Domain& domain) {
   check(virDomainManagedSaveRemove(domain.handle(), 0), "drop the saved image of", domain);
 }
 
-void undefine(const Domain& domain) {
-  constexpr unsigned kAll = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
-                            VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM |
-                            VIR_DOMAIN_UNDEFINE_TPM;
-  if (virDomainUndefineFlags(domain.handle(), kAll) == 0) return;
+void undefine(const Domain& domain, FirmwareState firmware) {
+  const unsigned state = firmware == FirmwareState::removed
+                             ? unsigned{VIR_DOMAIN_UNDEFINE_NVRAM} | unsigned{VIR_DOMAIN_UNDEFINE_TPM}
+                             : unsigned{VIR_DOMAIN_UNDEFINE_KEEP_NVRAM} | unsigned{VIR_DOMAIN_UNDEFINE_KEEP_TPM};
+  const unsigned all = state | VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
+                       VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+  if (virDomainUndefineFlags(domain.handle(), all) == 0) return;
   // Drivers that have none of these things refuse the flags.
   if (last_is_unsupported()) return check(virDomainUndefine(domain.handle()), "undefine", domain);
   throw_last("undefine '" + domain.name() + "'");

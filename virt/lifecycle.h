@@ -33,8 +33,10 @@ void save(const Domain& domain);
 bool has_saved_image(const Domain& domain);
 void drop_saved_image(const Domain& domain);
 
-// Removes the definition with all that libvirt keeps about it: saved image, metadata of snapshots and checkpoints,
-// NVRAM, TPM state. Disks stay. Of a running domain only the definition: it becomes transient.
-void undefine(const Domain& domain);
+// Removes the definition with all that libvirt keeps about it: saved image, metadata of snapshots and checkpoints, and
+// what its firmware wrote (NVRAM, TPM state), unless that may be in use elsewhere. Disks stay. Of a running domain only
+// the definition: it becomes transient.
+enum class FirmwareState { removed, kept };
+void undefine(const Domain& domain, FirmwareState firmware = FirmwareState::removed);
 
 }  // namespace muster::virt
