@@ -103,7 +103,7 @@ Hosts Evaluator::match(const Term& term) const {
   if (const auto base = strict_ ? std::nullopt : range_base(term.text)) return match_range(term, *base);
   bool matched_group = false;
   if (term.text.starts_with('~')) {
-    const Hosts hosts = match_regex(term, term.text.substr(1), matched_group);
+    Hosts hosts = match_regex(term, term.text.substr(1), matched_group);
     if (hosts.empty() && !matched_group) unmatched(term, "");
     return hosts;
   }
