@@ -13,7 +13,8 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"inventory", 'i', list, kEvery, true, "FILE|DIR", "inventory to read; several are merged, later ones win"},
     {"limit", 'l', list, kFleet | kInventory | kVm, true, "PATTERN|@FILE", "only hosts that also match"},
     {"ansible-strict", 0, nothing, kEvery, true, "", "read inventories and patterns as Ansible alone would"},
-    {"connection", 'c', value, kVirt, true, "URI", "libvirt connection, where no inventory names the hypervisor"},
+    {"connection", 'c', value, kVirt | kDoctor, true, "URI",
+     "libvirt connection, where no inventory names the hypervisor"},
     {"json", 0, nothing, kEvery, false, "", "JSON Lines on standard output (muster-json(7))"},
     {"quiet", 'q', nothing, kEvery, false, "", "no notes, no progress, no closing count when all is well"},
     {"verbose", 'v', nothing, kEvery, false, "", "tell more: run and ping also say when a host is done"},
@@ -22,7 +23,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"version", 0, nothing, kEvery, false, "", "the version"},
 
     {"fanout", 'f', value, kMany, true, "N", "units at once (default: from processors and descriptors, at least 64)"},
-    {"connect-timeout", 0, value, kRemote | kVirt, true, "D",
+    {"connect-timeout", 0, value, kRemote | kVirt | kDoctor, true, "D",
      "until a host has let us in, or a hypervisor answers (10s)"},
     {"timeout", 0, value, kRun | kVm, true, "D",
      "for the command on one host (none); for one machine to stop or come (2m)"},

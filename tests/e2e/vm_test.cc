@@ -124,6 +124,13 @@ TEST_F(Vm, OptionsBelongToTheirVerbs) {
   EXPECT_TRUE(contains(help.out, "--no-force") && !contains(help.out, "--paused")) << told(help);
 }
 
+TEST_F(Vm, TheDoctorLooksAtHypervisors) {
+  const auto good = alone({"doctor", "-c", "test:///default"});
+  EXPECT_TRUE(contains(good.out, "ok    hypervisor        test:///default, 1 machines")) << told(good);
+  const auto bad = alone({"doctor", "-c", silent_uri("nobody")});
+  EXPECT_TRUE(contains(bad.out, "note  hypervisor        connect to")) << told(bad);
+}
+
 TEST_F(Vm, CapabilitiesAreTheDriversAnswers) {
   const auto done = alone({"capabilities", "test:///default", "--json"});
   EXPECT_EQ(done.code, 0) << told(done);
