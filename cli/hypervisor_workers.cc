@@ -3,6 +3,7 @@
 #include <array>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <thread>
 
@@ -39,7 +40,7 @@ std::string worker_program() {
 
 // One call that waits for its answer.
 struct Pending {
-  const HypervisorWorkers::Progress* progress = nullptr;
+  HypervisorWorkers::Progress progress;
   std::optional<json> result;
   std::optional<Error> error;
   bool done() const { return result || error; }
@@ -65,11 +66,12 @@ class HypervisorWorkers::Worker {
   }
 
   json call(const std::string& operation, const json& arguments, Patience patience, const Progress& progress) {
-    Pending pending{.progress = &progress, .result = {}, .error = {}};
+    const auto call = std::make_shared<Pending>(Pending{.progress = progress, .result = {}, .error = {}});
+    Pending& pending = *call;
     std::unique_lock lock(mutex_);
     wait_until_connected(lock);
     const std::uint64_t id = ++last_id_;
-    calls_[id] = &pending;
+    calls_[id] = call;
     const Registration registration{*this, id, lock};
     send(lock, {{"id", id}, {"operation", operation}, {"arguments", arguments}});
     const auto deadline = patience ? Clock::now() + *patience : base::TimePoint::max();
@@ -88,7 +90,7 @@ class HypervisorWorkers::Worker {
   }
 
  private:
-  // Takes a call from the list before its Pending goes.
+  // Takes a call from the list.
   struct Registration {
     Worker& worker;
     std::uint64_t id;
@@ -167,16 +169,25 @@ class HypervisorWorkers::Worker {
     const json line = json::parse(text, nullptr, false);
     if (!line.is_object()) return;
     if (line.contains("note") && line["note"].is_string()) return ctx_.note(line["note"].get<std::string>());
-    const std::lock_guard lock(mutex_);
-    if (!line.contains("id")) {
-      connected_ = line.contains("connected");
-      if (line.contains("error")) lost_.emplace(error_from_json(line["error"]));
-    } else if (const auto call = calls_.find(line["id"].get<std::uint64_t>()); call != calls_.end()) {
-      Pending& pending = *call->second;
-      if (line.contains("progress") && *pending.progress) (*pending.progress)(line["progress"]);
-      if (line.contains("result")) pending.result = line["result"];
-      if (line.contains("error")) pending.error.emplace(error_from_json(line["error"]));
+    if (!line.contains("id")) return receive_greeting(line);
+    std::unique_lock lock(mutex_);
+    const auto found = calls_.find(line["id"].get<std::uint64_t>());
+    if (found == calls_.end()) return;
+    const auto call = found->second;  // whoever waits for it may give up meanwhile
+    if (line.contains("progress")) {
+      lock.unlock();
+      if (call->progress) call->progress(line["progress"]);
+      return;
     }
+    if (line.contains("result")) call->result = line["result"];
+    if (line.contains("error")) call->error.emplace(error_from_json(line["error"]));
+    changed_.notify_all();
+  }
+
+  void receive_greeting(const json& line) {
+    const std::lock_guard lock(mutex_);
+    connected_ = line.contains("connected");
+    if (line.contains("error")) lost_.emplace(error_from_json(line["error"]));
     changed_.notify_all();
   }
 
@@ -191,7 +202,7 @@ class HypervisorWorkers::Worker {
   bool hangs_ = false;  // it was given up on, and will not end by itself
   std::optional<Error> lost_;
   std::uint64_t last_id_ = 0;
-  std::map<std::uint64_t, Pending*> calls_;
+  std::map<std::uint64_t, std::shared_ptr<Pending>> calls_;
   std::jthread reader_;  // last: it uses all of the above
 };
 
