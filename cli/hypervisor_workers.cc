@@ -3,7 +3,6 @@
 #include <array>
 #include <condition_variable>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <thread>
 
@@ -66,12 +65,11 @@ class HypervisorWorkers::Worker {
   }
 
   json call(const std::string& operation, const json& arguments, Patience patience, const Progress& progress) {
-    const auto call = std::make_shared<Pending>(Pending{.progress = progress, .result = {}, .error = {}});
-    Pending& pending = *call;
+    Pending pending{.progress = progress, .result = {}, .error = {}};
     std::unique_lock lock(mutex_);
     wait_until_connected(lock);
     const std::uint64_t id = ++last_id_;
-    calls_[id] = call;
+    calls_[id] = &pending;
     const Registration registration{*this, id, lock};
     send(lock, {{"id", id}, {"operation", operation}, {"arguments", arguments}});
     const auto deadline = patience ? Clock::now() + *patience : base::TimePoint::max();
@@ -90,13 +88,15 @@ class HypervisorWorkers::Worker {
   }
 
  private:
-  // Takes a call from the list.
+  // Takes a call from the list, once nobody tells its progress any more.
   struct Registration {
     Worker& worker;
     std::uint64_t id;
     std::unique_lock<std::mutex>& lock;
     ~Registration() {
-      if (!lock.owns_lock()) lock.lock();
+      if (lock.owns_lock()) lock.unlock();
+      const std::lock_guard told(worker.telling_);
+      lock.lock();
       worker.calls_.erase(id);
     }
   };
@@ -170,17 +170,19 @@ class HypervisorWorkers::Worker {
     if (!line.is_object()) return;
     if (line.contains("note") && line["note"].is_string()) return ctx_.note(line["note"].get<std::string>());
     if (!line.contains("id")) return receive_greeting(line);
+    // Held while progress is told, which what waits for the call must outlive.
+    const std::lock_guard telling(telling_);
     std::unique_lock lock(mutex_);
     const auto found = calls_.find(line["id"].get<std::uint64_t>());
     if (found == calls_.end()) return;
-    const auto call = found->second;  // whoever waits for it may give up meanwhile
+    Pending& call = *found->second;
     if (line.contains("progress")) {
       lock.unlock();
-      if (call->progress) call->progress(line["progress"]);
+      if (call.progress) call.progress(line["progress"]);
       return;
     }
-    if (line.contains("result")) call->result = line["result"];
-    if (line.contains("error")) call->error.emplace(error_from_json(line["error"]));
+    if (line.contains("result")) call.result = line["result"];
+    if (line.contains("error")) call.error.emplace(error_from_json(line["error"]));
     changed_.notify_all();
   }
 
@@ -196,13 +198,14 @@ class HypervisorWorkers::Worker {
   base::ChildProcess child_;
   std::chrono::milliseconds connect_patience_;
   base::TimePoint connect_deadline_;
+  std::mutex telling_;  // before mutex_
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool connected_ = false;
   bool hangs_ = false;  // it was given up on, and will not end by itself
   std::optional<Error> lost_;
   std::uint64_t last_id_ = 0;
-  std::map<std::uint64_t, std::shared_ptr<Pending>> calls_;
+  std::map<std::uint64_t, Pending*> calls_;
   std::jthread reader_;  // last: it uses all of the above
 };
 
