@@ -10,6 +10,10 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"vm", "list", "[PATTERN]", "all machines of all hypervisors: state, CPUs, memory, disks, addresses", ""},
     {"vm", "info", "PATTERN", "everything known about a machine", ""},
     {"vm", "xml", "VM", "its definition, as libvirt has it", "definition"},
+    {"vm", "stats", "[PATTERN]", "CPU, memory, disk and network use of machines and their hosts",
+     "interval prometheus sort timeout"},
+    {"vm", "top", "[PATTERN]", "the same again and again, on a terminal", "interval once sort timeout"},
+    {"vm", "events", "[PATTERN]", "what happens to machines, as it happens", "count timeout"},
     {"vm", "start", "PATTERN", "start; from its saved memory where there is any", "paused"},
     {"vm", "stop", "PATTERN", "ask the guest to shut down; pull the plug after --timeout", "timeout no-force"},
     {"vm", "reboot", "PATTERN", "ask the guest to reboot", ""},
@@ -22,8 +26,8 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
 });
 
 // Options of `vm` that are some verbs' only.
-constexpr auto kSpecial =
-    std::to_array<std::string_view>({"definition", "for", "no-force", "paused", "timeout", "yes"});
+constexpr auto kSpecial = std::to_array<std::string_view>(
+    {"count", "definition", "for", "interval", "no-force", "once", "paused", "prometheus", "sort", "timeout", "yes"});
 
 }  // namespace
 

@@ -22,6 +22,10 @@ struct VmCommand {
 int vm_list(const VmCommand& command);
 int vm_info(const VmCommand& command);
 int vm_xml(const VmCommand& command);
+// stats, and top where it shows one table
+int vm_stats(const VmCommand& command);
+int vm_top(const VmCommand& command);
+int vm_events(const VmCommand& command);
 // start, stop, reboot, reset, pause, resume, save, wait, autostart
 int vm_life(const VmCommand& command);
 

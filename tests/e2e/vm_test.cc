@@ -1,30 +1,11 @@
 // muster vm and muster capabilities against libvirt's test driver, and against hypervisors that do not answer.
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#include "base/error.h"
 #include "tests/e2e/end_to_end.h"
-#include "tests/e2e/pty_process.h"
+#include "tests/e2e/silent_socket.h"
 
 namespace muster::e2e {
 namespace {
 
 using namespace std::chrono_literals;
-
-// Accepts into its queue, and says nothing.
-class SilentSocket {
- public:
-  explicit SilentSocket(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(fd_.get(), 8) != 0)
-      base::throw_errno("listen on " + path);
-  }
-
- private:
-  base::UniqueFd fd_;
-};
 
 class Vm : public EndToEnd {
  protected:
