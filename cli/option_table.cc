@@ -74,6 +74,8 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"sort", 0, value, kVm, false, "cpu|memory|disk|net", "stats, top: the machines that use most of it first"},
     {"once", 0, nothing, kVm, false, "", "top: one table, as stats does"},
     {"count", 0, value, kVm, false, "N", "events: end after so many"},
+    {"force", 0, nothing, kVm, false, "", "console: take it from whoever is on it"},
+    {"file", 0, value, kVm, false, "FILE", "edit: the new definition, instead of an editor"},
 
     {"fold", 0, nothing, kInventory, false, "", "list: one line of folded names"},
     {"graph", 0, nothing, kInventory, false, "", "list: the tree of groups"},

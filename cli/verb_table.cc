@@ -23,11 +23,15 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"vm", "save", "PATTERN", "memory to disk, then off; the next start goes on from there", ""},
     {"vm", "wait", "PATTERN", "until it is running, off, has an address, or its agent answers", "for timeout"},
     {"vm", "autostart", "PATTERN on|off", "whether its hypervisor starts it when that starts", ""},
+    {"vm", "console", "VM", "its serial console, on this terminal; ^] leaves it", "force"},
+    {"vm", "edit", "VM", "its definition, in your editor", "file yes"},
+    {"vm", "rename", "VM NEWNAME", "another name for one that is off", ""},
 });
 
 // Options of `vm` that are some verbs' only.
-constexpr auto kSpecial = std::to_array<std::string_view>(
-    {"count", "definition", "for", "interval", "no-force", "once", "paused", "prometheus", "sort", "timeout", "yes"});
+constexpr auto kSpecial =
+    std::to_array<std::string_view>({"count", "definition", "file", "for", "force", "interval", "no-force", "once",
+                                     "paused", "prometheus", "sort", "timeout", "yes"});
 
 }  // namespace
 

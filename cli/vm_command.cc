@@ -36,6 +36,9 @@ constexpr auto kRuns = std::to_array<std::pair<std::string_view, Run>>({
     {"save", vm_life},
     {"wait", vm_life},
     {"autostart", vm_life},
+    {"console", vm_console},
+    {"edit", vm_edit},
+    {"rename", vm_rename},
 });
 
 int run_vm(Program& program) {
@@ -54,6 +57,13 @@ int run_vm(Program& program) {
 const std::string& VmCommand::only_word() const {
   if (words.size() == 1) return words.front();
   throw Error(Code::usage, fmt::format("write muster vm {} {}", verb, find_verb("vm", verb)->arguments));
+}
+
+VmTarget one_machine(const VmCommand& command, const std::string& pattern, Purpose purpose) {
+  const auto selection = select_machines(command.program, command.workers, pattern, purpose);
+  if (selection.targets.size() == 1) return selection.targets.front();
+  throw Error(Code::usage, fmt::format("'{}' is {} machines; muster vm {} takes one", pattern, selection.targets.size(),
+                                       command.verb));
 }
 
 void confirm(const Program& program, const std::string& question) {
