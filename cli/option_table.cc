@@ -66,6 +66,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"ask-pass", 0, optional_value, kFleet, false, "FD",
      "ask for the login password on the terminal, or read it from FD"},
 
+    {"names", 0, nothing, kVm, false, "", "list: names alone, one a line"},
     {"paused", 0, nothing, kVm, false, "", "start: with its processors stopped"},
     {"no-force", 0, nothing, kVm, false, "", "stop: never pull the plug; what does not go is an error"},
     {"for", 0, value, kVm, false, "running|off|ip|agent", "wait: for what (running)"},

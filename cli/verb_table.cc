@@ -7,7 +7,7 @@ namespace muster::cli {
 namespace {
 
 constexpr auto kVerbs = std::to_array<VerbRow>({
-    {"vm", "list", "[PATTERN]", "all machines of all hypervisors: state, CPUs, memory, disks, addresses", ""},
+    {"vm", "list", "[PATTERN]", "all machines of all hypervisors: state, CPUs, memory, disks, addresses", "names"},
     {"vm", "info", "PATTERN", "everything known about a machine", ""},
     {"vm", "xml", "VM", "its definition, as libvirt has it", "definition"},
     {"vm", "stats", "[PATTERN]", "CPU, memory, disk and network use of machines and their hosts",
@@ -30,8 +30,8 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
 
 // Options of `vm` that are some verbs' only.
 constexpr auto kSpecial =
-    std::to_array<std::string_view>({"count", "definition", "file", "for", "force", "interval", "no-force", "once",
-                                     "paused", "prometheus", "sort", "timeout", "yes"});
+    std::to_array<std::string_view>({"count", "definition", "file", "for", "force", "interval", "names", "no-force",
+                                     "once", "paused", "prometheus", "sort", "timeout", "yes"});
 
 }  // namespace
 

@@ -1,4 +1,5 @@
 // muster vm list, info, xml: what is there.
+#include <algorithm>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -57,6 +58,11 @@ class Listing {
 };
 
 void print(const Program& program, const Listing& listing) {
+  if (program.settings.flag("names") && !program.json()) {
+    for (const auto& machines : listing.machines())
+      for (const auto& machine : machines) program.console.out(name_of(machine) + "\n");
+    return;
+  }
   if (program.json()) {
     for (const auto& machines : listing.machines())
       for (const auto& machine : machines) program.console.out(json_line("result", machine));
@@ -75,6 +81,15 @@ void print(const Program& program, const Listing& listing) {
       table.add_row(std::move(row));
     }
   program.console.out(table.text());
+}
+
+// What the operation `names` answers, as `list` would.
+json as_machines(const json& answer) {
+  auto names = answer.at("names").get<std::vector<std::string>>();
+  std::sort(names.begin(), names.end());
+  json machines = json::array();
+  for (const auto& name : names) machines.push_back({{"name", name}});
+  return {{"machines", std::move(machines)}};
 }
 
 void add_line(std::string& text, const char* label, const std::string& value) {
@@ -127,12 +142,14 @@ int vm_list(const VmCommand& command) {
   const Program& program = command.program;
   const WantedMachines wanted(command, WantedMachines::Names::domains);
   const HostNames& uris = wanted.hypervisors();
+  const bool names_alone = program.settings.flag("names");
   Listing listing(uris.size());
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
     HostReport report;
     try {
-      const json answer = command.workers.call(uris[number], "list", json::object(), kUsualPatience);
-      listing.put(number, wanted.among(answer, uris[number]));
+      const json answer =
+          command.workers.call(uris[number], names_alone ? "names" : "list", json::object(), kUsualPatience);
+      listing.put(number, wanted.among(names_alone ? as_machines(answer) : answer, uris[number]));
       report.state = HostState::ok;
     } catch (const Error& e) {
       report.state = e.code() == base::Code::unreachable ? HostState::unreachable : HostState::failed;

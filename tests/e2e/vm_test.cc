@@ -32,11 +32,18 @@ TEST_F(Vm, ListsTheDomainsOfAConnection) {
   EXPECT_EQ(summary_of(json).value("hypervisors", 0), 1);
 }
 
+TEST_F(Vm, ListsNamesAlone) {
+  EXPECT_EQ(alone({"vm", "list", "-q", "--names", "-c", "test:///default"}).out, "test\n");
+  use({Host{"web01"}.set("hypervisor", "test:///default").set("domain", "test")});
+  EXPECT_EQ(muster({"vm", "list", "-q", "web*", "--names"}).out, "web01\n");
+}
+
 TEST_F(Vm, DiscoversAnInventoryThatCanBeUsed) {
   const auto found = alone({"inventory", "discover", "-q", "test:///default", silent_uri("nobody")});
   EXPECT_EQ(found.code, 3) << told(found);
   EXPECT_TRUE(contains(found.out, "ansible_host: \"192.168.122.3\"")) << told(found);
   write(file("inventory.yaml"), found.out);
+  EXPECT_EQ(muster({"vm", "list", "-q", "--names"}).out, "test\n");
   EXPECT_EQ(muster({"inventory", "discover", "-q"}).out, found.out) << "of the inventory's hypervisors";
   const auto lines = json_lines(alone({"inventory", "discover", "--json", "-c", "test:///default"}).out);
   ASSERT_EQ(lines.size(), 2U);
