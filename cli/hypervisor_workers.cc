@@ -29,14 +29,6 @@ constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::seconds kUndoPatience{30};
 constexpr std::chrono::seconds kEndPatience{2};
 
-// Workers lie beside this program.
-std::string worker_program() {
-  std::array<char, 4096> self{};
-  const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
-  const std::string path(self.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
-  return path.substr(0, path.rfind('/') + 1) + "muster-hypervisor-worker";
-}
-
 // One call that waits for its answer.
 struct Pending {
   HypervisorWorkers::Progress progress;
@@ -46,6 +38,13 @@ struct Pending {
 };
 
 }  // namespace
+
+std::string worker_program() {
+  std::array<char, 4096> self{};
+  const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
+  const std::string path(self.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
+  return path.substr(0, path.rfind('/') + 1) + "muster-hypervisor-worker";
+}
 
 class HypervisorWorkers::Worker {
  public:

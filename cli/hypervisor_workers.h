@@ -23,6 +23,9 @@
 
 namespace muster::cli {
 
+// The program of the workers, which lies beside this one.
+std::string worker_program();
+
 class HypervisorWorkers {
  public:
   // How long one call may take, from when its hypervisor is connected; then it is given up. nullopt: as long as it

@@ -7,9 +7,13 @@ namespace muster::cli {
 namespace {
 
 constexpr auto kVerbs = std::to_array<VerbRow>({
-    {"vm", "list", "[PATTERN]", "all machines of all hypervisors: state, CPUs, memory, disks, addresses", ""},
+    {"vm", "list", "[PATTERN]", "all machines of all hypervisors: state, CPUs, memory, disks, addresses", "names"},
     {"vm", "info", "PATTERN", "everything known about a machine", ""},
     {"vm", "xml", "VM", "its definition, as libvirt has it", "definition"},
+    {"vm", "stats", "[PATTERN]", "CPU, memory, disk and network use of machines and their hosts",
+     "interval prometheus sort timeout"},
+    {"vm", "top", "[PATTERN]", "the same again and again, on a terminal", "interval once sort timeout"},
+    {"vm", "events", "[PATTERN]", "what happens to machines, as it happens", "count timeout"},
     {"vm", "start", "PATTERN", "start; from its saved memory where there is any", "paused"},
     {"vm", "stop", "PATTERN", "ask the guest to shut down; pull the plug after --timeout", "timeout no-force"},
     {"vm", "reboot", "PATTERN", "ask the guest to reboot", ""},
@@ -21,11 +25,15 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"vm", "autostart", "PATTERN on|off", "whether its hypervisor starts it when that starts", ""},
     {"vm", "migrate", "PATTERN --to=URI", "move to another hypervisor, while it runs unless --offline",
      "to offline copy-storage check bandwidth timeout"},
+    {"vm", "console", "VM", "its serial console, on this terminal; ^] leaves it", "force"},
+    {"vm", "edit", "VM", "its definition, in your editor", "file yes"},
+    {"vm", "rename", "VM NEWNAME", "another name for one that is off", ""},
 });
 
 // Options of `vm` that are some verbs' only.
-constexpr auto kSpecial = std::to_array<std::string_view>({"bandwidth", "check", "copy-storage", "definition", "for",
-                                                           "no-force", "offline", "paused", "timeout", "to", "yes"});
+constexpr auto kSpecial = std::to_array<std::string_view>(
+    {"bandwidth", "check", "copy-storage", "count", "definition", "file", "for", "force", "interval", "names",
+     "no-force", "offline", "once", "paused", "prometheus", "sort", "timeout", "to", "yes"});
 
 }  // namespace
 

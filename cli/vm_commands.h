@@ -6,6 +6,7 @@
 
 #include "cli/hypervisor_workers.h"
 #include "cli/program.h"
+#include "cli/vm_selection.h"
 
 namespace muster::cli {
 
@@ -22,9 +23,19 @@ struct VmCommand {
 int vm_list(const VmCommand& command);
 int vm_info(const VmCommand& command);
 int vm_xml(const VmCommand& command);
+// stats, and top where it shows one table
+int vm_stats(const VmCommand& command);
+int vm_top(const VmCommand& command);
+int vm_events(const VmCommand& command);
+int vm_edit(const VmCommand& command);
+int vm_rename(const VmCommand& command);
+int vm_console(const VmCommand& command);
 // start, stop, reboot, reset, pause, resume, save, wait, autostart
 int vm_life(const VmCommand& command);
 int vm_migrate(const VmCommand& command);
+
+// The one machine that `pattern` means. Throws base::Error{usage} for several, and what select_machines() throws.
+VmTarget one_machine(const VmCommand& command, const std::string& pattern, Purpose purpose);
 
 // --yes, or a terminal that says so. Throws base::Error{refused} otherwise.
 void confirm(const Program& program, const std::string& question);

@@ -100,6 +100,15 @@ std::vector<std::string> all_hypervisors(const Program& program) {
   return uris;
 }
 
+std::vector<VmTarget> inventory_machines(const Program& program) {
+  if (!uses_inventory(program.settings)) return {};
+  const auto inventory = load_inventory(program);
+  std::vector<VmTarget> targets;
+  for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host)
+    if (inventory::connection_facts(inventory, host).hypervisor) targets.push_back(target_of(inventory, host));
+  return targets;
+}
+
 std::chrono::milliseconds connect_patience(const Settings& settings) {
   return settings.duration("connect-timeout").value_or(std::chrono::seconds(10));
 }

@@ -35,6 +35,9 @@ VmSelection select_machines(const Program& program, HypervisorWorkers& workers, 
 // The hypervisors that a command without a pattern is about: those of the inventory, or the one connection.
 std::vector<std::string> all_hypervisors(const Program& program);
 
+// All hosts of the inventory that say their hypervisor; none where no inventory is used.
+std::vector<VmTarget> inventory_machines(const Program& program);
+
 // --connect-timeout, 10 s.
 std::chrono::milliseconds connect_patience(const Settings& settings);
 

@@ -32,6 +32,8 @@ struct WorkerOperation {
 std::span<const WorkerOperation> list_operations();
 std::span<const WorkerOperation> life_operations();
 std::span<const WorkerOperation> move_operations();
+std::span<const WorkerOperation> watch_operations();
+std::span<const WorkerOperation> definition_operations();
 
 // nullptr: there is none of that name.
 const WorkerOperation* find_operation(std::string_view name);
