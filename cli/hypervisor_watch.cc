@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/hypervisor_workers.h"
+#include "parallel-ssh/fleet.h"
 
 namespace muster::cli {
 namespace {
@@ -32,6 +33,7 @@ HypervisorWatch::HypervisorWatch(const std::vector<std::string>& uris, Request r
       callbacks_(std::move(callbacks)),
       ctx_{.stop = stop_.get_token(), .events = &events},
       left_(uris.size()) {
+  ssh::bounded_fanout(std::nullopt);  // for its other work: as many descriptors as may be had
   for (std::size_t i = 0; i < uris_.size(); ++i) threads_.emplace_back([this, i] { run(i); });
 }
 

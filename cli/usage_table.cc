@@ -133,8 +133,9 @@ std::string hypervisor_usage_table(const std::vector<json>& hypervisors) {
     const json machines = hypervisor.value("machines", json::array());
     const bool silent = hypervisor.contains("error");
     table.add_row({hypervisor.value("uri", ""), silent ? "no answer" : node.value("host_name", ""),
-                   silent ? "-" : std::to_string(node.value("cpus", 0)), percent_text(number(node, "cpu_percent")),
-                   bytes_text(number(node, "memory_bytes")), bytes_text(number(node, "free_memory_bytes")),
+                   !silent && node.contains("cpus") ? std::to_string(node.value("cpus", 0)) : "-",
+                   percent_text(number(node, "cpu_percent")), bytes_text(number(node, "memory_bytes")),
+                   bytes_text(number(node, "free_memory_bytes")),
                    bytes_text(sum_of_machines(machines, "disks", kDiskRead)),
                    bytes_text(sum_of_machines(machines, "disks", kDiskWritten)),
                    bytes_text(sum_of_machines(machines, "interfaces", kReceived)),

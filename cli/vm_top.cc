@@ -74,8 +74,7 @@ class Screen {
 class Board {
  public:
   Board(const WantedMachines& wanted, milliseconds interval) : wanted_(wanted), interval_(interval) {
-    for (const auto& uri : wanted.hypervisors())
-      entries_.push_back({.answer = {{"uri", uri}, {"error", "not yet"}}, .at = Clock::now()});
+    for (const auto& uri : wanted.hypervisors()) entries_.push_back({.answer = {{"uri", uri}}, .at = Clock::now()});
   }
 
   void put(std::size_t number, json answer) {

@@ -140,7 +140,8 @@ json watch(const WorkerCall& call) {
 }
 
 std::string time_text(std::chrono::system_clock::time_point at) {
-  return fmt::format("{:%FT%TZ}", fmt::gmtime(std::chrono::time_point_cast<std::chrono::milliseconds>(at)));
+  const auto ms = std::chrono::duration_cast<milliseconds>(at.time_since_epoch()).count() % 1000;
+  return fmt::format("{:%FT%T}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(at)), ms);
 }
 
 // A progress message for each event, after one that says that they are watched for, until it is cancelled.

@@ -1,6 +1,7 @@
 // muster vm stats, top and events: against libvirt's test driver, hypervisors that do not answer, and one real libvirtd
 // with QEMU.
 #include <algorithm>
+#include <regex>
 
 #include <signal.h>
 
@@ -258,6 +259,8 @@ TEST_F(OnQemu, EventsComeAsTheyHappen) {
   ASSERT_EQ(lines.size(), 3U);
   EXPECT_EQ(lines[0].value("host", ""), "a");
   EXPECT_EQ(lines[0].value("event", ""), "lifecycle");
+  EXPECT_TRUE(std::regex_match(lines[0].value("time", ""), std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")))
+      << lines[0];
   EXPECT_EQ(lines[0].value("what", ""), "suspended");
   EXPECT_EQ(lines[0].value("detail", ""), "paused");
   EXPECT_EQ(lines[1].value("what", ""), "resumed");
