@@ -10,6 +10,10 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"vm", "list", "[PATTERN]", "all machines of all hypervisors: state, CPUs, memory, disks, addresses", ""},
     {"vm", "info", "PATTERN", "everything known about a machine", ""},
     {"vm", "xml", "VM", "its definition, as libvirt has it", "definition"},
+    {"vm", "create", "[VM]", "a new machine: disks, network, first boot; or machines as a file describes them",
+     "autostart cpus disk file firmware hostname iso memory network network-config ssh-key start timeout user-data "
+     "wait "
+     "wait-address yes"},
     {"vm", "start", "PATTERN", "start; from its saved memory where there is any", "paused"},
     {"vm", "stop", "PATTERN", "ask the guest to shut down; pull the plug after --timeout", "timeout no-force"},
     {"vm", "reboot", "PATTERN", "ask the guest to reboot", ""},
@@ -22,8 +26,10 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
 });
 
 // Options of `vm` that are some verbs' only.
-constexpr auto kSpecial =
-    std::to_array<std::string_view>({"definition", "for", "no-force", "paused", "timeout", "yes"});
+constexpr auto kSpecial = std::to_array<std::string_view>(
+    {"autostart", "cpus",  "definition", "disk",      "file",           "firmware",     "for",
+     "hostname",  "iso",   "memory",     "network",   "network-config", "no-force",     "paused",
+     "ssh-key",   "start", "timeout",    "user-data", "wait",           "wait-address", "yes"});
 
 }  // namespace
 

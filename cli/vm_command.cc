@@ -24,6 +24,7 @@ constexpr auto kRuns = std::to_array<std::pair<std::string_view, Run>>({
     {"list", vm_list},
     {"info", vm_info},
     {"xml", vm_xml},
+    {"create", vm_create},
     {"start", vm_life},
     {"stop", vm_life},
     {"reboot", vm_life},

@@ -22,6 +22,7 @@ struct VmCommand {
 int vm_list(const VmCommand& command);
 int vm_info(const VmCommand& command);
 int vm_xml(const VmCommand& command);
+int vm_create(const VmCommand& command);
 // start, stop, reboot, reset, pause, resume, save, wait, autostart
 int vm_life(const VmCommand& command);
 
