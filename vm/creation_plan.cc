@@ -67,8 +67,7 @@ class Planner {
       throw Error(Code::unsupported,
                   connection_.uri() + " makes no machines, but domains of the kind '" + plan_.offer.os_type + "'");
     if (plan_.offer.emulated)
-      plan_.notes.push_back(connection_.uri() + " has no KVM: '" + plan_.request.name +
-                            "' will be emulated, and many times slower");
+      plan_.notes.push_back(connection_.uri() + " has no KVM: machines are emulated there, and many times slower");
     if (plan_.request.firmware == Firmware::uefi && !virt::offers_uefi(connection_, plan_.offer))
       throw Error(Code::unsupported, connection_.uri() + " has no UEFI firmware for " + plan_.offer.arch + " " +
                                          plan_.offer.machine + ": install it there (package ovmf), or write bios");
@@ -91,8 +90,8 @@ class Planner {
     else
       network.kind = NetworkRequest::Kind::user;
     if (!has_default)
-      plan_.notes.push_back(connection_.uri() + " has no network 'default': '" + plan_.request.name +
-                            "' reaches out, and is not reached (--network user)");
+      plan_.notes.push_back(connection_.uri() +
+                            " has no network 'default': machines reach out, and are not reached (--network user)");
     return network;
   }
 
@@ -101,8 +100,9 @@ class Planner {
     for (const auto& network : known) {
       if (network.name == name && network.active) return;
       if (network.name == name) {
-        plan_.notes.push_back("network '" + name + "' is not active: before the start of '" + plan_.request.name +
-                              "', virsh -c " + connection_.uri() + " net-start " + name);
+        plan_.notes.push_back("network '" + name + "' of " + connection_.uri() +
+                              " is not active: machines on it start after virsh -c " + connection_.uri() +
+                              " net-start " + name);
         return;
       }
       all += (all.empty() ? "; there are: " : ", ") + network.name;

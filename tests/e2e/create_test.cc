@@ -8,6 +8,7 @@
 #include "tests/e2e/end_to_end.h"
 #include "tests/e2e/guest.h"
 #include "tests/e2e/process_table.h"
+#include "vm/creation.h"
 
 namespace muster::e2e {
 namespace {
@@ -189,6 +190,38 @@ TEST_F(Create, AGuestComesUpAsItsSeedSays) {
   std::filesystem::remove(image("tiny.qcow2"));
 }
 
+// A program killed after each of the steps in turn; what is there then, muster sees and removes.
+TEST_F(Create, AMakerMayDieAfterAnyStep) {
+  const virt::Connection connection(hypervisor().uri());
+  const base::Context ctx;
+  vm::MachineRequest request;
+  request.name = "web01";
+  request.memory_bytes = 64 * kMib;
+  request.disks = {vm::parse_disk("2M"), vm::parse_disk("1M,format=raw,preallocate=full,bus=scsi")};
+  request.seed = vm::SeedRequest{.host_name = "web01", .ssh_keys = {}, .user_data = {}, .network_config = {}};
+  const std::vector<std::string> words = {"web01", "--disk", "1M", "--hostname", "web01", "--memory", "64M"};
+  auto dead = vm::mark_of_this_process();
+  dead.started = 1;  // of this pid, another process
+  for (std::size_t steps = 1, last = 6; steps <= last; ++steps) {
+    SCOPED_TRACE(steps);
+    {
+      vm::Creation creation(connection, vm::plan_creation(ctx, connection, request, {}), dead);
+      for (std::size_t i = 0; i < steps; ++i) creation.step(ctx);
+      EXPECT_EQ(creation.done(), steps == last);
+    }
+    EXPECT_EQ(contains(left(), "web01-sda.raw"), steps > 2) << left();
+    const auto again = run(create(words));
+    EXPECT_EQ(again.code, steps == last ? 5 : 0) << told(again);
+    EXPECT_TRUE(contains(again.err, steps == last ? "'web01' is there already" : "'web01' was left half made"))
+        << told(again);
+    EXPECT_EQ(contains(left(), "web01-sda.raw"), steps == last) << left();
+    EXPECT_EQ(contains(again.err, "web01-seed.iso"), steps >= 4 && steps < last) << told(again);
+    hypervisor().virsh({"start", "web01"});
+    forget("web01");
+    EXPECT_EQ(left(), before_);
+  }
+}
+
 // A worker killed while a volume is written.
 TEST_F(Create, TheNextTryRemovesWhatAKilledOneLeft) {
   MusterProcess muster(create({"web01", "--disk", "1M", "--disk", "1G,format=raw,preallocate=full"}));
@@ -253,6 +286,25 @@ TEST_F(Create, AFileIsAppliedAgainAndAgain) {
   EXPECT_TRUE(contains(missing.out, "web01: made") && contains(missing.out, "web02: unchanged")) << told(missing);
   forget("web01");
   forget("web02");
+}
+
+TEST_F(Create, ManyAreMadeAtOnce) {
+  constexpr int kMany = 16;
+  std::string text = "connection: " + hypervisor().uri() + "\ndefaults: {memory: 64M, disks: [1M]}\nmachines:\n";
+  for (int i = 0; i < kMany; ++i) text += "  many" + std::to_string(i) + ": {hostname: m" + std::to_string(i) + "}\n";
+  write(file("many.yaml"), text);
+  const auto done = run(create({"--file", file("many.yaml"), "--json"}));
+  EXPECT_EQ(done.code, 0) << told(done);
+  EXPECT_EQ(summary_of(json_lines(done.out)).value("ok", 0), kMany);
+  EXPECT_EQ(done.err.find("has no KVM"), done.err.rfind("has no KVM")) << "once, and not sixteen times: " << done.err;
+  for (int i = 0; i < kMany; ++i) {
+    const std::string name = "many" + std::to_string(i);
+    EXPECT_EQ(image_info(name + "-vda.qcow2").value("virtual-size", 0ULL), kMib) << name;
+    EXPECT_TRUE(
+        contains(base::read_file(image(name + "-seed.iso"), kMib), "local-hostname: 'm" + std::to_string(i) + "'"));
+    forget(name);
+  }
+  EXPECT_EQ(left(), before_);
 }
 
 class CreateAnywhere : public EndToEnd {
