@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -24,6 +25,7 @@ using base::Error;
 using nlohmann::json;
 
 constexpr std::size_t kMaxLineBytes = 64U << 20;
+constexpr std::size_t kMaxNotes = 10'000;
 constexpr std::chrono::milliseconds kTick{100};
 // How long an operation that was told to stop may take to undo what it began.
 constexpr std::chrono::seconds kUndoPatience{30};
@@ -164,10 +166,16 @@ class HypervisorWorkers::Worker {
     held.erase(0, from);
   }
 
+  // Once each: what is to be said of a hypervisor comes with each of its machines.
+  void note(const std::string& text) {
+    if (noted_.size() < kMaxNotes && !noted_.insert(text).second) return;
+    ctx_.note(text);
+  }
+
   void receive(const std::string& text) {
     const json line = json::parse(text, nullptr, false);
     if (!line.is_object()) return;
-    if (line.contains("note") && line["note"].is_string()) return ctx_.note(line["note"].get<std::string>());
+    if (line.contains("note") && line["note"].is_string()) return note(line["note"].get<std::string>());
     if (!line.contains("id")) return receive_greeting(line);
     // Held while progress is told, which what waits for the call must outlive.
     const std::lock_guard telling(telling_);
@@ -205,7 +213,8 @@ class HypervisorWorkers::Worker {
   std::optional<Error> lost_;
   std::uint64_t last_id_ = 0;
   std::map<std::uint64_t, Pending*> calls_;
-  std::jthread reader_;  // last: it uses all of the above
+  std::set<std::string> noted_;  // the reader's
+  std::jthread reader_;          // last: it uses all of the above
 };
 
 HypervisorWorkers::HypervisorWorkers(const base::Context& ctx, std::chrono::milliseconds connect_patience)

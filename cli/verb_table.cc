@@ -14,6 +14,10 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "interval prometheus sort timeout"},
     {"vm", "top", "[PATTERN]", "the same again and again, on a terminal", "interval once sort timeout"},
     {"vm", "events", "[PATTERN]", "what happens to machines, as it happens", "count timeout"},
+    {"vm", "create", "[VM]", "a new machine: disks, network, first boot; or machines as a file describes them",
+     "autostart cpus disk file firmware hostname iso memory network network-config ssh-key start timeout user-data "
+     "wait "
+     "wait-address yes"},
     {"vm", "start", "PATTERN", "start; from its saved memory where there is any", "paused"},
     {"vm", "stop", "PATTERN", "ask the guest to shut down; pull the plug after --timeout", "timeout no-force"},
     {"vm", "reboot", "PATTERN", "ask the guest to reboot", ""},
@@ -32,8 +36,12 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
 
 // Options of `vm` that are some verbs' only.
 constexpr auto kSpecial = std::to_array<std::string_view>(
-    {"bandwidth", "check", "copy-storage", "count", "definition", "file", "for", "force", "interval", "names",
-     "no-force", "offline", "once", "paused", "prometheus", "sort", "timeout", "to", "yes"});
+    {"autostart",      "bandwidth",    "check",   "copy-storage", "count",  "cpus",
+     "definition",     "disk",         "file",    "firmware",     "for",    "force",
+     "hostname",       "interval",     "iso",     "memory",       "names",  "network",
+     "network-config", "no-force",     "offline", "once",         "paused", "prometheus",
+     "sort",           "ssh-key",      "start",   "timeout",      "to",     "user-data",
+     "wait",           "wait-address", "yes"});
 
 }  // namespace
 

@@ -21,10 +21,14 @@ using base::Error;
 
 using Run = int (*)(const VmCommand&);
 constexpr auto kRuns = std::to_array<std::pair<std::string_view, Run>>({
-    {"list", vm_list},       {"info", vm_info},       {"xml", vm_xml},   {"stats", vm_stats},   {"top", vm_top},
-    {"events", vm_events},   {"start", vm_life},      {"stop", vm_life}, {"reboot", vm_life},   {"reset", vm_life},
-    {"pause", vm_life},      {"resume", vm_life},     {"save", vm_life}, {"wait", vm_life},     {"autostart", vm_life},
-    {"migrate", vm_migrate}, {"console", vm_console}, {"edit", vm_edit}, {"rename", vm_rename},
+    {"list", vm_list},       {"info", vm_info},     {"xml", vm_xml},        {"stats", vm_stats},
+    {"top", vm_top},         {"events", vm_events}, {"start", vm_life},     {"stop", vm_life},
+    {"reboot", vm_life},     {"reset", vm_life},    {"pause", vm_life},     {"resume", vm_life},
+    {"save", vm_life},       {"wait", vm_life},     {"autostart", vm_life}, {"migrate", vm_migrate},
+    {"console", vm_console}, {"edit", vm_edit},     {"rename", vm_rename},  {"list", vm_list},
+    {"info", vm_info},       {"xml", vm_xml},       {"create", vm_create},  {"start", vm_life},
+    {"stop", vm_life},       {"reboot", vm_life},   {"reset", vm_life},     {"pause", vm_life},
+    {"resume", vm_life},     {"save", vm_life},     {"wait", vm_life},      {"autostart", vm_life},
 });
 
 int run_vm(Program& program) {

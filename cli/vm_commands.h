@@ -30,6 +30,7 @@ int vm_events(const VmCommand& command);
 int vm_edit(const VmCommand& command);
 int vm_rename(const VmCommand& command);
 int vm_console(const VmCommand& command);
+int vm_create(const VmCommand& command);
 // start, stop, reboot, reset, pause, resume, save, wait, autostart
 int vm_life(const VmCommand& command);
 int vm_migrate(const VmCommand& command);

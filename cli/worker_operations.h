@@ -34,6 +34,7 @@ std::span<const WorkerOperation> life_operations();
 std::span<const WorkerOperation> move_operations();
 std::span<const WorkerOperation> watch_operations();
 std::span<const WorkerOperation> definition_operations();
+std::span<const WorkerOperation> create_operations();
 
 // nullptr: there is none of that name.
 const WorkerOperation* find_operation(std::string_view name);

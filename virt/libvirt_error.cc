@@ -13,10 +13,12 @@ using base::Code;
 // What only the words tell: drivers differ in the number they give for the same thing.
 std::optional<Code> code_of_words(const std::string& text) {
   const auto has = [&](const char* words) { return text.find(words) != std::string::npos; };
-  if (has("No space left on device")) return Code::no_space;
+  if (has("No space left on device") || has("Not enough free space in pool")) return Code::no_space;
   if (has("cannot acquire state change lock")) return Code::busy;
   if (has("unsupported flags")) return Code::unsupported;
-  if (has("already exists with uuid") || has("is already running") || has("is already active")) return Code::refused;
+  if (has("already exists with uuid") || has("storage vol already exists") || has("File exists") ||
+      has("is already running") || has("is already active"))
+    return Code::refused;
   return std::nullopt;
 }
 
