@@ -19,11 +19,12 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"vm", "save", "PATTERN", "memory to disk, then off; the next start goes on from there", ""},
     {"vm", "wait", "PATTERN", "until it is running, off, has an address, or its agent answers", "for timeout"},
     {"vm", "autostart", "PATTERN on|off", "whether its hypervisor starts it when that starts", ""},
+    {"vm", "set", "PATTERN", "other CPUs and memory, now and from the next start", "cpus memory max-cpus max-memory timeout"},
 });
 
 // Options of `vm` that are some verbs' only.
-constexpr auto kSpecial =
-    std::to_array<std::string_view>({"definition", "for", "no-force", "paused", "timeout", "yes"});
+constexpr auto kSpecial = std::to_array<std::string_view>(
+    {"cpus", "definition", "for", "max-cpus", "max-memory", "memory", "no-force", "paused", "timeout", "yes"});
 
 }  // namespace
 

@@ -33,6 +33,7 @@ constexpr auto kRuns = std::to_array<std::pair<std::string_view, Run>>({
     {"save", vm_life},
     {"wait", vm_life},
     {"autostart", vm_life},
+    {"set", vm_set},
 });
 
 int run_vm(Program& program) {

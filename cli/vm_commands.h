@@ -24,6 +24,7 @@ int vm_info(const VmCommand& command);
 int vm_xml(const VmCommand& command);
 // start, stop, reboot, reset, pause, resume, save, wait, autostart
 int vm_life(const VmCommand& command);
+int vm_set(const VmCommand& command);
 
 // --yes, or a terminal that says so. Throws base::Error{refused} otherwise.
 void confirm(const Program& program, const std::string& question);

@@ -31,6 +31,7 @@ struct WorkerOperation {
 // By topic; worker_operations.cc puts them together.
 std::span<const WorkerOperation> list_operations();
 std::span<const WorkerOperation> life_operations();
+std::span<const WorkerOperation> resource_operations();
 
 // nullptr: there is none of that name.
 const WorkerOperation* find_operation(std::string_view name);
