@@ -19,12 +19,16 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"vm", "save", "PATTERN", "memory to disk, then off; the next start goes on from there", ""},
     {"vm", "wait", "PATTERN", "until it is running, off, has an address, or its agent answers", "for timeout"},
     {"vm", "autostart", "PATTERN on|off", "whether its hypervisor starts it when that starts", ""},
-    {"vm", "set", "PATTERN", "other CPUs and memory, now and from the next start", "cpus memory max-cpus max-memory timeout"},
+    {"vm", "set", "PATTERN", "other CPUs and memory, now and from the next start",
+     "cpus memory max-cpus max-memory timeout"},
+    {"vm", "limit", "PATTERN", "what it may take of its host; without options: show that",
+     "cpu-pin cpu-quota cpu-shares disk memory-limit net profile"},
 });
 
 // Options of `vm` that are some verbs' only.
 constexpr auto kSpecial = std::to_array<std::string_view>(
-    {"cpus", "definition", "for", "max-cpus", "max-memory", "memory", "no-force", "paused", "timeout", "yes"});
+    {"cpu-pin", "cpu-quota", "cpu-shares", "cpus", "definition", "disk", "for", "max-cpus", "max-memory", "memory",
+     "memory-limit", "net", "no-force", "paused", "profile", "timeout", "yes"});
 
 }  // namespace
 

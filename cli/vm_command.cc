@@ -34,6 +34,7 @@ constexpr auto kRuns = std::to_array<std::pair<std::string_view, Run>>({
     {"wait", vm_life},
     {"autostart", vm_life},
     {"set", vm_set},
+    {"limit", vm_limit},
 });
 
 int run_vm(Program& program) {

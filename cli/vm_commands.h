@@ -25,6 +25,7 @@ int vm_xml(const VmCommand& command);
 // start, stop, reboot, reset, pause, resume, save, wait, autostart
 int vm_life(const VmCommand& command);
 int vm_set(const VmCommand& command);
+int vm_limit(const VmCommand& command);
 
 // --yes, or a terminal that says so. Throws base::Error{refused} otherwise.
 void confirm(const Program& program, const std::string& question);

@@ -16,6 +16,8 @@ std::optional<Code> code_of_words(const std::string& text) {
   if (has("No space left on device")) return Code::no_space;
   if (has("cannot acquire state change lock")) return Code::busy;
   if (has("unsupported flags")) return Code::unsupported;
+  // The kernel's traffic control has not what it takes.
+  if (has("Child process (tc ")) return Code::unsupported;
   if (has("already exists with uuid") || has("is already running") || has("is already active")) return Code::refused;
   return std::nullopt;
 }
@@ -73,7 +75,9 @@ void silence_libvirt() { virSetErrorFunc(nullptr, say_nothing); }
 void throw_last(const std::string& action) {
   const virErrorPtr error = virGetLastError();
   if (error == nullptr) throw base::Error(Code::io, action + ": libvirt does not say why");
-  const std::string text = error->message == nullptr ? "libvirt does not say why" : error->message;
+  std::string text = error->message == nullptr ? "libvirt does not say why" : error->message;
+  // What it quotes of other programs ends in newlines.
+  text.erase(text.find_last_not_of(" \n") + 1);
   throw base::Error(code_of(*error), action + ": " + text);
 }
 

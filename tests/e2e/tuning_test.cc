@@ -1,5 +1,7 @@
 // muster vm set, limit, attach, detach, media and snapshot against a real libvirtd and QEMU; what came of it is asked
 // of virsh. One hypervisor for all of them.
+#include <filesystem>
+
 #include "tests/e2e/end_to_end.h"
 #include "tests/e2e/guest.h"
 #include "tests/e2e/hypervisor.h"
@@ -74,6 +76,71 @@ TEST_F(Tuning, WhatIsToBeSetIsShownOrChecked) {
   EXPECT_EQ(bytes.code, 2) << told(bytes);
   EXPECT_TRUE(contains(bytes.err, "write 2G or 2048M")) << told(bytes);
   EXPECT_EQ(vm({"set", "set2", "--max-cpus", "1", "--cpus", "2"}).code, 2);
+}
+
+TEST_F(Tuning, LimitsAreSetReadBackAndLifted) {
+  start({.name = "limit1"});
+  const auto set = vm({"limit", "limit1", "--cpu-quota", "150%", "--cpu-shares", "512", "--cpu-pin", "0", "--disk",
+                       "vda=iops:100,bps:10M"});
+  EXPECT_EQ(set.out,
+            "limit1: cpu-quota 150%\nlimit1: cpu-shares 512\nlimit1: cpu-pin 0\nlimit1: memory-limit none\n"
+            "limit1: vda iops 100\nlimit1: vda bps 10M\n")
+      << told(set);
+  for (const char* when : {"--live", "--config"}) {
+    const std::string scheduler = virsh({"schedinfo", "limit1", when}),
+                      disk = virsh({"blkdeviotune", "limit1", "vda", when});
+    EXPECT_TRUE(contains(scheduler, "global_quota   : 150000") && contains(scheduler, "cpu_shares     : 512"))
+        << scheduler;
+    EXPECT_TRUE(contains(disk, "total_iops_sec : 100") && contains(disk, "total_bytes_sec: 10485760")) << disk;
+  }
+  virsh({"blkdeviotune", "limit1", "vda", "--total-iops-sec", "7", "--live"});
+  EXPECT_TRUE(contains(vm({"limit", "limit1"}).out, "limit1: vda iops 7, from the next start 100\n"));
+  virsh({"blkdeviotune", "limit1", "vda", "--total-iops-sec", "7", "--total-iops-sec-max", "70", "--live"});
+  // One for a direction takes the place of the total; what is not named stays.
+  EXPECT_TRUE(
+      contains(vm({"limit", "limit1", "--disk", "*=iops-read:9"}).out, "vda iops-read 9\nlimit1: vda bps 10M\n"));
+  const auto lifted = vm({"limit", "limit1", "--cpu-quota", "none", "--cpu-pin", "none", "--disk", "vda=none"});
+  EXPECT_EQ(lifted.out,
+            "limit1: cpu-quota none\nlimit1: cpu-shares 512\nlimit1: cpu-pin none\nlimit1: memory-limit none\n")
+      << told(lifted);
+  EXPECT_FALSE(contains(virsh({"dumpxml", "limit1", "--inactive"}), "<iotune>"));
+}
+
+TEST_F(Tuning, LimitsComeFromAProfile) {
+  std::filesystem::create_directories(home() + "/.config/muster");
+  write(home() + "/.config/muster/config.yaml",
+        "profiles:\n  bronze: {cpu_quota: 50%, cpu_shares: 256, disks: {iops: 50}}\n  broken: {cpu_shares: many}\n");
+  hypervisor().define({.name = "limit2", .scsi_disk = hypervisor().make_disk("limit2-second")});
+  const auto broken = vm({"limit", "limit2", "--profile", "bronze"});
+  EXPECT_EQ(broken.code, 2);
+  EXPECT_TRUE(contains(broken.err, "config.yaml:3:24: ")) << told(broken);
+  write(home() + "/.config/muster/config.yaml",
+        "profiles:\n  bronze: {cpu_quota: 50%, cpu_shares: 256, disks: {iops: 50}}\n");
+  const auto set = vm({"limit", "limit2", "--profile", "bronze", "--cpu-shares", "300"});
+  EXPECT_TRUE(contains(set.out, "cpu-quota 50%") && contains(set.out, "cpu-shares 300") &&
+              contains(set.out, "vda iops 50") && contains(set.out, "sda iops 50"))
+      << told(set);
+  EXPECT_TRUE(contains(vm({"limit", "limit2", "--profile", "gold"}).err, "the configuration has bronze"));
+}
+
+// This host's libvirtd has not the rights, or its kernel not the modules, in some places where the test runs.
+TEST_F(Tuning, WhatTheHostCannotLimitIsSaidAndNotHalfDone) {
+  start({.name = "limit3"});
+  const auto low = vm({"limit", "limit3", "--memory-limit", "32M"});
+  EXPECT_EQ(low.code, 5) << told(low);
+  const auto memory = vm({"limit", "limit3", "--memory-limit", "1G"});
+  if (memory.code == 0)
+    virsh({"destroy", "limit3"}), virsh({"start", "limit3"});
+  else
+    EXPECT_TRUE(memory.code == 4 && contains(memory.err, "CAP_SYS_RESOURCE")) << told(memory);
+  write(file("nic.xml"),
+        "<interface type='ethernet'><mac address='52:54:00:11:22:34'/><model type='virtio'/></interface>");
+  virsh({"attach-device", "limit3", file("nic.xml"), "--live", "--config"});
+  const auto net = vm({"limit", "limit3", "--net", "1=in:1M"});
+  const std::string next = virsh({"domiftune", "limit3", "52:54:00:11:22:34", "--config"});
+  EXPECT_TRUE(net.code == 0 || net.code == 4) << told(net);
+  EXPECT_EQ(contains(next, "inbound.average: 1024"), net.code == 0) << next;
+  EXPECT_TRUE(net.code == 0 || contains(net.err, "tc ")) << told(net);
 }
 
 }  // namespace
