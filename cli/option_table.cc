@@ -25,7 +25,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"connect-timeout", 0, value, kRemote | kVirt, true, "D",
      "until a host has let us in, or a hypervisor answers (10s)"},
     {"timeout", 0, value, kRun | kVm, true, "D",
-     "for the command on one host (none); for one machine to stop or come (2m), or to follow (10s)"},
+     "for the command on one host (none); for one machine to stop or come (2m), or its guest to follow"},
     {"idle-timeout", 0, value, kRun, true, "D", "longest silence of the command (none)"},
     {"keepalive", 0, value, kRun, true, "D", "silence before a host is asked for a sign of life; 3 make it dead (15s)"},
     {"retries", 0, value, kFleet, true, "N", "more tries for a host that could not be reached (0)"},
@@ -81,6 +81,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
      "limit: iops, bps, or iops-read, iops-write, bps-read, bps-write; DISK=none"},
     {"net", 0, list, kVm, false, "MAC|N=in:RATE,out:RATE", "limit: bytes a second of an interface; MAC=none"},
     {"profile", 0, value, kVm, false, "NAME", "limit: what the configuration has under that name"},
+    {"target", 0, value, kVm, false, "TARGET", "media: which drive, where there are several"},
 
     {"fold", 0, nothing, kInventory, false, "", "list: one line of folded names"},
     {"graph", 0, nothing, kInventory, false, "", "list: the tree of groups"},

@@ -23,12 +23,16 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "cpus memory max-cpus max-memory timeout"},
     {"vm", "limit", "PATTERN", "what it may take of its host; without options: show that",
      "cpu-pin cpu-quota cpu-shares disk memory-limit net profile"},
+    {"vm", "attach", "PATTERN disk=PATH|POOL/VOLUME,...|network=NAME,...|bridge=NAME,...|user,...",
+     "a disk or an interface, now and from the next start", ""},
+    {"vm", "detach", "PATTERN TARGET|MAC", "a disk or an interface; until the guest has let go of it", "timeout"},
+    {"vm", "media", "insert PATTERN FILE|VOLUME | eject PATTERN", "what is in its CD-ROM or floppy drive", "target"},
 });
 
 // Options of `vm` that are some verbs' only.
 constexpr auto kSpecial = std::to_array<std::string_view>(
     {"cpu-pin", "cpu-quota", "cpu-shares", "cpus", "definition", "disk", "for", "max-cpus", "max-memory", "memory",
-     "memory-limit", "net", "no-force", "paused", "profile", "timeout", "yes"});
+     "memory-limit", "net", "no-force", "paused", "profile", "target", "timeout", "yes"});
 
 }  // namespace
 

@@ -35,6 +35,9 @@ constexpr auto kRuns = std::to_array<std::pair<std::string_view, Run>>({
     {"autostart", vm_life},
     {"set", vm_set},
     {"limit", vm_limit},
+    {"attach", vm_devices},
+    {"detach", vm_devices},
+    {"media", vm_devices},
 });
 
 int run_vm(Program& program) {

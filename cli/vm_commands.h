@@ -26,6 +26,8 @@ int vm_xml(const VmCommand& command);
 int vm_life(const VmCommand& command);
 int vm_set(const VmCommand& command);
 int vm_limit(const VmCommand& command);
+// attach, detach, media
+int vm_devices(const VmCommand& command);
 
 // --yes, or a terminal that says so. Throws base::Error{refused} otherwise.
 void confirm(const Program& program, const std::string& question);

@@ -143,5 +143,75 @@ TEST_F(Tuning, WhatTheHostCannotLimitIsSaidAndNotHalfDone) {
   EXPECT_TRUE(net.code == 0 || contains(net.err, "tc ")) << told(net);
 }
 
+TEST_F(Tuning, DisksAndInterfacesComeAndGo) {
+  start({.name = "dev1"});
+  const std::string image = hypervisor().make_disk("dev1-data");
+  const auto attached = vm({"attach", "dev1", "disk=" + image + ",bus=scsi"});
+  EXPECT_EQ(attached.out, "dev1: sda attached: now and from the next start\n") << told(attached);
+  for (const char* side : {"--inactive", "--details"})
+    EXPECT_TRUE(contains(virsh({"domblklist", "dev1", side}), image)) << side;
+  EXPECT_TRUE(contains(virsh({"dumpxml", "dev1"}), "type='qcow2'"));
+  EXPECT_EQ(vm({"attach", "dev1", "disk=" + image}).out, "dev1: sda already attached: now and from the next start\n");
+  const auto gone = vm({"detach", "dev1", "sda"});
+  EXPECT_EQ(gone.out, "dev1: sda detached: now and from the next start\n") << told(gone);
+  EXPECT_FALSE(contains(virsh({"domblklist", "dev1"}), image));
+  EXPECT_FALSE(contains(virsh({"domblklist", "dev1", "--inactive"}), image));
+
+  const auto nic = vm({"attach", "dev1", "user,mac=52:54:00:aa:bb:cc,model=e1000e"});
+  EXPECT_EQ(nic.out, "dev1: 52:54:00:aa:bb:cc attached: now and from the next start\n") << told(nic);
+  EXPECT_TRUE(contains(virsh({"domiflist", "dev1"}), "e1000e   52:54:00:aa:bb:cc"));
+  EXPECT_TRUE(contains(virsh({"domiflist", "dev1", "--inactive"}), "52:54:00:aa:bb:cc"));
+}
+
+TEST_F(Tuning, AGuestThatKeepsItsDiskIsToldAndMayFollowLater) {
+  start({.name = "dev2"});
+  const std::string image = hypervisor().make_disk("dev2-data");
+  EXPECT_EQ(vm({"attach", "dev2", "disk=" + image}).out, "dev2: vdb attached: now and from the next start\n");
+  // Nobody in there answers the request; libvirt itself reports success after 5 s.
+  const auto kept = vm({"detach", "dev2", "vdb", "--timeout", "0.2s"});
+  EXPECT_EQ(kept.code, 1) << told(kept);
+  EXPECT_TRUE(contains(kept.err, "'dev2' still has vdb") && contains(kept.err, "stop and start the machine"))
+      << told(kept);
+  EXPECT_TRUE(contains(virsh({"domblklist", "dev2"}), image));
+  EXPECT_FALSE(contains(virsh({"domblklist", "dev2", "--inactive"}), image));
+  virsh({"destroy", "dev2"});
+  virsh({"start", "dev2"});
+  EXPECT_FALSE(contains(virsh({"domblklist", "dev2"}), image));
+  EXPECT_EQ(vm({"detach", "dev2", "vdb"}).code, 2);
+}
+
+TEST_F(Tuning, WhatCannotBeAttachedIsSaid) {
+  hypervisor().define(std::vector<NoOsDomain>{{.name = "dev3"}, {.name = "dev4"}});
+  const auto unknown = vm({"attach", "dev3", "disk=" + hypervisor().directory() + "/some.img"});
+  EXPECT_EQ(unknown.code, 2) << told(unknown);
+  EXPECT_TRUE(contains(unknown.err, "add format=qcow2 or format=raw")) << told(unknown);
+  const auto taken = vm({"attach", "dev3", "disk=/dev/null,target=vda"});
+  EXPECT_EQ(taken.code, 5) << told(taken);
+  const auto many = vm({"attach", "dev3,dev4", "disk=" + hypervisor().make_disk("dev34")});
+  EXPECT_EQ(many.code, 5) << told(many);
+  EXPECT_TRUE(contains(many.err, "2 machines match")) << told(many);
+  EXPECT_EQ(vm({"attach", "dev3", "disk=/x.raw,tarjet=vdb"}).code, 2);
+  EXPECT_EQ(vm({"attach", "dev3", "floppy=/x"}).code, 2);
+  EXPECT_TRUE(contains(vm({"attach", "dev3", "user", "--dry-run"}).out, "dev3: attach user to dev3 on "));
+  EXPECT_EQ(virsh({"domiflist", "dev3"}), "");
+}
+
+TEST_F(Tuning, MediaAndVolumesGoIntoTheDrive) {
+  start({.name = "media1"});
+  virsh({"pool-create-as", "images", "dir", "--target", hypervisor().directory()});
+  virsh({"vol-create-as", "images", "cd.iso", "1M", "--format", "raw"});
+  const auto inserted = vm({"media", "insert", "media1", "images/cd.iso"});
+  EXPECT_EQ(inserted.out, "media1: sdb inserted: now and from the next start\n") << told(inserted);
+  for (const char* side : {"--inactive", "--details"})
+    EXPECT_TRUE(contains(virsh({"domblklist", "media1", side}), "/cd.iso")) << side;
+  EXPECT_EQ(vm({"media", "insert", "media1", hypervisor().directory() + "/cd.iso", "--target", "sdb"}).out,
+            "media1: sdb already inserted: now and from the next start\n");
+  EXPECT_EQ(vm({"media", "eject", "media1"}).out, "media1: sdb empty: now and from the next start\n");
+  EXPECT_FALSE(contains(virsh({"domblklist", "media1"}), "cd.iso"));
+  const auto missing = vm({"media", "insert", "media1", "images/none.iso"});
+  EXPECT_EQ(missing.code, 2) << told(missing);
+  EXPECT_EQ(vm({"media", "insert", "media1", "images/cd.iso", "--target", "sdx"}).code, 2);
+}
+
 }  // namespace
 }  // namespace muster::e2e
