@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "cli/error_json.h"
+#include "cli/thaw_watchdog.h"
 #include "cli/worker_operations.h"
 #include "virt/connection.h"
 
@@ -136,10 +137,11 @@ int serve(const std::string& uri) {
 }  // namespace muster::cli
 
 int main(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);
+  if (argc == 4 && std::string_view(argv[1]) == "--thaw") return muster::cli::watch_and_thaw(argv[2], argv[3]);
   if (argc != 2) {
     std::cerr << "muster-hypervisor-worker: started by other programs of muster, with a libvirt URI\n";
     return 2;
   }
-  ::signal(SIGPIPE, SIG_IGN);
   return muster::cli::serve(argv[1]);
 }

@@ -82,6 +82,10 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"net", 0, list, kVm, false, "MAC|N=in:RATE,out:RATE", "limit: bytes a second of an interface; MAC=none"},
     {"profile", 0, value, kVm, false, "NAME", "limit: what the configuration has under that name"},
     {"target", 0, value, kVm, false, "TARGET", "media: which drive, where there are several"},
+    {"description", 0, value, kVm, false, "TEXT", "snapshot create: what it is for"},
+    {"expire", 0, value, kVm, false, "D", "snapshot create: prune may delete it after that time"},
+    {"disk-only", 0, nothing, kVm, false, "", "snapshot create: of the disks alone; of a machine that is off"},
+    {"quiesce", 0, nothing, kVm, false, "", "snapshot create: the guest's file systems frozen, by its agent"},
 
     {"fold", 0, nothing, kInventory, false, "", "list: one line of folded names"},
     {"graph", 0, nothing, kInventory, false, "", "list: the tree of groups"},

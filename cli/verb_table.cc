@@ -27,12 +27,16 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "a disk or an interface, now and from the next start", ""},
     {"vm", "detach", "PATTERN TARGET|MAC", "a disk or an interface; until the guest has let go of it", "timeout"},
     {"vm", "media", "insert PATTERN FILE|VOLUME | eject PATTERN", "what is in its CD-ROM or floppy drive", "target"},
+    {"vm", "snapshot", "create PATTERN [NAME] | list|tree|prune PATTERN | revert|delete PATTERN NAME",
+     "states of disks and memory to go back to; prune deletes what has expired",
+     "description disk-only expire quiesce timeout yes"},
 });
 
 // Options of `vm` that are some verbs' only.
 constexpr auto kSpecial = std::to_array<std::string_view>(
-    {"cpu-pin", "cpu-quota", "cpu-shares", "cpus", "definition", "disk", "for", "max-cpus", "max-memory", "memory",
-     "memory-limit", "net", "no-force", "paused", "profile", "target", "timeout", "yes"});
+    {"cpu-pin", "cpu-quota", "cpu-shares", "cpus",       "definition", "description",  "disk", "disk-only",
+     "expire",  "for",       "max-cpus",   "max-memory", "memory",     "memory-limit", "net",  "no-force",
+     "paused",  "profile",   "quiesce",    "target",     "timeout",    "yes"});
 
 }  // namespace
 

@@ -38,6 +38,7 @@ constexpr auto kRuns = std::to_array<std::pair<std::string_view, Run>>({
     {"attach", vm_devices},
     {"detach", vm_devices},
     {"media", vm_devices},
+    {"snapshot", vm_snapshot},
 });
 
 int run_vm(Program& program) {

@@ -28,6 +28,7 @@ int vm_set(const VmCommand& command);
 int vm_limit(const VmCommand& command);
 // attach, detach, media
 int vm_devices(const VmCommand& command);
+int vm_snapshot(const VmCommand& command);
 
 // --yes, or a terminal that says so. Throws base::Error{refused} otherwise.
 void confirm(const Program& program, const std::string& question);

@@ -85,6 +85,7 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
       json arguments = operation.arguments ? operation.arguments(target) : json::object();
       arguments["domain"] = target.domain;
       json result = workers.call(target.uri, operation.name, arguments, operation.patience);
+      if (operation.shown) result = operation.shown(std::move(result));
       const std::string line = operation.line && !program.json() ? operation.line(target, result) : "";
       if (!line.empty()) program.console.out(line);
       result["uri"] = target.uri;
@@ -99,7 +100,7 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
     }
     return report;
   };
-  UnitRun run(program, selection.names, kMachines);
+  UnitRun run(program, selection.names, kMachines, operation.closing);
   return run.execute(task, &lines, {}, [&](int status) {
     const auto code = failures.only_one();
     return code && status == kNothingWorked ? exit_status(*code) : status;

@@ -34,6 +34,7 @@ std::span<const WorkerOperation> life_operations();
 std::span<const WorkerOperation> resource_operations();
 std::span<const WorkerOperation> limit_operations();
 std::span<const WorkerOperation> device_operations();
+std::span<const WorkerOperation> snapshot_operations();
 
 // nullptr: there is none of that name.
 const WorkerOperation* find_operation(std::string_view name);

@@ -15,7 +15,7 @@ std::optional<Code> code_of_words(const std::string& text) {
   const auto has = [&](const char* words) { return text.find(words) != std::string::npos; };
   if (has("No space left on device")) return Code::no_space;
   if (has("cannot acquire state change lock")) return Code::busy;
-  if (has("unsupported flags")) return Code::unsupported;
+  if (has("unsupported flags") || has("guest agent is not connected")) return Code::unsupported;
   // The kernel's traffic control has not what it takes.
   if (has("Child process (tc ")) return Code::unsupported;
   if (has("already exists with uuid") || has("is already running") || has("is already active")) return Code::refused;
@@ -45,9 +45,12 @@ Code code_of(const virError& error) {
       return Code::usage;
     case VIR_ERR_OPERATION_INVALID:
     case VIR_ERR_DOM_EXIST:
+    case VIR_ERR_SNAPSHOT_REVERT_RISKY:
     case VIR_ERR_STORAGE_VOL_EXIST:
       return Code::refused;
     case VIR_ERR_OPERATION_TIMEOUT:
+    case VIR_ERR_AGENT_UNRESPONSIVE:
+    case VIR_ERR_AGENT_UNSYNCED:
       return Code::timeout;
     case VIR_ERR_RESOURCE_BUSY:
       return Code::busy;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <libvirt/libvirt.h>
+#include <pugixml.hpp>
 
 #include "virt/domain_xml.h"
 #include "virt/libvirt_error.h"
@@ -31,6 +32,15 @@ Resources resources(const Domain& domain, When when) {
           .max_cpus = xml.max_cpus(),
           .memory_bytes = xml.current_memory_bytes(),
           .max_memory_bytes = xml.memory_bytes()};
+}
+
+bool has_plugged_cpus(const Domain& domain) {
+  const DomainXml xml(domain.xml(Domain::Xml::current));
+  for (const auto& cpu : xml.root().child("vcpus").children("vcpu"))
+    if (std::string_view(cpu.attribute("enabled").value()) == "yes" &&
+        std::string_view(cpu.attribute("hotpluggable").value()) == "yes")
+      return true;
+  return false;
 }
 
 void set_cpus(const Domain& domain, unsigned cpus, When when) { change_cpus(domain, cpus, impact(when)); }

@@ -21,6 +21,9 @@ struct Resources {
 // As libvirt has them now. Of a running domain the memory is what the guest's balloon left it.
 Resources resources(const Domain& domain, When when);
 
+// The running domain has CPUs that were plugged in after its start.
+bool has_plugged_cpus(const Domain& domain);
+
 // Returns when libvirt has it in hand: a guest may take its time to bring a CPU on line, or give memory back.
 void set_cpus(const Domain& domain, unsigned cpus, When when);
 // `bytes`: a multiple of 1024.
