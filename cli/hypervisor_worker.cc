@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "cli/error_json.h"
+#include "cli/thaw_watchdog.h"
 #include "cli/worker_operations.h"
 #include "virt/connection.h"
 #include "virt/console.h"
@@ -154,16 +155,16 @@ int serve_console(const std::string& uri, const std::string& domain, virt::Conso
 }  // namespace muster::cli
 
 int main(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);
   if (argc == 5 && std::string_view(argv[1]) == "--console") {
     using muster::virt::ConsoleUse;
     const bool take_over = std::string_view(argv[4]) == "take-over";
-    ::signal(SIGPIPE, SIG_IGN);
     return muster::cli::serve_console(argv[2], argv[3], take_over ? ConsoleUse::take_over : ConsoleUse::if_free);
   }
+  if (argc == 4 && std::string_view(argv[1]) == "--thaw") return muster::cli::watch_and_thaw(argv[2], argv[3]);
   if (argc != 2) {
     std::cerr << "muster-hypervisor-worker: started by other programs of muster, with a libvirt URI\n";
     return 2;
   }
-  ::signal(SIGPIPE, SIG_IGN);
   return muster::cli::serve(argv[1]);
 }

@@ -12,9 +12,12 @@
 
 namespace muster::cli {
 
+// Whether the count at the end is told where all is well.
+enum class Closing { usual, failures_only };
+
 class UnitRun {
  public:
-  UnitRun(const Program& program, const HostNames& names, const Noun& noun);
+  UnitRun(const Program& program, const HostNames& names, const Noun& noun, Closing closing = Closing::usual);
 
   // Runs `task` on all units, shown by `output` (may be nullptr), and closes the run: `before_closing` first, then the
   // count, --save-failed, the summary of --json. Returns the exit status; `judge` may replace it.

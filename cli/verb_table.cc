@@ -32,16 +32,28 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"vm", "console", "VM", "its serial console, on this terminal; ^] leaves it", "force"},
     {"vm", "edit", "VM", "its definition, in your editor", "file yes"},
     {"vm", "rename", "VM NEWNAME", "another name for one that is off", ""},
+    {"vm", "set", "PATTERN", "other CPUs and memory, now and from the next start",
+     "cpus memory max-cpus max-memory timeout"},
+    {"vm", "limit", "PATTERN", "what it may take of its host; without options: show that",
+     "cpu-pin cpu-quota cpu-shares disk memory-limit net profile"},
+    {"vm", "attach", "PATTERN disk=PATH|POOL/VOLUME,...|network=NAME,...|bridge=NAME,...|user,...",
+     "a disk or an interface, now and from the next start", ""},
+    {"vm", "detach", "PATTERN TARGET|MAC", "a disk or an interface; until the guest has let go of it", "timeout"},
+    {"vm", "media", "insert PATTERN FILE|VOLUME | eject PATTERN", "what is in its CD-ROM or floppy drive", "target"},
+    {"vm", "snapshot", "create PATTERN [NAME] | list|tree|prune PATTERN | revert|delete PATTERN NAME",
+     "states of disks and memory to go back to; prune deletes what has expired",
+     "description disk-only expire quiesce timeout yes"},
 });
 
 // Options of `vm` that are some verbs' only.
 constexpr auto kSpecial = std::to_array<std::string_view>(
-    {"autostart",      "bandwidth",    "check",   "copy-storage", "count",  "cpus",
-     "definition",     "disk",         "file",    "firmware",     "for",    "force",
-     "hostname",       "interval",     "iso",     "memory",       "names",  "network",
-     "network-config", "no-force",     "offline", "once",         "paused", "prometheus",
-     "sort",           "ssh-key",      "start",   "timeout",      "to",     "user-data",
-     "wait",           "wait-address", "yes"});
+    {"autostart",      "bandwidth",  "check",        "copy-storage", "count",    "cpu-pin",   "cpu-quota",
+     "cpu-shares",     "cpus",       "definition",   "description",  "disk",     "disk-only", "expire",
+     "file",           "firmware",   "for",          "force",        "hostname", "interval",  "iso",
+     "max-cpus",       "max-memory", "memory",       "memory-limit", "names",    "net",       "network",
+     "network-config", "no-force",   "offline",      "once",         "paused",   "profile",   "prometheus",
+     "quiesce",        "sort",       "ssh-key",      "start",        "target",   "timeout",   "to",
+     "user-data",      "wait",       "wait-address", "yes"});
 
 }  // namespace
 

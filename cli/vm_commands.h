@@ -37,6 +37,11 @@ int vm_migrate(const VmCommand& command);
 
 // The one machine that `pattern` means. Throws base::Error{usage} for several, and what select_machines() throws.
 VmTarget one_machine(const VmCommand& command, const std::string& pattern, Purpose purpose);
+int vm_set(const VmCommand& command);
+int vm_limit(const VmCommand& command);
+// attach, detach, media
+int vm_devices(const VmCommand& command);
+int vm_snapshot(const VmCommand& command);
 
 // --yes, or a terminal that says so. Throws base::Error{refused} otherwise.
 void confirm(const Program& program, const std::string& question);

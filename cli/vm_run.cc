@@ -78,7 +78,7 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
                     const VmOperation& operation) {
   Failures failures;
   FailureLines lines(program, selection);
-  UnitRun run(program, selection.names, kMachines);
+  UnitRun run(program, selection.names, kMachines, operation.closing);
   const auto progress_of = [&](std::size_t number) {
     return [&, number](const json& progress) {
       if (!operation.progress) return;
@@ -96,6 +96,7 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
       json arguments = operation.arguments ? operation.arguments(target) : json::object();
       arguments["domain"] = target.domain;
       json result = workers.call(target.uri, operation.name, arguments, operation.patience, progress_of(number));
+      if (operation.shown) result = operation.shown(std::move(result));
       const std::string line = operation.line && !program.json() ? operation.line(target, result) : "";
       if (!line.empty()) program.console.out(line);
       result["uri"] = target.uri;
