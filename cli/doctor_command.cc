@@ -11,8 +11,10 @@
 #include "cli/environment.h"
 #include "cli/exit_status.h"
 #include "cli/fleet_selection.h"
+#include "cli/hypervisor_workers.h"
 #include "cli/json_lines.h"
 #include "cli/program.h"
+#include "cli/vm_selection.h"
 #include "inventory/inventory.h"
 #include "parallel-ssh/agent_broker.h"
 #include "parallel-ssh/private_key.h"
@@ -103,6 +105,30 @@ Finding temporary() {
           directory + " cannot be written: large outputs have nowhere to go; set TMPDIR"};
 }
 
+// Those of the inventory, or the one that commands use where nobody named any: what listing their machines would meet.
+std::vector<Finding> hypervisors(const Program& program) {
+  constexpr std::chrono::seconds kPatience{5};
+  std::vector<std::string> uris;
+  try {
+    uris = all_hypervisors(program);
+  } catch (const base::Error& e) {
+    return {{"hypervisors", Verdict::advice, std::string("none to look at: ") + e.what()}};
+  }
+  std::vector<Finding> findings;
+  HypervisorWorkers workers(program.ctx, connect_patience(program.settings));
+  for (const auto& uri : uris) {
+    try {
+      const auto answer = workers.call(uri, "names", nlohmann::json::object(), kPatience);
+      findings.push_back({"hypervisor", Verdict::good, fmt::format("{}, {} machines", uri, answer.at("names").size())});
+    } catch (const base::Error& e) {
+      findings.push_back(
+          {"hypervisor", Verdict::advice,
+           fmt::format("{}; `muster vm` needs libvirtd to run there, and permission to use it", e.what())});
+    }
+  }
+  return findings;
+}
+
 const char* word_for(Verdict verdict) {
   switch (verdict) {
     case Verdict::good:
@@ -116,8 +142,8 @@ const char* word_for(Verdict verdict) {
 }
 
 int doctor(Program& program) {
-  const std::vector<Finding> findings{ssh_client(), descriptors(),           agent(),
-                                      keys(),       inventory_file(program), temporary()};
+  std::vector<Finding> findings{ssh_client(), descriptors(), agent(), keys(), inventory_file(program), temporary()};
+  for (auto& finding : hypervisors(program)) findings.push_back(std::move(finding));
   std::size_t bad = 0;
   for (const auto& finding : findings) {
     bad += finding.verdict == Verdict::bad ? 1 : 0;

@@ -1,6 +1,9 @@
 // muster-hypervisor-worker URI: uses one hypervisor for another program of muster (hypervisor_workers.h has the
 // protocol). Ends when its standard input does: operations under way are told to stop, and given a while to undo what
 // they began.
+//
+// muster-hypervisor-worker --console URI DOMAIN if-free|take-over: its standard input and output are the domain's
+// console, as soon as `{"connected":true}` or `{"error":{...}}` came on standard error.
 #include <atomic>
 #include <condition_variable>
 #include <iostream>
@@ -17,8 +20,10 @@
 #include "base/unique_fd.h"
 #include "cli/error_json.h"
 #include "cli/size_text.h"
+#include "cli/thaw_watchdog.h"
 #include "cli/worker_operations.h"
 #include "virt/connection.h"
+#include "virt/console.h"
 #include "vm/tombstone.h"
 
 namespace muster::cli {
@@ -146,14 +151,34 @@ int serve(const std::string& uri) {
   ::_exit(0);
 }
 
+int serve_console(const std::string& uri, const std::string& domain, virt::ConsoleUse use) {
+  const auto say = [](const json& line) { base::write_all(STDERR_FILENO, line.dump(-1, ' ', true) + "\n"); };
+  try {
+    const virt::Connection connection(uri);
+    virt::join_console(connection.domain(domain), use, {.in = STDIN_FILENO, .out = STDOUT_FILENO}, [&] {
+      say({{"connected", true}});
+    });
+  } catch (const Error& e) {
+    say({{"error", to_json(e)}});
+  }
+  // libvirt's event loop goes on.
+  ::_exit(0);
+}
+
 }  // namespace
 }  // namespace muster::cli
 
 int main(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);
+  if (argc == 5 && std::string_view(argv[1]) == "--console") {
+    using muster::virt::ConsoleUse;
+    const bool take_over = std::string_view(argv[4]) == "take-over";
+    return muster::cli::serve_console(argv[2], argv[3], take_over ? ConsoleUse::take_over : ConsoleUse::if_free);
+  }
+  if (argc == 4 && std::string_view(argv[1]) == "--thaw") return muster::cli::watch_and_thaw(argv[2], argv[3]);
   if (argc != 2) {
     std::cerr << "muster-hypervisor-worker: started by other programs of muster, with a libvirt URI\n";
     return 2;
   }
-  ::signal(SIGPIPE, SIG_IGN);
   return muster::cli::serve(argv[1]);
 }

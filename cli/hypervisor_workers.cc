@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -24,28 +25,28 @@ using base::Error;
 using nlohmann::json;
 
 constexpr std::size_t kMaxLineBytes = 64U << 20;
+constexpr std::size_t kMaxNotes = 10'000;
 constexpr std::chrono::milliseconds kTick{100};
 // How long an operation that was told to stop may take to undo what it began.
 constexpr std::chrono::seconds kUndoPatience{30};
 constexpr std::chrono::seconds kEndPatience{2};
 
-// Workers lie beside this program.
-std::string worker_program() {
-  std::array<char, 4096> self{};
-  const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
-  const std::string path(self.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
-  return path.substr(0, path.rfind('/') + 1) + "muster-hypervisor-worker";
-}
-
 // One call that waits for its answer.
 struct Pending {
-  const HypervisorWorkers::Progress* progress = nullptr;
+  HypervisorWorkers::Progress progress;
   std::optional<json> result;
   std::optional<Error> error;
   bool done() const { return result || error; }
 };
 
 }  // namespace
+
+std::string worker_program() {
+  std::array<char, 4096> self{};
+  const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
+  const std::string path(self.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
+  return path.substr(0, path.rfind('/') + 1) + "muster-hypervisor-worker";
+}
 
 class HypervisorWorkers::Worker {
  public:
@@ -65,7 +66,7 @@ class HypervisorWorkers::Worker {
   }
 
   json call(const std::string& operation, const json& arguments, Patience patience, const Progress& progress) {
-    Pending pending{.progress = &progress, .result = {}, .error = {}};
+    Pending pending{.progress = progress, .result = {}, .error = {}};
     std::unique_lock lock(mutex_);
     wait_until_connected(lock);
     const std::uint64_t id = ++last_id_;
@@ -88,13 +89,15 @@ class HypervisorWorkers::Worker {
   }
 
  private:
-  // Takes a call from the list before its Pending goes.
+  // Takes a call from the list, once nobody tells its progress any more.
   struct Registration {
     Worker& worker;
     std::uint64_t id;
     std::unique_lock<std::mutex>& lock;
     ~Registration() {
-      if (!lock.owns_lock()) lock.lock();
+      if (lock.owns_lock()) lock.unlock();
+      const std::lock_guard told(worker.telling_);
+      lock.lock();
       worker.calls_.erase(id);
     }
   };
@@ -163,20 +166,37 @@ class HypervisorWorkers::Worker {
     held.erase(0, from);
   }
 
+  // Once each: what is to be said of a hypervisor comes with each of its machines.
+  void note(const std::string& text) {
+    if (noted_.size() < kMaxNotes && !noted_.insert(text).second) return;
+    ctx_.note(text);
+  }
+
   void receive(const std::string& text) {
     const json line = json::parse(text, nullptr, false);
     if (!line.is_object()) return;
-    if (line.contains("note") && line["note"].is_string()) return ctx_.note(line["note"].get<std::string>());
-    const std::lock_guard lock(mutex_);
-    if (!line.contains("id")) {
-      connected_ = line.contains("connected");
-      if (line.contains("error")) lost_.emplace(error_from_json(line["error"]));
-    } else if (const auto call = calls_.find(line["id"].get<std::uint64_t>()); call != calls_.end()) {
-      Pending& pending = *call->second;
-      if (line.contains("progress") && *pending.progress) (*pending.progress)(line["progress"]);
-      if (line.contains("result")) pending.result = line["result"];
-      if (line.contains("error")) pending.error.emplace(error_from_json(line["error"]));
+    if (line.contains("note") && line["note"].is_string()) return note(line["note"].get<std::string>());
+    if (!line.contains("id")) return receive_greeting(line);
+    // Held while progress is told, which what waits for the call must outlive.
+    const std::lock_guard telling(telling_);
+    std::unique_lock lock(mutex_);
+    const auto found = calls_.find(line["id"].get<std::uint64_t>());
+    if (found == calls_.end()) return;
+    Pending& call = *found->second;
+    if (line.contains("progress")) {
+      lock.unlock();
+      if (call.progress) call.progress(line["progress"]);
+      return;
     }
+    if (line.contains("result")) call.result = line["result"];
+    if (line.contains("error")) call.error.emplace(error_from_json(line["error"]));
+    changed_.notify_all();
+  }
+
+  void receive_greeting(const json& line) {
+    const std::lock_guard lock(mutex_);
+    connected_ = line.contains("connected");
+    if (line.contains("error")) lost_.emplace(error_from_json(line["error"]));
     changed_.notify_all();
   }
 
@@ -185,6 +205,7 @@ class HypervisorWorkers::Worker {
   base::ChildProcess child_;
   std::chrono::milliseconds connect_patience_;
   base::TimePoint connect_deadline_;
+  std::mutex telling_;  // before mutex_
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool connected_ = false;
@@ -192,7 +213,8 @@ class HypervisorWorkers::Worker {
   std::optional<Error> lost_;
   std::uint64_t last_id_ = 0;
   std::map<std::uint64_t, Pending*> calls_;
-  std::jthread reader_;  // last: it uses all of the above
+  std::set<std::string> noted_;  // the reader's
+  std::jthread reader_;          // last: it uses all of the above
 };
 
 HypervisorWorkers::HypervisorWorkers(const base::Context& ctx, std::chrono::milliseconds connect_patience)

@@ -4,8 +4,8 @@
 //
 // Protocol, JSON Lines over the worker's standard streams: `{"id":N,"operation":NAME,"arguments":{...}}` and
 // `{"cancel":N}` to it; `{"id":N,"result":{...}}`, `{"id":N,"error":{"code":...,"text":...}}`,
-// `{"id":N,"progress":{...}}` and `{"id":N,"note":TEXT}` from it, after one line `{"connected":true}` or
-// `{"error":{...}}`.
+// `{"id":N,"progress":{...}}` and `{"id":N,"note":TEXT}` (each text is told once) from it, after one line
+// `{"connected":true}` or `{"error":{...}}`.
 #pragma once
 
 #include <chrono>
@@ -22,6 +22,9 @@
 #include "base/context.h"
 
 namespace muster::cli {
+
+// The program of the workers, which lies beside this one.
+std::string worker_program();
 
 class HypervisorWorkers {
  public:

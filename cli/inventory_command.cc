@@ -1,10 +1,11 @@
-// muster inventory: what the inventory says (list, show) and what is wrong with it (check).
+// muster inventory: what the inventory says (list, show), what is wrong with it (check), and a new one (discover).
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "cli/exit_status.h"
 #include "cli/fleet_selection.h"
+#include "cli/inventory_discover.h"
 #include "cli/json_lines.h"
 #include "inventory/ansible_json.h"
 #include "inventory/name_folding.h"
@@ -160,7 +161,8 @@ int run_inventory(Program& program) {
   if (verb == "list") return list(program, words);
   if (verb == "show") return show(program, words);
   if (verb == "check" && words.size() == 1) return check(program);
-  throw Error(Code::usage, "write muster inventory list [PATTERN], show HOST, or check");
+  if (verb == "discover") return discover_inventory(program, {words.begin() + 1, words.end()});
+  throw Error(Code::usage, "write muster inventory list [PATTERN], show HOST, check, or discover [URI]...");
 }
 
 }  // namespace

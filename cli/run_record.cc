@@ -52,7 +52,7 @@ RunRecord::RunRecord(Console& console, const HostNames& names, Telling telling, 
 
 std::unique_ptr<ssh::HostOutput> RunRecord::started(std::size_t host) {
   const std::lock_guard lock(mutex_);
-  running_[host] = base::Clock::now();
+  running_[host];
   return std::make_unique<Host>(*this);
 }
 
@@ -87,10 +87,15 @@ void RunRecord::tell(const HostReport& report) {
   if (!report.note.empty() && chatty()) console_.err(fmt::format("{}: note: {}\n", name, visible(report.note)));
 }
 
+void RunRecord::at_work(std::size_t host, const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (const auto entry = running_.find(host); entry != running_.end()) entry->second = text;
+}
+
 std::string RunRecord::running() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> names;
-  for (const auto& [host, since] : running_) names.push_back(names_[host]);
+  for (const auto& [host, at] : running_) names.push_back(names_[host]);
   return inventory::fold_names(names);
 }
 
@@ -102,7 +107,7 @@ void RunRecord::refresh_progress() {
     if (not_ok_ > 0) text += fmt::format(" {} not ok", not_ok_);
     if (!running_.empty()) text += fmt::format(", {} running", running_.size());
     if (running_.size() <= kStragglersShown)
-      for (const auto& [host, since] : running_) text += " " + names_[host];
+      for (const auto& [host, at] : running_) text += " " + names_[host] + (at.empty() ? "" : " (" + at + ")");
   }
   console_.progress(text);
 }

@@ -38,6 +38,9 @@ class RunRecord : public ssh::RunObserver {
   std::unique_ptr<ssh::HostOutput> started(std::size_t host) override;
   void skipped(const ssh::HostReport& report) override;
 
+  // What a host at work is at, for the progress line: `43 %`.
+  void at_work(std::size_t host, const std::string& text);
+
   // Names of the hosts at work now, folded.
   std::string running() const;
   // Ends the progress line and prints the closing count. `took` is the whole run's.
@@ -62,7 +65,7 @@ class RunRecord : public ssh::RunObserver {
   Noun noun_;
   mutable std::mutex mutex_;
   std::vector<std::optional<ssh::HostState>> states_;
-  std::map<std::size_t, base::TimePoint> running_;
+  std::map<std::size_t, std::string> running_;  // and what each is at
   std::size_t done_ = 0, not_ok_ = 0;
   int largest_status_ = 0;
   std::jthread ticker_;  // last: it uses all of the above

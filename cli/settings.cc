@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "cli/environment.h"
+#include "cli/limit_profiles.h"
 #include "yaml/document.h"
 #include "yaml/scalar.h"
 
@@ -23,7 +24,7 @@ std::string known_keys() {
   std::string keys;
   for (const OptionRow& row : option_rows())
     if (row.configurable) keys += (keys.empty() ? "" : ", ") + configuration_key(row);
-  return keys;
+  return keys + ", " + kProfilesKey;
 }
 
 bool truth_of(const yaml::Node& node, const std::string& file) {
@@ -69,6 +70,10 @@ void Settings::read_file(const CommandRow& command, const std::string& path) {
   if (!document.root.is_mapping())
     throw Error(Code::usage, yaml::located(path, document.root.at, "write `key: value` lines"));
   for (const auto& [key, value] : document.root.entries) {
+    if (key.text == kProfilesKey) {
+      limit_profiles(value, path);  // only whether they are right; who wants them reads them
+      continue;
+    }
     const OptionRow* row = option_of_key(key.text);
     if (row == nullptr)
       throw Error(Code::usage,

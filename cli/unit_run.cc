@@ -10,16 +10,19 @@
 namespace muster::cli {
 namespace {
 
-RunRecord::Telling telling_of(const Program& program) {
+RunRecord::Telling telling_of(const Program& program, Closing closing) {
   if (program.json()) return RunRecord::Telling::nothing;
-  if (program.quiet()) return RunRecord::Telling::failures_only;
+  if (program.quiet() || closing == Closing::failures_only) return RunRecord::Telling::failures_only;
   return program.settings.flag("verbose") ? RunRecord::Telling::each_host : RunRecord::Telling::everything;
 }
 
 }  // namespace
 
-UnitRun::UnitRun(const Program& program, const HostNames& names, const Noun& noun)
-    : program_(program), names_(names), noun_(noun), record_(program.console, names, telling_of(program), noun) {
+UnitRun::UnitRun(const Program& program, const HostNames& names, const Noun& noun, Closing closing)
+    : program_(program),
+      names_(names),
+      noun_(noun),
+      record_(program.console, names, telling_of(program, closing), noun) {
   if (const auto file = program.settings.text("save-failed")) base::check_replaceable(*file);
 }
 

@@ -12,15 +12,21 @@
 
 namespace muster::cli {
 
+// Whether the count at the end is told where all is well.
+enum class Closing { usual, failures_only };
+
 class UnitRun {
  public:
-  UnitRun(const Program& program, const HostNames& names, const Noun& noun);
+  UnitRun(const Program& program, const HostNames& names, const Noun& noun, Closing closing = Closing::usual);
 
   // Runs `task` on all units, shown by `output` (may be nullptr), and closes the run: `before_closing` first, then the
   // count, --save-failed, the summary of --json. Returns the exit status; `judge` may replace it.
   using Judge = std::function<int(int status)>;
   int execute(const ssh::HostTask& task, ssh::RunObserver* output, const std::function<void()>& before_closing = {},
               const Judge& judge = {});
+
+  // What a unit at work is at, for the progress line.
+  void at_work(std::size_t unit, const std::string& text) { record_.at_work(unit, text); }
 
  private:
   ssh::FleetOptions options() const;

@@ -21,21 +21,21 @@ using base::Error;
 
 using Run = int (*)(const VmCommand&);
 constexpr auto kRuns = std::to_array<std::pair<std::string_view, Run>>({
-    {"list", vm_list},
-    {"info", vm_info},
-    {"xml", vm_xml},
-    {"start", vm_life},
-    {"stop", vm_life},
-    {"reboot", vm_life},
-    {"reset", vm_life},
-    {"pause", vm_life},
-    {"resume", vm_life},
-    {"save", vm_life},
-    {"wait", vm_life},
-    {"autostart", vm_life},
-    {"delete", vm_delete},
-    {"undelete", vm_undelete},
-    {"trash", vm_trash},
+    {"list", vm_list},         {"info", vm_info},         {"xml", vm_xml},         {"start", vm_life},
+    {"stop", vm_life},         {"reboot", vm_life},       {"reset", vm_life},      {"pause", vm_life},
+    {"resume", vm_life},       {"save", vm_life},         {"wait", vm_life},       {"autostart", vm_life},
+    {"delete", vm_delete},     {"undelete", vm_undelete}, {"trash", vm_trash},     {"list", vm_list},
+    {"info", vm_info},         {"xml", vm_xml},           {"stats", vm_stats},     {"top", vm_top},
+    {"events", vm_events},     {"start", vm_life},        {"stop", vm_life},       {"reboot", vm_life},
+    {"reset", vm_life},        {"pause", vm_life},        {"resume", vm_life},     {"save", vm_life},
+    {"wait", vm_life},         {"autostart", vm_life},    {"migrate", vm_migrate}, {"console", vm_console},
+    {"edit", vm_edit},         {"rename", vm_rename},     {"list", vm_list},       {"info", vm_info},
+    {"xml", vm_xml},           {"create", vm_create},     {"start", vm_life},      {"stop", vm_life},
+    {"reboot", vm_life},       {"reset", vm_life},        {"pause", vm_life},      {"resume", vm_life},
+    {"save", vm_life},         {"wait", vm_life},         {"autostart", vm_life},  {"list", vm_list},
+    {"info", vm_info},         {"xml", vm_xml},           {"start", vm_life},      {"set", vm_set},
+    {"limit", vm_limit},       {"attach", vm_devices},    {"detach", vm_devices},  {"media", vm_devices},
+    {"snapshot", vm_snapshot},
 });
 
 int run_vm(Program& program) {
@@ -54,6 +54,13 @@ int run_vm(Program& program) {
 const std::string& VmCommand::only_word() const {
   if (words.size() == 1) return words.front();
   throw Error(Code::usage, fmt::format("write muster vm {} {}", verb, find_verb("vm", verb)->arguments));
+}
+
+VmTarget one_machine(const VmCommand& command, const std::string& pattern, Purpose purpose) {
+  const auto selection = select_machines(command.program, command.workers, pattern, purpose);
+  if (selection.targets.size() == 1) return selection.targets.front();
+  throw Error(Code::usage, fmt::format("'{}' is {} machines; muster vm {} takes one", pattern, selection.targets.size(),
+                                       command.verb));
 }
 
 void confirm(const Program& program, const std::string& question) {

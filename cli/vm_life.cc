@@ -4,9 +4,8 @@
 
 #include "base/error.h"
 #include "base/quantity.h"
-#include "cli/exit_status.h"
-#include "cli/json_lines.h"
 #include "cli/vm_commands.h"
+#include "cli/vm_plan.h"
 #include "cli/vm_run.h"
 
 namespace muster::cli {
@@ -98,23 +97,6 @@ VmOperation operation_of(const VmCommand& command) {
   return operation;
 }
 
-int show_plan(const VmCommand& command, const VmSelection& selection) {
-  for (const auto& target : selection.targets) {
-    if (command.program.json())
-      command.program.console.out(json_line("result", {{"name", target.name},
-                                                       {"uri", target.uri},
-                                                       {"domain", target.domain},
-                                                       {"outcome", "plan"},
-                                                       {"plan", command.verb}}));
-    else
-      command.program.console.out(
-          fmt::format("{}: {} {} on {}\n", target.name, command.verb, target.domain, target.uri));
-  }
-  if (command.program.json())
-    command.program.console.out(json_line("summary", {{"machines", selection.targets.size()}, {"exit", kAllWorked}}));
-  return kAllWorked;
-}
-
 }  // namespace
 
 int vm_life(const VmCommand& command) {
@@ -122,7 +104,7 @@ int vm_life(const VmCommand& command) {
   const std::string& pattern = command.verb == "autostart" ? command.words.front() : command.only_word();
   const Purpose purpose = command.verb == "wait" ? Purpose::look : Purpose::change;
   const auto selection = select_machines(command.program, command.workers, pattern, purpose);
-  if (command.program.settings.flag("dry-run")) return show_plan(command, selection);
+  if (command.program.settings.flag("dry-run")) return show_plan(command, selection, command.verb);
   if (command.verb == "reset") confirm(command.program, fmt::format("reset {} machines", selection.targets.size()));
   return run_on_machines(command.program, command.workers, selection, operation);
 }

@@ -1,8 +1,6 @@
 // muster vm list, info, xml: what is there.
 #include <algorithm>
-#include <map>
 #include <mutex>
-#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -16,6 +14,7 @@
 #include "cli/unit_run.h"
 #include "cli/vm_commands.h"
 #include "cli/vm_run.h"
+#include "cli/vm_wanted.h"
 
 namespace muster::cli {
 namespace {
@@ -42,26 +41,6 @@ std::string disk_text(const json& machine) {
   return capacity == 0 ? "-" : size_text(allocation) + "/" + size_text(capacity);
 }
 
-// Which domains of each hypervisor are wanted, and how the user calls them; nullopt: all.
-using Wanted = std::optional<std::map<std::pair<std::string, std::string>, std::string>>;
-
-Wanted wanted_machines(const VmCommand& command) {
-  if (command.words.empty() && !command.program.settings.given("limit")) return std::nullopt;
-  const std::string pattern = command.words.empty() ? "all" : command.words.front();
-  Wanted wanted(std::in_place);
-  for (const auto& target : select_machines(command.program, command.workers, pattern, Purpose::look).targets)
-    wanted->emplace(std::pair(target.uri, target.domain), target.name);
-  return wanted;
-}
-
-std::vector<std::string> hypervisors_of(const VmCommand& command, const Wanted& wanted) {
-  if (!wanted) return all_hypervisors(command.program);
-  std::vector<std::string> uris;
-  for (const auto& [key, name] : *wanted)
-    if (std::find(uris.begin(), uris.end(), key.first) == uris.end()) uris.push_back(key.first);
-  return uris;
-}
-
 // The machines of all hypervisors, in the order of the hypervisors.
 class Listing {
  public:
@@ -78,20 +57,12 @@ class Listing {
   std::vector<std::vector<json>> machines_;
 };
 
-std::vector<json> machines_of(const json& answer, const std::string& uri, const Wanted& wanted) {
-  std::vector<json> machines;
-  for (json machine : answer.at("machines")) {
-    const std::string domain = machine.value("name", "");
-    const auto found = wanted ? wanted->find({uri, domain}) : decltype(wanted->find({uri, domain})){};
-    if (wanted && found == wanted->end()) continue;
-    machine["uri"] = uri;
-    if (wanted && found->second != domain) machine["host"] = found->second;
-    machines.push_back(std::move(machine));
-  }
-  return machines;
-}
-
 void print(const Program& program, const Listing& listing) {
+  if (program.settings.flag("names") && !program.json()) {
+    for (const auto& machines : listing.machines())
+      for (const auto& machine : machines) program.console.out(name_of(machine) + "\n");
+    return;
+  }
   if (program.json()) {
     for (const auto& machines : listing.machines())
       for (const auto& machine : machines) program.console.out(json_line("result", machine));
@@ -103,16 +74,22 @@ void print(const Program& program, const Listing& listing) {
   for (const auto& machines : listing.machines())
     for (const auto& machine : machines) {
       const std::string memory = size_text(machine.value("memory_bytes", std::uint64_t{0}));
-      std::vector<std::string> row{machine.value("host", machine.value("name", "")),
-                                   machine.value("state", ""),
-                                   std::to_string(machine.value("cpus", 0)),
-                                   memory,
-                                   disk_text(machine),
-                                   first_address(machine)};
+      std::vector<std::string> row{
+          name_of(machine), machine.value("state", ""), std::to_string(machine.value("cpus", 0)),
+          memory,           disk_text(machine),         first_address(machine)};
       if (many) row.push_back(machine.value("uri", ""));
       table.add_row(std::move(row));
     }
   program.console.out(table.text());
+}
+
+// What the operation `names` answers, as `list` would.
+json as_machines(const json& answer) {
+  auto names = answer.at("names").get<std::vector<std::string>>();
+  std::sort(names.begin(), names.end());
+  json machines = json::array();
+  for (const auto& name : names) machines.push_back({{"name", name}});
+  return {{"machines", std::move(machines)}};
 }
 
 void add_line(std::string& text, const char* label, const std::string& value) {
@@ -162,16 +139,17 @@ std::string info_text(const VmTarget& target, const json& machine) {
 }  // namespace
 
 int vm_list(const VmCommand& command) {
-  if (command.words.size() > 1) command.only_word();
   const Program& program = command.program;
-  const Wanted wanted = wanted_machines(command);
-  const HostNames uris = hypervisors_of(command, wanted);
+  const WantedMachines wanted(command, WantedMachines::Names::domains);
+  const HostNames& uris = wanted.hypervisors();
+  const bool names_alone = program.settings.flag("names");
   Listing listing(uris.size());
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
     HostReport report;
     try {
-      const json answer = command.workers.call(uris[number], "list", json::object(), kUsualPatience);
-      listing.put(number, machines_of(answer, uris[number], wanted));
+      const json answer =
+          command.workers.call(uris[number], names_alone ? "names" : "list", json::object(), kUsualPatience);
+      listing.put(number, wanted.among(names_alone ? as_machines(answer) : answer, uris[number]));
       report.state = HostState::ok;
     } catch (const Error& e) {
       report.state = e.code() == base::Code::unreachable ? HostState::unreachable : HostState::failed;

@@ -80,13 +80,25 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
   Failures failures;
   FailureLines lines(program, selection);
   std::atomic<bool> incomplete = false;
+  UnitRun run(program, selection.names, kMachines, operation.closing);
+  const auto progress_of = [&](std::size_t number) {
+    return [&, number](const json& progress) {
+      if (!operation.progress) return;
+      run.at_work(number, operation.progress(progress));
+      if (!program.json()) return;
+      json fields = progress;
+      fields["name"] = selection.targets[number].name;
+      program.console.out(json_line("progress", std::move(fields)));
+    };
+  };
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
     const VmTarget& target = selection.targets[number];
     HostReport report;
     try {
       json arguments = operation.arguments ? operation.arguments(target) : json::object();
       arguments["domain"] = target.domain;
-      json result = workers.call(target.uri, operation.name, arguments, operation.patience);
+      json result = workers.call(target.uri, operation.name, arguments, operation.patience, progress_of(number));
+      if (operation.shown) result = operation.shown(std::move(result));
       const std::string line = operation.line && !program.json() ? operation.line(target, result) : "";
       if (!line.empty()) program.console.out(line);
       if (operation.incomplete && operation.incomplete(result)) incomplete = true;
@@ -102,7 +114,6 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
     }
     return report;
   };
-  UnitRun run(program, selection.names, kMachines);
   return run.execute(task, &lines, {}, [&](int status) {
     const auto code = failures.only_one();
     if (status == kAllWorked && incomplete) return static_cast<int>(kPartFailed);

@@ -9,6 +9,7 @@
 
 #include "cli/hypervisor_workers.h"
 #include "cli/program.h"
+#include "cli/unit_run.h"
 #include "cli/vm_selection.h"
 
 namespace muster::cli {
@@ -21,6 +22,11 @@ struct VmOperation {
   std::function<std::string(const VmTarget& target, const nlohmann::json& result)> line;
   // It worked, but something is left that the line names: exit status 3. Empty: never.
   std::function<bool(const nlohmann::json& result)> incomplete = {};
+  // What the progress line says of a machine, from the operation's progress; empty: it has none.
+  std::function<std::string(const nlohmann::json& progress)> progress = {};
+  Closing closing = Closing::usual;
+  // What becomes of the operation's result before it is shown; empty: it is shown as it is.
+  std::function<nlohmann::json(nlohmann::json result)> shown = {};
 };
 
 // Returns the exit status: where all that went wrong went wrong in the same way and nothing worked, that way's own.

@@ -1,6 +1,7 @@
 #include "cli/vm_selection.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -36,6 +37,25 @@ VmTarget target_of(const inventory::Inventory& inventory, inventory::HostIndex h
                                  "' says no hypervisor: give it `hypervisor: URI` in the inventory, or name the "
                                  "connection with -c");
   return {.name = facts.name, .uri = *facts.hypervisor, .domain = facts.domain.value_or(facts.name)};
+}
+
+// `URI#DOMAIN`; nullopt: there is no `#`.
+std::optional<VmTarget> direct_target(const std::string& text) {
+  const std::size_t hash = text.find('#');
+  if (hash == std::string::npos) return std::nullopt;
+  if (hash == 0 || hash + 1 == text.size())
+    throw Error(Code::usage, "'" + text + "': write URI#DOMAIN, as in qemu:///system#web01");
+  return VmTarget{.name = text, .uri = text.substr(0, hash), .domain = text.substr(hash + 1)};
+}
+
+[[noreturn]] void throw_unnamed_inventory() {
+  throw Error(Code::usage,
+              "a command that changes machines wants its inventory named: -i FILE, MUSTER_INVENTORY, or -c URI");
+}
+
+[[noreturn]] void throw_unnamed_connection(const Settings& settings) {
+  throw Error(Code::usage, "a command that changes machines wants its hypervisor named: -c URI (here: -c " +
+                               connection_uri(settings) + "), or an inventory: -i FILE");
 }
 
 std::vector<VmTarget> from_inventory(const Program& program, const std::string& pattern) {
@@ -83,19 +103,13 @@ VmSelection select_machines(const Program& program, HypervisorWorkers& workers, 
                             Purpose purpose) {
   const Settings& settings = program.settings;
   VmSelection selection;
-  if (const std::size_t hash = pattern.find('#'); hash != std::string::npos) {
-    if (hash == 0 || hash + 1 == pattern.size())
-      throw Error(Code::usage, "'" + pattern + "': write URI#DOMAIN, as in qemu:///system#web01");
-    selection.targets = {{pattern, pattern.substr(0, hash), pattern.substr(hash + 1)}};
+  if (const auto direct = direct_target(pattern)) {
+    selection.targets = {*direct};
   } else if (uses_inventory(settings)) {
-    if (purpose != Purpose::look && !settings.given("inventory"))
-      throw Error(Code::usage,
-                  "a command that changes machines wants its inventory named: -i FILE, MUSTER_INVENTORY, or -c URI");
+    if (purpose != Purpose::look && !settings.given("inventory")) throw_unnamed_inventory();
     selection.targets = from_inventory(program, pattern);
   } else {
-    if (purpose != Purpose::look && !settings.given("connection"))
-      throw Error(Code::usage, "a command that changes machines wants its hypervisor named: -c URI (here: -c " +
-                                   connection_uri(settings) + "), or an inventory: -i FILE");
+    if (purpose != Purpose::look && !settings.given("connection")) throw_unnamed_connection(settings);
     selection.targets = from_connection(program, workers, pattern, purpose);
   }
   for (const auto& target : selection.targets) selection.names.push_back(target.name);
@@ -104,6 +118,21 @@ VmSelection select_machines(const Program& program, HypervisorWorkers& workers, 
     throw Error(Code::refused, fmt::format("{} machines match, not the {} of --expect; nothing was done",
                                            selection.targets.size(), *expected));
   return selection;
+}
+
+VmTarget machine_to_be(const Program& program, const std::string& name) {
+  const Settings& settings = program.settings;
+  if (const auto direct = direct_target(name)) return *direct;
+  if (!uses_inventory(settings)) {
+    if (!settings.given("connection")) throw_unnamed_connection(settings);
+    return {.name = name, .uri = connection_uri(settings), .domain = name};
+  }
+  if (!settings.given("inventory")) throw_unnamed_inventory();
+  const auto inventory = load_inventory(program);
+  for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host)
+    if (inventory.host_name(host) == name) return target_of(inventory, host);
+  throw Error(Code::usage,
+              "the inventory has no host '" + name + "': add it, with `hypervisor: URI`, or use -c URI alone");
 }
 
 std::vector<std::string> all_hypervisors(const Program& program) {
@@ -117,6 +146,15 @@ std::vector<std::string> all_hypervisors(const Program& program) {
   if (uris.empty())
     throw Error(Code::usage, "no host of the inventory says its hypervisor: give them `hypervisor: URI`, or use -c");
   return uris;
+}
+
+std::vector<VmTarget> inventory_machines(const Program& program) {
+  if (!uses_inventory(program.settings)) return {};
+  const auto inventory = load_inventory(program);
+  std::vector<VmTarget> targets;
+  for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host)
+    if (inventory::connection_facts(inventory, host).hypervisor) targets.push_back(target_of(inventory, host));
+  return targets;
 }
 
 std::chrono::milliseconds connect_patience(const Settings& settings) {

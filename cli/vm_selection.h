@@ -34,8 +34,15 @@ struct VmSelection {
 VmSelection select_machines(const Program& program, HypervisorWorkers& workers, const std::string& pattern,
                             Purpose purpose);
 
+// The machine of that name, whether it is there or not: URI#DOMAIN, a host of the inventory, or a domain of the named
+// connection. No hypervisor is asked. Throws base::Error{usage} where none is named.
+VmTarget machine_to_be(const Program& program, const std::string& name);
+
 // The hypervisors that a command without a pattern is about: those of the inventory, or the one connection.
 std::vector<std::string> all_hypervisors(const Program& program);
+
+// All hosts of the inventory that say their hypervisor; none where no inventory is used.
+std::vector<VmTarget> inventory_machines(const Program& program);
 
 // --connect-timeout, 10 s.
 std::chrono::milliseconds connect_patience(const Settings& settings);

@@ -34,6 +34,14 @@ struct WorkerOperation {
 std::span<const WorkerOperation> list_operations();
 std::span<const WorkerOperation> life_operations();
 std::span<const WorkerOperation> retire_operations();
+std::span<const WorkerOperation> move_operations();
+std::span<const WorkerOperation> watch_operations();
+std::span<const WorkerOperation> definition_operations();
+std::span<const WorkerOperation> create_operations();
+std::span<const WorkerOperation> resource_operations();
+std::span<const WorkerOperation> limit_operations();
+std::span<const WorkerOperation> device_operations();
+std::span<const WorkerOperation> snapshot_operations();
 
 // nullptr: there is none of that name.
 const WorkerOperation* find_operation(std::string_view name);

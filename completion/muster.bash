@@ -1,5 +1,5 @@
-# bash completion for muster: commands, options, their values, and names of hosts and groups out of the inventory that
-# the line names. Needs bash 4.2 and nothing else; what goes wrong is silent.
+# bash completion for muster: commands, verbs, options, their values, and names of hosts and groups out of the inventory,
+# or of domains on the libvirt connection, that the line names. Needs bash 4.2 and nothing else; what goes wrong is silent.
 
 @TABLES@
 
@@ -33,8 +33,8 @@ _muster_split() {
   while [[ ${#words[@]} -gt 1 && ${words[0]} == *=* ]]; do words=("${words[@]:1}"); done
 }
 
-# Reads the words before the cursor into `command`, `arguments`, `sources` (-i FILE ...), `value_of` (the option whose
-# value comes next) and `script`; `after_dashes` tells that -- was seen.
+# Reads the words before the cursor into `command`, `arguments`, `sources` (-i FILE ...), `connection` (-c URI),
+# `value_of` (the option whose value comes next) and `script`; `after_dashes` tells that -- was seen.
 _muster_read_words() {
   local i word rest
   for ((i = 1; i < ${#words[@]} - 1; i++)); do
@@ -68,6 +68,7 @@ _muster_read_words() {
 _muster_note_value() {
   case $1 in
     -i | --inventory) sources+=(-i "${2/#\~\//$HOME/}") ;;
+    -c | --connection) connection=(-c "$2") ;;
     --script) script=yes ;;
   esac
 }
@@ -97,11 +98,17 @@ _muster_offer_list_file() {
   COMPREPLY+=("${found[@]/#/$1}")
 }
 
-# PREFIX TYPED OPTION...: names of hosts, or with --groups of groups.
+# PREFIX TYPED OPTION...: names of hosts, or with --groups of groups; of domains where a connection is named, and no
+# inventory.
 _muster_offer_names() {
-  local prefix=$1 typed=$2 names
+  local prefix=$1 typed=$2 names program=${words[0]/#\~\//$HOME/}
   shift 2
-  mapfile -t names < <(timeout 2 "${words[0]/#\~\//$HOME/}" inventory list -q "${sources[@]}" "$@" </dev/null 2>/dev/null)
+  if [[ ${connection[*]} && ! ${sources[*]} && ! ${MUSTER_INVENTORY-} ]]; then
+    [[ ! $* ]] || return 0
+    mapfile -t names < <(timeout 1 "$program" vm list -q --names "${connection[@]}" </dev/null 2>/dev/null)
+  else
+    mapfile -t names < <(timeout 2 "$program" inventory list -q "${sources[@]}" "$@" </dev/null 2>/dev/null)
+  fi
   _muster_offer "$prefix" "$typed" "${names[@]}"
 }
 
@@ -128,6 +135,19 @@ _muster_offer_value() {
   esac
 }
 
+# TYPED: a word after a verb, of the kind that the table names in its place.
+# shellcheck disable=SC2086 # words
+_muster_offer_verb_argument() {
+  local -a kinds
+  read -ra kinds <<<"${_muster_arguments["$command ${arguments[0]}"]-}"
+  case ${kinds[${#arguments[@]} - 1]-} in
+    PATTERN | '[PATTERN]') _muster_offer_pattern '' "$1" ;;
+    VM) _muster_offer_names '' "$1" ;;
+    *[[:upper:]]*) ;;
+    *'|'*) IFS='|' read -ra kinds <<<"${kinds[${#arguments[@]} - 1]}" && _muster_offer '' "$1" "${kinds[@]}" ;;
+  esac
+}
+
 # TYPED: a word that is neither option nor value.
 # shellcheck disable=SC2086 # words
 _muster_offer_argument() {
@@ -136,20 +156,22 @@ _muster_offer_argument() {
     ssh:0) _muster_offer_names '' "$1" ;;
     run:1 | ssh:1) if [[ $script ]]; then _muster_offer_action '' "$1" file; else _muster_offer_action '' "$1" command; fi ;;
     run:* | ssh:*) _muster_offer_action '' "$1" file ;;
-    inventory:0) _muster_offer '' "$1" list show check ;;
+    inventory:0) _muster_offer '' "$1" list show check discover ;;
     inventory:1)
       case ${arguments[0]} in
         list) _muster_offer_pattern '' "$1" ;;
         show) _muster_offer_names '' "$1" ;;
       esac
       ;;
+    vm:0) _muster_offer '' "$1" ${_muster_verbs[vm]} ;;
+    vm:*) _muster_offer_verb_argument "$1" ;;
     help:0) _muster_offer '' "$1" $_muster_commands ;;
   esac
 }
 
 _muster() {
-  local words lead command='' value_of='' after_dashes='' script='' typed name
-  local -a arguments=() sources=()
+  local words lead command='' value_of='' after_dashes='' script='' typed name key
+  local -a arguments=() sources=() connection=()
   COMPREPLY=()
   _muster_split
   typed=${words[${#words[@]} - 1]}
@@ -161,7 +183,8 @@ _muster() {
   elif [[ ! $after_dashes && $typed == --*=* ]]; then
     _muster_offer_value "$name=" "${typed#*=}" "${_muster_values[$name]-${_muster_optional_values[$name]-}}"
   elif [[ ! $after_dashes && $typed == -* ]]; then
-    _muster_offer '' "$typed" ${_muster_options[${command:-every}]-}
+    key="$command ${arguments[0]-}"
+    _muster_offer '' "$typed" ${_muster_options[$key]-${_muster_options[${command:-every}]-}}
   elif [[ ! $command ]]; then
     _muster_offer '' "$typed" $_muster_commands
   else

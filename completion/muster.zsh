@@ -1,11 +1,15 @@
 #compdef muster
-# zsh completion for muster: commands, options, their values, and names of hosts and groups out of the inventory that
-# the line names. What goes wrong is silent.
+# zsh completion for muster: commands, verbs, options, their values, and names of hosts and groups out of the inventory,
+# or of domains on the libvirt connection, that the line names. What goes wrong is silent.
 
 @TABLES@
 
-# Names of hosts, or with --groups of groups.
+# Names of hosts, or with --groups of groups; of domains where a connection is named, and no inventory.
 _muster_names() {
+  if [[ -n $_muster_connection && -z $_muster_sources && -z $MUSTER_INVENTORY ]]; then
+    (( $# )) || timeout 1 ${~${(Q)words[1]}} vm list -q --names -c $_muster_connection </dev/null 2>/dev/null
+    return
+  fi
   timeout 2 ${~${(Q)words[1]}} inventory list -q $_muster_sources "$@" </dev/null 2>/dev/null
 }
 
@@ -27,15 +31,24 @@ _muster_pattern() {
   _alternative 'hosts:host:compadd -a hosts' 'groups:group:compadd -a groups'
 }
 
+_muster_verb() {
+  local -a verbs=(${${(M)_muster_verbs:#$_muster_found[1] *}#* })
+  _describe -t verbs verb verbs
+}
+
 _muster_command() { _describe -t commands command _muster_commands; }
 
-# Reads the words before the cursor into `_muster_found` (the command and its arguments) and `_muster_sources`.
+# Reads the words before the cursor into `_muster_found` (the command and its arguments), `_muster_sources` and
+# `_muster_connection`.
 _muster_read_words() {
   local word value_of=''
   for word in "${(@Q)words[2,CURRENT-1]}"; do
     if [[ -n $value_of ]]; then
       [[ $value_of != (-i|--inventory) ]] || _muster_sources+=(-i ${word/#\~\//$HOME/})
+      [[ $value_of != (-c|--connection) ]] || _muster_connection=$word
       value_of=''
+    elif [[ $word == --connection=* ]]; then
+      _muster_connection=${word#*=}
     elif [[ $word == --inventory=* ]]; then
       _muster_sources+=(-i ${word#*=})
     elif [[ $word == -i?* ]]; then
@@ -50,18 +63,33 @@ _muster_read_words() {
 
 _muster() {
   local -a _muster_found=() _muster_sources=() _muster_specs=() places=()
+  local _muster_connection='' verb kind place=3
   _muster_read_words
+  verb="$_muster_found[1,2]"
   _muster_specs_of "$_muster_found[1]"
+  (( ! $+_muster_arguments[$verb] )) || _muster_specs_of "$verb"
   case $_muster_found[1] in
     run) places=('2:host pattern:_muster_pattern' '3:remote command:_command_names -e' '*:argument:_files') ;;
     ping) places=('2:host pattern:_muster_pattern') ;;
     ssh) places=('2:host:_muster_host' '3:remote command:_command_names -e' '*:argument:_files') ;;
     inventory)
-      places=('2:what:(list show check)')
+      places=('2:what:(list show check discover)')
       case $_muster_found[2] in
         list) places+=('3::host pattern:_muster_pattern') ;;
         show) places+=('3:host:_muster_host') ;;
       esac
+      ;;
+    vm)
+      places=('2:verb:_muster_verb')
+      for kind in ${=_muster_arguments[$verb]}; do
+        case $kind in
+          (PATTERN|\[PATTERN\]) places+=("$place:machine:_muster_pattern") ;;
+          (VM) places+=("$place:machine:_muster_host") ;;
+          (*[[:upper:]]*) places+=("$place:$kind: ") ;;
+          (*\|*) places+=("$place:$kind:(${kind//\|/ })") ;;
+        esac
+        (( ++place ))
+      done
       ;;
     help) places=('2:command:_muster_command') ;;
   esac

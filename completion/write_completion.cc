@@ -1,13 +1,15 @@
 // write-completion SHELL TEMPLATE FILE: writes FILE, which is TEMPLATE with the line `@TABLES@` replaced by the tables
-// of commands and options, as SHELL (bash or zsh) reads them. Runs while muster is built, and is not installed.
+// of commands, verbs and options, as SHELL (bash or zsh) reads them. Runs while muster is built, and is not installed.
 #include <algorithm>
 #include <cctype>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <string>
 #include <string_view>
 
 #include "cli/option_table.h"
+#include "cli/verb_table.h"
 
 namespace muster::completion {
 namespace {
@@ -17,6 +19,7 @@ using cli::CommandRow;
 using cli::option_rows;
 using cli::OptionRow;
 using cli::Takes;
+using cli::VerbRow;
 
 std::string quoted(std::string_view text) {
   std::string word = "'";
@@ -51,10 +54,17 @@ std::string command_names() {
   return names + "help";
 }
 
-std::string bash_options(cli::CommandSet all_of) {
+bool has(const VerbRow& verb, const OptionRow& option) {
+  return (option.commands & cli::find_command(verb.command)->bit) != 0 && cli::takes(verb, option);
+}
+
+// `vm start`, the key of a verb in the tables.
+std::string key_of(const VerbRow& verb) { return std::string(verb.command) + " " + std::string(verb.name); }
+
+std::string bash_options(const std::function<bool(const OptionRow&)>& wanted) {
   std::string names;
   for (const auto& option : option_rows()) {
-    if ((option.commands & all_of) != all_of) continue;
+    if (!wanted(option)) continue;
     if (option.letter != 0) names += std::string("-") + option.letter + " ";
     names += "--" + std::string(option.name) + " ";
   }
@@ -62,12 +72,34 @@ std::string bash_options(cli::CommandSet all_of) {
   return quoted(names);
 }
 
+std::function<bool(const OptionRow&)> of_all(cli::CommandSet commands) {
+  return [commands](const OptionRow& option) { return (option.commands & commands) == commands; };
+}
+
+// The verbs of each command that has some.
+std::string bash_verbs() {
+  std::string verbs;
+  for (const auto& command : command_rows()) {
+    if (!cli::has_verbs(command.name)) continue;
+    std::string names;
+    for (const auto& verb : cli::verb_rows())
+      if (verb.command == command.name) names += (names.empty() ? "" : " ") + std::string(verb.name);
+    verbs += "  [" + std::string(command.name) + "]=" + quoted(names) + "\n";
+  }
+  return verbs;
+}
+
 std::string bash_tables() {
   cli::CommandSet every = 0;
-  std::string options, next, optional;
+  std::string options, next, optional, arguments;
   for (const auto& command : command_rows()) {
     every |= command.bit;
-    options += "  [" + std::string(command.name) + "]=" + bash_options(command.bit) + "\n";
+    options += "  [" + std::string(command.name) + "]=" + bash_options(of_all(command.bit)) + "\n";
+  }
+  for (const auto& verb : cli::verb_rows()) {
+    options +=
+        "  ['" + key_of(verb) + "']=" + bash_options([&](const OptionRow& option) { return has(verb, option); }) + "\n";
+    arguments += "  ['" + key_of(verb) + "']=" + quoted(verb.arguments) + "\n";
   }
   for (const auto& option : option_rows()) {
     if (option.takes == Takes::nothing) continue;
@@ -76,8 +108,11 @@ std::string bash_tables() {
     table += "  [--" + std::string(option.name) + value;
     if (option.letter != 0) table += std::string("  [-") + option.letter + value;
   }
-  return "_muster_commands=" + quoted(command_names()) + "\n# The options of each command, and of every one.\n" +
-         "declare -gA _muster_options=(\n" + options + "  [help]=''\n  [every]=" + bash_options(every) + "\n)\n" +
+  return "_muster_commands=" + quoted(command_names()) +
+         "\n# The verbs of commands that have some, and what follows each.\n" + "declare -gA _muster_verbs=(\n" +
+         bash_verbs() + ")\ndeclare -gA _muster_arguments=(\n" + arguments +
+         ")\n# The options of each command and verb, and of every one.\n" + "declare -gA _muster_options=(\n" +
+         options + "  [help]=''\n  [every]=" + bash_options(of_all(every)) + "\n)\n" +
          "# What follows an option: in the next word or after `=`, or after `=` only.\n" +
          "declare -gA _muster_values=(\n" + next + ")\ndeclare -gA _muster_optional_values=(\n" + optional + ")\n";
 }
@@ -110,20 +145,30 @@ std::string zsh_specs(const OptionRow& option) {
   return specs;
 }
 
-std::string zsh_specs_for(cli::CommandSet all_of) {
+std::string zsh_specs_for(const std::function<bool(const OptionRow&)>& wanted) {
   std::string specs;
   for (const auto& option : option_rows())
-    if ((option.commands & all_of) == all_of) specs += zsh_specs(option);
+    if (wanted(option)) specs += zsh_specs(option);
   return specs;
+}
+
+// One case of _muster_specs_of.
+std::string zsh_case(const std::string& key, const std::string& specs) {
+  return "    (" + key + ") _muster_specs=(\n" + specs + "    ) ;;\n";
 }
 
 std::string zsh_tables() {
   cli::CommandSet every = 0;
-  std::string commands, cases, next;
+  std::string commands, cases, next, verbs, arguments;
   for (const auto& command : command_rows()) {
     every |= command.bit;
     commands += "  " + quoted(std::string(command.name) + ":" + std::string(command.summary)) + "\n";
-    cases += "    (" + std::string(command.name) + ") _muster_specs=(\n" + zsh_specs_for(command.bit) + "    ) ;;\n";
+    cases += zsh_case(std::string(command.name), zsh_specs_for(of_all(command.bit)));
+  }
+  for (const auto& verb : cli::verb_rows()) {
+    verbs += "  " + quoted(key_of(verb) + ":" + std::string(verb.summary)) + "\n";
+    arguments += "  " + quoted(key_of(verb)) + " " + quoted(verb.arguments) + "\n";
+    cases += zsh_case(quoted(key_of(verb)), zsh_specs_for([&](const OptionRow& option) { return has(verb, option); }));
   }
   for (const auto& option : option_rows()) {
     if (!takes_next_word(option)) continue;
@@ -131,9 +176,12 @@ std::string zsh_tables() {
     if (option.letter != 0) next += std::string(" -") + option.letter;
   }
   return "typeset -ga _muster_commands=(\n" + commands + "  'help:the manual page of a command'\n)\n" +
+         "# Verbs with their commands, and what follows each.\ntypeset -ga _muster_verbs=(\n" + verbs +
+         ")\ntypeset -gA _muster_arguments=(\n" + arguments + ")\n" +
          "# What takes its value from the next word, unless it stands after `=`.\n" +
          "typeset -ga _muster_with_value=(" + next + " )\n_muster_specs_of() {\n  case $1 in\n" + cases +
-         "    (help) _muster_specs=() ;;\n    (*) _muster_specs=(\n" + zsh_specs_for(every) + "    ) ;;\n  esac\n}\n";
+         "    (help) _muster_specs=() ;;\n    (*) _muster_specs=(\n" + zsh_specs_for(of_all(every)) +
+         "    ) ;;\n  esac\n}\n";
 }
 
 bool write(const std::string& tables, const std::string& from, const std::string& to) {

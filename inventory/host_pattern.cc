@@ -103,7 +103,7 @@ Hosts Evaluator::match(const Term& term) const {
   if (const auto base = strict_ ? std::nullopt : range_base(term.text)) return match_range(term, *base);
   bool matched_group = false;
   if (term.text.starts_with('~')) {
-    const Hosts hosts = match_regex(term, term.text.substr(1), matched_group);
+    Hosts hosts = match_regex(term, term.text.substr(1), matched_group);
     if (hosts.empty() && !matched_group) unmatched(term, "");
     return hosts;
   }
@@ -147,7 +147,10 @@ Hosts Evaluator::match_names(std::string_view pattern, bool& matched_group) cons
 Hosts Evaluator::match_regex(const Term& term, std::string_view expression, bool& matched_group) const {
   Hosts found;
   try {
-    const std::regex regex(expression.begin(), expression.end(), std::regex::ECMAScript | std::regex::optimize);
+    // Time that grows with the name's length and not with its power: `(a*)*b` and the like would never end. There are
+    // no back references then, which is an error of the expression.
+    const std::regex regex(expression.begin(), expression.end(),
+                           std::regex::ECMAScript | std::regex_constants::__polynomial);
     const auto matches = [&](const std::string& name) {
       return std::regex_search(name, regex, std::regex_constants::match_continuous);
     };

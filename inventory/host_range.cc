@@ -13,9 +13,9 @@
 namespace muster::inventory {
 namespace {
 
-constexpr std::size_t kMaxTextBytes = 256 * 1024;
-constexpr std::size_t kMaxNameBytes = 512 * 1024 * 1024;  // of all names together
-constexpr std::size_t kMaxDigits = 63;                    // as long as a DNS label
+constexpr std::size_t kMaxTextBytes = 256U << 10;
+constexpr std::size_t kMaxNameBytes = 512U << 20;  // of all names together
+constexpr std::size_t kMaxDigits = 63;             // as long as a DNS label
 constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 // What one stretch of the text may be: a literal has a single choice.

@@ -15,8 +15,8 @@
 namespace muster::ssh {
 namespace {
 
-constexpr std::size_t kMaxFileBytes = 64U * 1024 * 1024;
-constexpr std::size_t kMaxLineBytes = 64U * 1024;
+constexpr std::size_t kMaxFileBytes = 64U << 20;
+constexpr std::size_t kMaxLineBytes = 64U << 10;
 constexpr std::size_t kSaltBytes = 20;
 constexpr std::string_view kHashMagic = "|1|";
 constexpr std::string_view kBlanks = " \t";

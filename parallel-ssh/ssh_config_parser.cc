@@ -16,7 +16,7 @@ namespace muster::ssh {
 namespace {
 
 constexpr int kMaxDepth = 16;  // OpenSSH's READCONF_MAX_DEPTH
-constexpr std::size_t kMaxBytes = 16 * 1024 * 1024;
+constexpr std::size_t kMaxBytes = 16U << 20;
 constexpr std::size_t kMaxFiles = 4096;  // files that include each other in a tree multiply before they grow
 
 using base::Code;
@@ -45,7 +45,7 @@ std::string expand_home(const std::string& path, const LocalFacts& facts) {
 
 std::vector<std::string> glob_paths(const std::string& pattern) {
   glob_t found{};
-  const int status = ::glob(pattern.c_str(), GLOB_NOCHECK, nullptr, &found);
+  const int status = ::glob(pattern.c_str(), GLOB_NOCHECK, nullptr, &found);  // NOLINT(concurrency-mt-unsafe): no ~user
   std::vector<std::string> paths;
   if (status == 0)
     for (std::size_t i = 0; i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i]);
@@ -152,7 +152,7 @@ class Parser {
   }
 
   static std::vector<std::string> read_values(const KeywordRow& row, std::string_view rest) {
-    const auto words = split_values(rest);  // quotes are checked for every keyword
+    auto words = split_values(rest);  // quotes are checked for every keyword
     if (row.form == ValueForm::command) return {std::string(rest)};
     if (row.form == ValueForm::jump) return {std::string(rest.substr(0, rest.find_first_of(" \t")))};
     return words;

@@ -10,7 +10,7 @@
 namespace muster::ssh {
 namespace {
 
-constexpr std::size_t kMaxExpandedBytes = 64U * 1024;
+constexpr std::size_t kMaxExpandedBytes = 64U << 10;
 
 using base::Code;
 using base::Error;

@@ -11,7 +11,7 @@
 
 #include "virt/domain.h"
 
-struct _virConnect;
+struct _virConnect;  // libvirt's own name. NOLINT(bugprone-reserved-identifier)
 
 namespace muster::virt {
 

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-struct _virDomain;
+struct _virDomain;  // libvirt's own name. NOLINT(bugprone-reserved-identifier)
 
 namespace muster::virt {
 

@@ -13,10 +13,14 @@ using base::Code;
 // What only the words tell: drivers differ in the number they give for the same thing.
 std::optional<Code> code_of_words(const std::string& text) {
   const auto has = [&](const char* words) { return text.find(words) != std::string::npos; };
-  if (has("No space left on device")) return Code::no_space;
+  if (has("No space left on device") || has("Not enough free space in pool")) return Code::no_space;
   if (has("cannot acquire state change lock")) return Code::busy;
-  if (has("unsupported flags")) return Code::unsupported;
-  if (has("already exists with uuid") || has("is already running") || has("is already active")) return Code::refused;
+  if (has("already exists with uuid") || has("storage vol already exists") || has("File exists") ||
+      has("is already running") || has("is already active"))
+    return Code::refused;
+  if (has("unsupported flags") || has("guest agent is not connected")) return Code::unsupported;
+  // The kernel's traffic control has not what it takes.
+  if (has("Child process (tc ")) return Code::unsupported;
   return std::nullopt;
 }
 
@@ -43,9 +47,12 @@ Code code_of(const virError& error) {
       return Code::usage;
     case VIR_ERR_OPERATION_INVALID:
     case VIR_ERR_DOM_EXIST:
+    case VIR_ERR_SNAPSHOT_REVERT_RISKY:
     case VIR_ERR_STORAGE_VOL_EXIST:
       return Code::refused;
     case VIR_ERR_OPERATION_TIMEOUT:
+    case VIR_ERR_AGENT_UNRESPONSIVE:
+    case VIR_ERR_AGENT_UNSYNCED:
       return Code::timeout;
     case VIR_ERR_RESOURCE_BUSY:
       return Code::busy;
@@ -73,7 +80,9 @@ void silence_libvirt() { virSetErrorFunc(nullptr, say_nothing); }
 void throw_last(const std::string& action) {
   const virErrorPtr error = virGetLastError();
   if (error == nullptr) throw base::Error(Code::io, action + ": libvirt does not say why");
-  const std::string text = error->message == nullptr ? "libvirt does not say why" : error->message;
+  std::string text = error->message == nullptr ? "libvirt does not say why" : error->message;
+  // What it quotes of other programs ends in newlines.
+  text.erase(text.find_last_not_of(" \n") + 1);
   throw base::Error(code_of(*error), action + ": " + text);
 }
 

@@ -69,12 +69,14 @@ void drop_saved_image(const Domain& domain) {
   check(virDomainManagedSaveRemove(domain.handle(), 0), "drop the saved image of", domain);
 }
 
-void undefine(const Domain& domain, Nvram nvram) {
-  constexpr unsigned kKept = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
-                             VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
-  const unsigned firmware = nvram == Nvram::keep ? VIR_DOMAIN_UNDEFINE_KEEP_NVRAM : VIR_DOMAIN_UNDEFINE_NVRAM;
+void undefine(const Domain& domain, FirmwareState firmware) {
+  constexpr unsigned kNotes = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
+                              VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+  const unsigned nvram =
+      firmware == FirmwareState::removed ? VIR_DOMAIN_UNDEFINE_NVRAM : VIR_DOMAIN_UNDEFINE_KEEP_NVRAM;
+  const unsigned tpm = firmware == FirmwareState::kept ? VIR_DOMAIN_UNDEFINE_KEEP_TPM : VIR_DOMAIN_UNDEFINE_TPM;
   // Drivers that have none of these things refuse the flags, and so do older ones that do not know them.
-  for (const unsigned flags : {kKept | firmware | VIR_DOMAIN_UNDEFINE_TPM, kKept | firmware, kKept, 0U}) {
+  for (const unsigned flags : {kNotes | nvram | tpm, kNotes | nvram, kNotes, 0U}) {
     if (virDomainUndefineFlags(domain.handle(), flags) == 0) return;
     if (!last_is_unsupported()) break;
   }

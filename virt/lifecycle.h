@@ -33,15 +33,19 @@ void save(const Domain& domain);
 bool has_saved_image(const Domain& domain);
 void drop_saved_image(const Domain& domain);
 
-// Removes the definition with all that libvirt keeps about it: saved image, metadata of snapshots and checkpoints,
-// NVRAM unless it is to be kept, TPM state. Disks stay. Of a running domain only the definition: it becomes transient.
-enum class Nvram { remove, keep };
-void undefine(const Domain& domain, Nvram nvram = Nvram::remove);
-
 // Of a domain that is off; UUID, NVRAM and TPM state stay. Its snapshots and checkpoints must be forgotten before
 // (moments.h). Handles of it tell the old name from then on. Throws base::Error{refused} for a name that is taken.
 void rename(const Domain& domain, const std::string& name);
 // The driver has the call; changes nothing.
 bool can_rename(const Domain& domain);
+// Removes the definition with all that libvirt keeps about it: saved image, metadata of snapshots and checkpoints, and
+// what its firmware wrote (NVRAM, TPM state), unless that may be in use elsewhere. Disks stay. Of a running domain only
+// the definition: it becomes transient.
+enum class FirmwareState {
+  removed,
+  nvram_kept,  // and the TPM's state removed
+  kept,
+};
+void undefine(const Domain& domain, FirmwareState firmware = FirmwareState::removed);
 
 }  // namespace muster::virt

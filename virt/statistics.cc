@@ -1,11 +1,14 @@
 #include "virt/statistics.h"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <map>
 
 #include <libvirt/libvirt.h>
 
+#include "base/error.h"
+#include "virt/attempts.h"
 #include "virt/domain_xml.h"
 #include "virt/libvirt_error.h"
 
@@ -116,6 +119,15 @@ State state_of(int number) {
   }
 }
 
+// libvirt remembers a domain's memory and the names of its disks; what it takes of the host and their counters it gets
+// only while it holds the domain's job.
+bool is_stale(const DomainStatistics& domain) {
+  if (domain.state != State::running && domain.state != State::paused) return false;
+  const bool counted = std::any_of(domain.disks.begin(), domain.disks.end(),
+                                   [](const auto& disk) { return disk.read_bytes.has_value(); });
+  return !domain.resident_bytes && !counted;
+}
+
 DomainStatistics from_record(const virDomainStatsRecord& record) {
   const Parameters parameters(record.params, record.nparams);
   virDomainRef(record.dom);
@@ -127,7 +139,7 @@ DomainStatistics from_record(const virDomainStatsRecord& record) {
   all.cpu_system_ns = parameters.number("cpu.system");
   if (const auto n = parameters.number("vcpu.current")) all.cpus = static_cast<unsigned>(*n);
   if (const auto n = parameters.number("vcpu.maximum")) all.max_cpus = static_cast<unsigned>(*n);
-  all.steal_ns = steal_of(parameters, all.cpus.value_or(0));
+  all.steal_ns = steal_of(parameters, all.max_cpus.value_or(0));
   all.memory_bytes = parameters.kibibytes("balloon.current");
   all.max_memory_bytes = parameters.kibibytes("balloon.maximum");
   all.resident_bytes = parameters.kibibytes("balloon.rss");
@@ -136,9 +148,7 @@ DomainStatistics from_record(const virDomainStatsRecord& record) {
   all.usable_bytes = parameters.kibibytes("balloon.usable");
   all.disks = disks_of(parameters);
   all.interfaces = interfaces_of(parameters);
-  // A running domain whose monitor could not be asked has no disks' counters.
-  const bool running = all.state == State::running || all.state == State::paused;
-  all.stale = running && !all.memory_bytes;
+  all.stale = is_stale(all);
   return all;
 }
 
@@ -191,7 +201,14 @@ DomainStatistics asked_one_by_one(const Domain& domain) {
   return all;
 }
 
+// How long a hypervisor is given until an emulator is taken to hang: a first time, and once more for each further one
+// that hangs, since each attempt passes over those that hold up the ones before.
+constexpr std::chrono::milliseconds kFirstPatience{3'000}, kNextPatience{1'000};
+constexpr int kMoreAttempts = 2;
+
 unsigned groups_of(Detail detail) {
+  if (detail == Detail::no_monitor)
+    return VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_INTERFACE;
   constexpr unsigned kOutline =
       VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_BLOCK;
   return detail == Detail::outline ? kOutline : kOutline | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_INTERFACE;
@@ -213,10 +230,27 @@ std::vector<DomainStatistics> statistics(const Connection& connection, Detail de
   for (int i = 0; i < count; ++i) {
     all.push_back(from_record(*records[i]));
     // Drivers that answer with the state alone.
-    if (!all.back().memory_bytes && !all.back().max_memory_bytes) all.back() = asked_one_by_one(all.back().domain);
+    if (detail != Detail::no_monitor && !all.back().memory_bytes && !all.back().max_memory_bytes)
+      all.back() = asked_one_by_one(all.back().domain);
   }
   virDomainStatsRecordListFree(records);
   return all;
+}
+
+std::vector<DomainStatistics> prompt_statistics(const base::Context& ctx, const Connection& connection, Detail detail) {
+  Attempts<std::vector<DomainStatistics>> attempts;
+  attempts.start([connection, detail] { return statistics(connection, detail); });
+  auto all = attempts.first(ctx, kFirstPatience);
+  for (int more = 0; !all && more < kMoreAttempts; ++more) {
+    attempts.start([connection, detail] { return statistics(connection, detail); });
+    all = attempts.first(ctx, kNextPatience);
+  }
+  if (!all) {
+    attempts.start([connection] { return statistics(connection, Detail::no_monitor); });
+    all = attempts.first(ctx, kFirstPatience);
+  }
+  if (!all) throw base::Error(base::Code::timeout, "read the statistics of " + connection.uri() + ": no answer");
+  return std::move(*all);
 }
 
 DiskSizes disk_sizes(const Domain& domain, const std::string& target) {

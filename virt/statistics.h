@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/context.h"
 #include "virt/connection.h"
 
 namespace muster::virt {
@@ -43,12 +44,18 @@ struct DomainStatistics {
 };
 
 enum class Detail {
-  outline,  // state, CPUs, memory, disks: cheap
-  all,      // also I/O counters and what the guest says
+  no_monitor,  // what libvirt knows without asking any emulator: state, CPU time, interfaces
+  outline,     // state, CPUs, memory, disks: cheap
+  all,         // also I/O counters and what the guest says
 };
 
-// All domains, running or not. Does not wait for domains that are busy.
+// All domains, running or not. Does not wait for domains that are busy; the first one to ask an emulator that hangs
+// does not return before it is over.
 std::vector<DomainStatistics> statistics(const Connection& connection, Detail detail);
+
+// The same, where emulators that hang hold up nobody: their domains are stale. Takes a second longer for the first few
+// that find one hanging. Throws base::Error{timeout} when the hypervisor itself does not answer, {cancelled}.
+std::vector<DomainStatistics> prompt_statistics(const base::Context& ctx, const Connection& connection, Detail detail);
 
 // Sizes of one disk, of a domain that runs or not; empty where its image cannot be looked at.
 struct DiskSizes {

@@ -43,7 +43,7 @@ std::vector<MachineFacts> list_machines(const base::Context& ctx, const virt::Co
   const auto with_snapshots = virt::uuids_with(connection, virt::Trait::has_snapshots);
   const auto saved = virt::uuids_with(connection, virt::Trait::has_saved_image);
   std::vector<MachineFacts> machines;
-  for (const auto& domain : virt::statistics(connection, virt::Detail::outline)) {
+  for (const auto& domain : virt::prompt_statistics(ctx, connection, virt::Detail::outline)) {
     ctx.check_stop();
     if (in_trash(domain.domain)) continue;
     MachineFacts facts;

@@ -246,11 +246,11 @@ PlannedStep plan_unregister(RetireWork& work) {
                       time_text(work.journal.expires))};
 }
 
-virt::Nvram nvram_of(RetireWork& work) {
+virt::FirmwareState firmware_of(RetireWork& work) {
   const std::string path = virt::DomainXml(work.domain.xml(virt::Domain::Xml::definition)).nvram();
-  if (path.empty() || !others_use(work.connection, work.domain, path)) return virt::Nvram::remove;
+  if (path.empty() || !others_use(work.connection, work.domain, path)) return virt::FirmwareState::removed;
   work.outcome.kept.push_back(path + " (another domain uses it)");
-  return virt::Nvram::keep;
+  return virt::FirmwareState::nvram_kept;
 }
 
 void note_kept(RetireWork& work) {
@@ -270,7 +270,7 @@ bool unregister(RetireWork& work) {
     return true;
   }
   note_kept(work);
-  virt::undefine(work.domain, nvram_of(work));
+  virt::undefine(work.domain, firmware_of(work));
   return true;
 }
 

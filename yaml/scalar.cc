@@ -94,7 +94,7 @@ std::optional<Scalar> core_number(std::string_view text) {
   if (all_of(number.magnitude, kDecimal)) return integer(number.negative, number.magnitude, 10);
   if (text.starts_with("0o") && all_of(text.substr(2), kOctal)) return integer(false, text.substr(2), 8);
   if (text.starts_with("0x") && all_of(text.substr(2), kHexadecimal)) return integer(false, text.substr(2), 16);
-  if (const auto special = special_float(number, text)) return special;
+  if (auto special = special_float(number, text)) return special;
   if (!looks_floating(number.magnitude, ExponentSign::optional, false)) return std::nullopt;
   return floating(number.negative, number.magnitude);
 }
@@ -143,8 +143,8 @@ std::optional<Scalar> old_integer(const Signed& number) {
 std::optional<Scalar> old_number(std::string_view text) {
   const Signed number = split_sign(text);
   if (number.magnitude.empty()) return std::nullopt;
-  if (const auto special = special_float(number, text)) return special;
-  if (const auto value = old_integer(number)) return value;
+  if (auto special = special_float(number, text)) return special;
+  if (auto value = old_integer(number)) return value;
   const bool digit_first = is_digit(number.magnitude[0]);
   if (digit_first && number.magnitude.find(':') != std::string_view::npos) return sexagesimal_number(number);
   // `.5` with a sign, and digits that begin with an underscore, are no numbers to YAML 1.1 as PyYAML reads it.

@@ -3,8 +3,10 @@
 #include <sstream>
 
 #include "cli/option_table.h"
+#include "cli/verb_table.h"
 #include "tests/e2e/end_to_end.h"
 #include "tests/e2e/pty_process.h"
+#include "tests/e2e/silent_socket.h"
 
 namespace muster::e2e {
 namespace {
@@ -104,6 +106,39 @@ TEST_P(Completion, ReadsTheInventoryThatTheLineNames) {
             "muster run --inventory=" + file("other.yaml") + " lab");
 }
 
+TEST_P(Completion, KnowsVerbsAndTheirOptions) {
+  const std::string sign = GetParam() == "zsh" ? "=" : "";  // of options with a value
+  EXPECT_EQ(completed("muster vm autos"), "muster vm autostart");
+  EXPECT_EQ(completed("muster vm stats --prom"), "muster vm stats --prometheus" + sign);
+  EXPECT_EQ(completed("muster vm start --prom"), "muster vm start --prom") << "another verb's";
+  EXPECT_EQ(completed("muster vm top --sort mem"), "muster vm top --sort memory");
+  EXPECT_EQ(completed("muster vm stop mai"), "muster vm stop mail7");
+  EXPECT_EQ(completed("muster vm stop web,pr"), "muster vm stop web,prod");
+  EXPECT_EQ(completed("muster vm console db"), "muster vm console db-main");
+  EXPECT_EQ(completed("muster vm autostart web01 of"), "muster vm autostart web01 off");
+  EXPECT_EQ(completed("muster vm rename web01 ma"), "muster vm rename web01 ma") << "a new name is nobody's";
+}
+
+// An inventory that is named wins over a connection.
+constexpr const char* kNoInventory = "unset MUSTER_INVENTORY\n";
+
+TEST_P(Completion, KnowsDomainsOfTheConnection) {
+  EXPECT_EQ(completed(kNoInventory + std::string("muster vm -c test:///default info te")),
+            "muster vm -c test:///default info test");
+  EXPECT_EQ(completed(kNoInventory + std::string("muster vm stop --connection=test:///default te")),
+            "muster vm stop --connection=test:///default test");
+  EXPECT_EQ(completed("muster vm -c test:///default info mai"), "muster vm -c test:///default info mail7");
+}
+
+TEST_P(Completion, GivesAHypervisorThatHangsASecond) {
+  const SilentSocket silent(file("silent"));
+  const std::string typed = "muster vm info -c 'qemu+unix:///system?socket=" + file("silent") + "' te";
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(completed(kNoInventory + typed), typed);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+}
+
 TEST_P(Completion, IsSilentWhereTheInventoryIsBroken) {
   write(file("broken.yaml"), "web: [\n");
   EXPECT_EQ(completed("muster run -i " + file("broken.yaml") + " we"), "muster run -i " + file("broken.yaml") + " we");
@@ -132,6 +167,18 @@ TEST_F(CompletionTables, BashOffersAllOptionsOfEachCommand) {
       if ((option.commands & command.bit) != 0) expected += "--" + std::string(option.name) + "\n";
     EXPECT_EQ(done.out, expected) << command.name;
     EXPECT_EQ(done.err, "");
+  }
+}
+
+TEST_F(CompletionTables, BashOffersTheOptionsOfEachVerb) {
+  for (const auto& verb : cli::verb_rows()) {
+    const std::string key = std::string(verb.command) + " " + std::string(verb.name);
+    const auto done = in_bash("printf '%s\n' ${_muster_options['" + key + "']} | grep -- ^--");
+    std::string expected;
+    for (const auto& option : cli::option_rows())
+      if ((option.commands & cli::find_command(verb.command)->bit) != 0 && cli::takes(verb, option))
+        expected += "--" + std::string(option.name) + "\n";
+    EXPECT_EQ(done.out, expected) << key;
   }
 }
 

@@ -14,7 +14,8 @@ constexpr int kBootMs = 60'000;
 constexpr std::size_t kMaxConsoleBytes = 4U << 20U;
 
 void must(const std::vector<std::string>& argv) {
-  const auto done = run({.argv = argv});
+  // The guest may be built by another test meanwhile, on a machine with much to do.
+  const auto done = run({.argv = argv, .deadline = std::chrono::seconds(120)});
   if (done.code != 0) throw base::Error(base::Code::io, argv.at(0) + ": " + (done.late ? "too slow" : done.err));
 }
 

@@ -58,7 +58,10 @@ std::vector<std::string> Hypervisor::script(const std::vector<std::string>& word
   return all;
 }
 
-void Hypervisor::control(const std::string& verb) const { must(script({verb, options_.name})); }
+void Hypervisor::control(const std::string& verb) const {
+  const auto done = run({.argv = script({verb, options_.name})});
+  if (done.code != 0) throw base::Error(base::Code::io, verb + " of hypervisor " + options_.name + ": " + done.err);
+}
 
 void Hypervisor::restart() { control("restart"); }
 void Hypervisor::kill_daemon() { control("kill"); }

@@ -66,7 +66,7 @@ class Hypervisor {
 
   void define_xml(const std::string& xml) const;
   void define(const NoOsDomain& domain) const { define(std::vector<NoOsDomain>{domain}); }
-  // By one virsh: 100 take about 2 s.
+  // By one virsh: 100 take less than a second.
   void define(const std::vector<NoOsDomain>& domains) const;
   std::string xml_of(const NoOsDomain& domain) const;
   // A new empty qcow2 image in directory(); its path. `size` as qemu-img takes it.

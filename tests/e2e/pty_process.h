@@ -20,6 +20,9 @@ class PtyProcess {
   PtyProcess& operator=(const PtyProcess&) = delete;
   ~PtyProcess();
 
+  pid_t pid() const { return pid_; }
+  void resize(unsigned short rows, unsigned short columns) const;
+
   // Everything the terminal was sent, as it was sent.
   const std::string& screen() const { return screen_; }
   // False if it ended or its deadline passed without.

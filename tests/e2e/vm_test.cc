@@ -1,30 +1,11 @@
 // muster vm and muster capabilities against libvirt's test driver, and against hypervisors that do not answer.
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#include "base/error.h"
 #include "tests/e2e/end_to_end.h"
-#include "tests/e2e/pty_process.h"
+#include "tests/e2e/silent_socket.h"
 
 namespace muster::e2e {
 namespace {
 
 using namespace std::chrono_literals;
-
-// Accepts into its queue, and says nothing.
-class SilentSocket {
- public:
-  explicit SilentSocket(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(fd_.get(), 8) != 0)
-      base::throw_errno("listen on " + path);
-  }
-
- private:
-  base::UniqueFd fd_;
-};
 
 class Vm : public EndToEnd {
  protected:
@@ -49,6 +30,24 @@ TEST_F(Vm, ListsTheDomainsOfAConnection) {
   EXPECT_EQ(json[0].value("memory_bytes", 0ULL), 2ULL << 30);
   EXPECT_EQ(json[0].value("uri", ""), "test:///default");
   EXPECT_EQ(summary_of(json).value("hypervisors", 0), 1);
+}
+
+TEST_F(Vm, ListsNamesAlone) {
+  EXPECT_EQ(alone({"vm", "list", "-q", "--names", "-c", "test:///default"}).out, "test\n");
+  use({Host{"web01"}.set("hypervisor", "test:///default").set("domain", "test")});
+  EXPECT_EQ(muster({"vm", "list", "-q", "web*", "--names"}).out, "web01\n");
+}
+
+TEST_F(Vm, DiscoversAnInventoryThatCanBeUsed) {
+  const auto found = alone({"inventory", "discover", "-q", "test:///default", silent_uri("nobody")});
+  EXPECT_EQ(found.code, 3) << told(found);
+  EXPECT_TRUE(contains(found.out, "ansible_host: \"192.168.122.3\"")) << told(found);
+  write(file("inventory.yaml"), found.out);
+  EXPECT_EQ(muster({"vm", "list", "-q", "--names"}).out, "test\n");
+  EXPECT_EQ(muster({"inventory", "discover", "-q"}).out, found.out) << "of the inventory's hypervisors";
+  const auto lines = json_lines(alone({"inventory", "discover", "--json", "-c", "test:///default"}).out);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(result_of(lines, "test").value("address", ""), "192.168.122.3");
 }
 
 TEST_F(Vm, ListsTheMachinesOfAnInventoryUnderTheirNames) {
@@ -122,6 +121,13 @@ TEST_F(Vm, OptionsBelongToTheirVerbs) {
   EXPECT_EQ(alone({"vm", "fly", "-c", "test:///default", "test"}).code, 2);
   const auto help = alone({"vm", "stop", "--help"});
   EXPECT_TRUE(contains(help.out, "--no-force") && !contains(help.out, "--paused")) << told(help);
+}
+
+TEST_F(Vm, TheDoctorLooksAtHypervisors) {
+  const auto good = alone({"doctor", "-c", "test:///default"});
+  EXPECT_TRUE(contains(good.out, "ok    hypervisor        test:///default, 1 machines")) << told(good);
+  const auto bad = alone({"doctor", "-c", silent_uri("nobody")});
+  EXPECT_TRUE(contains(bad.out, "note  hypervisor        connect to")) << told(bad);
 }
 
 TEST_F(Vm, CapabilitiesAreTheDriversAnswers) {

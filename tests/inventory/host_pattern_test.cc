@@ -176,6 +176,14 @@ TEST_F(HostPattern, LocalhostExistsWhereItIsNamed) {
   EXPECT_FALSE(selection.implicit_localhost);
 }
 
+// A backtracking matcher would try longer than anybody waits.
+TEST_F(HostPattern, RegularExpressionsAreBounded) {
+  EXPECT_EQ(match("~(l*)*(o*)*((n*)*)*lone.example.org$"), "lone.example.org");
+  EXPECT_NE(error("~([a-z.]*)*([a-z.]*)*([a-z.]*)*X"), "no error");
+  EXPECT_NE(error("~we" + std::string(40, '*') + "Q"), "no error");
+  EXPECT_NE(error("~(w)eb\\1").find("no regular expression"), std::string::npos) << "back references";
+}
+
 TEST_F(HostPattern, LongTermsAndManyStarsAreBounded) {
   EXPECT_EQ(error(std::string(2000, 'a')),
             "a term of the pattern has more than 1024 bytes; write several shorter ones");

@@ -1,0 +1,366 @@
+// muster vm create against a real libvirtd: what QEMU's own tools find in the images, what a real guest makes of its
+// seed, and what is left when things go wrong or muster is killed.
+#include <filesystem>
+
+#include <signal.h>
+
+#include "tests/e2e/bad_peer.h"
+#include "tests/e2e/end_to_end.h"
+#include "tests/e2e/guest.h"
+#include "tests/e2e/process_table.h"
+#include "vm/creation.h"
+
+namespace muster::e2e {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t kMib = 1U << 20;
+
+class Create : public EndToEnd {
+ protected:
+  static void SetUpTestSuite() {
+    if (!no_hypervisor_because().empty()) return;
+    hypervisor_ = std::make_unique<Hypervisor>(Hypervisor::Options{.network = Hypervisor::Network::own});
+    hypervisor_->virsh({"pool-create-as", "images", "dir", "--target", hypervisor_->directory()});
+    hypervisor_->virsh({"net-start", "default"});
+  }
+  static void TearDownTestSuite() { hypervisor_.reset(); }
+  void SetUp() override {
+    if (!hypervisor_) GTEST_SKIP() << no_hypervisor_because();
+    before_ = left();
+  }
+
+  static Hypervisor& hypervisor() { return *hypervisor_; }
+  static std::string image(const std::string& name) { return hypervisor().directory() + "/" + name; }
+  // All that a create could leave.
+  static std::string left() {
+    return hypervisor().virsh({"list", "--all", "--name"}) + listing(hypervisor().directory());
+  }
+
+  Launch create(std::vector<std::string> arguments) {
+    Launch launch = command({});
+    launch.argv = in_clean_environment({program("muster"), "vm", "create", "-c", hypervisor().uri()},
+                                       {"HOME=" + home(), "TMPDIR=" + file("tmp")});
+    launch.argv.insert(launch.argv.end(), arguments.begin(), arguments.end());
+    return launch;
+  }
+  static void forget(const std::string& machine) {
+    hypervisor().try_virsh({"destroy", machine});
+    hypervisor().virsh({"undefine", machine});
+    for (const auto& entry : std::filesystem::directory_iterator(hypervisor().directory()))
+      if (entry.path().filename().string().starts_with(machine + "-")) std::filesystem::remove(entry.path());
+  }
+  static json image_info(const std::string& name) {
+    const auto done = run({.argv = {"qemu-img", "info", "-U", "--output=json", image(name)}});
+    return json::parse(done.out, nullptr, false);
+  }
+
+  std::string before_;
+
+ private:
+  static std::unique_ptr<Hypervisor> hypervisor_;
+};
+
+std::unique_ptr<Hypervisor> Create::hypervisor_;
+
+TEST_F(Create, DisksAreWhatWasAsked) {
+  ASSERT_EQ(run({.argv = {"qemu-img", "create", "-q", "-f", "qcow2", image("gold.qcow2"), "40M"}}).code, 0);
+  const std::vector<std::string> words = {"web01",
+                                          "--disk",
+                                          "1G",
+                                          "--disk",
+                                          "32M,preallocate=metadata",
+                                          "--disk",
+                                          "16M,preallocate=falloc",
+                                          "--disk",
+                                          "16M,preallocate=full",
+                                          "--disk",
+                                          "16M,format=raw,preallocate=full,bus=scsi",
+                                          "--disk",
+                                          "100M,from=gold.qcow2",
+                                          "--disk",
+                                          "from=images/gold.qcow2,format=raw",
+                                          "--disk",
+                                          "200M,backing=" + image("gold.qcow2"),
+                                          "--cpus",
+                                          "2",
+                                          "--memory",
+                                          "64M",
+                                          "--network",
+                                          "none"};
+  auto plan = words;
+  plan.emplace_back("--dry-run");
+  const std::string there = left();
+  const auto planned = run(create(plan));
+  EXPECT_EQ(planned.code, 0) << told(planned);
+  EXPECT_TRUE(contains(planned.out, "volume web01-vda.qcow2 of pool images: qcow2, 1G\n")) << planned.out;
+  EXPECT_TRUE(contains(planned.out, "<target dev='vda' bus='virtio'/>")) << planned.out;
+  EXPECT_EQ(left(), there);
+
+  const auto done = run(create(words));
+  ASSERT_EQ(done.code, 0) << told(done);
+  EXPECT_EQ(done.out, "web01: made, shut off\n");
+  EXPECT_TRUE(contains(done.err, "has no KVM")) << done.err;
+  const auto size = [](const char* name) { return image_info(name).value("virtual-size", 0ULL) / kMib; };
+  const auto taken = [](const char* name) { return image_info(name).value("actual-size", 0ULL); };
+  EXPECT_EQ(size("web01-vda.qcow2"), 1024U);
+  EXPECT_LT(taken("web01-vda.qcow2"), kMib);
+  EXPECT_EQ(size("web01-vdb.qcow2"), 32U);
+  EXPECT_LT(taken("web01-vdb.qcow2"), 8 * kMib);
+  // Tables that are there: the image is as long as its disk, though its blocks are not taken.
+  EXPECT_GE(std::filesystem::file_size(image("web01-vdb.qcow2")), 32 * kMib);
+  for (const char* whole : {"web01-vdc.qcow2", "web01-vdd.qcow2", "web01-sda.raw"}) {
+    EXPECT_EQ(size(whole), 16U) << whole;
+    EXPECT_GE(taken(whole), 16 * kMib) << whole;
+  }
+  EXPECT_EQ(run({.argv = {"qemu-img", "check", "-q", image("web01-vdd.qcow2")}}).code, 0);
+  EXPECT_EQ(image_info("web01-sda.raw").value("format", ""), "raw");
+  EXPECT_EQ(size("web01-vde.qcow2"), 100U);
+  EXPECT_FALSE(image_info("web01-vde.qcow2").contains("backing-filename"));
+  EXPECT_EQ(size("web01-vdf.raw"), 40U);
+  EXPECT_EQ(size("web01-vdg.qcow2"), 200U);
+  EXPECT_EQ(image_info("web01-vdg.qcow2").value("backing-filename", ""), image("gold.qcow2"));
+  EXPECT_EQ(image_info("web01-vdg.qcow2").value("backing-filename-format", ""), "qcow2");
+
+  const std::string xml = hypervisor().virsh({"dumpxml", "--inactive", "web01"});
+  EXPECT_TRUE(contains(xml, "machine='pc-q35-")) << xml;
+  EXPECT_TRUE(contains(xml, "org.qemu.guest_agent.0") && contains(xml, "<rng ") && contains(xml, "<console "));
+  EXPECT_FALSE(contains(xml, "urn:x-muster")) << xml;
+  EXPECT_FALSE(contains(xml, "<interface"));
+  hypervisor().virsh({"start", "web01"});
+  forget("web01");
+  std::filesystem::remove(image("gold.qcow2"));
+}
+
+TEST_F(Create, WhatCannotBeMadeLeavesNothing) {
+  const auto fails = [&](const std::vector<std::string>& words, int code, const std::string& why) {
+    const auto done = run(create(words));
+    EXPECT_EQ(done.code, code) << told(done);
+    EXPECT_TRUE(contains(done.err, why)) << told(done);
+    EXPECT_EQ(left(), before_);
+  };
+  hypervisor().define({.name = "old"});
+  before_ = left();
+  fails({"old", "--disk", "1G"}, 5, "'old' is there already");
+  fails({"web01", "--disk", "1G,pool=nowhere"}, 2, "no storage pool 'nowhere'");
+  fails({"web01", "--disk", "from=nothing.qcow2"}, 2, "no volume 'nothing.qcow2' in storage pool 'images'");
+  fails({"web01", "--disk", "from=/nowhere/x.qcow2"}, 2, "is in no active storage pool");
+  fails({"web01", "--disk", "1G", "--network", "network=nowhere"}, 2, "no network 'nowhere'");
+  fails({"web01", "--disk", "64P,preallocate=full"}, 2, "size '64P'");
+  fails({"web01", "--disk", "900T,preallocate=full"}, 14, "and 'web01' takes");
+  // What the plan cannot foresee: the machine is defined and two volumes are made when the third does not fit.
+  std::filesystem::create_directory(image("small"));
+  ASSERT_EQ(
+      run({.argv = hypervisor().inside({"mount", "-t", "tmpfs", "-o", "size=16m", "small", image("small")})}).code, 0);
+  hypervisor().virsh({"pool-create-as", "small", "dir", "--target", image("small")});
+  before_ = left();
+  fails({"web01", "--disk", "1G,pool=images", "--disk", "1G,pool=small", "--disk",
+         "16000K,pool=small,preallocate=falloc"},
+        14, "No space left");
+  EXPECT_EQ(hypervisor().virsh({"vol-list", "small"}), "");
+  // A machine that does not start.
+  fails({"web01", "--disk", "1G,pool=images", "--network", "bridge=nobridge", "--start"}, 1, "nobridge");
+  hypervisor().virsh({"pool-destroy", "small"});
+  forget("old");
+  std::filesystem::remove(image("old"));
+}
+
+TEST_F(Create, AGuestComesUpAsItsSeedSays) {
+  std::filesystem::copy_file(guest_image().disk, image("tiny.qcow2"));
+  write(file("key.pub"), key().public_line + "\n");
+  // Where the machine's network is: as somebody on the hypervisor.
+  Launch launch = create({"web01", "--disk", "300M,backing=tiny.qcow2", "--memory", "192M", "--hostname", "anna",
+                          "--ssh-key", file("key.pub"), "--start", "--wait", "ssh", "--timeout", "60s", "--json"});
+  launch.argv = hypervisor().inside(launch.argv);
+  const auto done = run(launch);
+  ASSERT_EQ(done.code, 0) << told(done);
+  const auto result = json_lines(done.out).front();
+  EXPECT_EQ(result.value("state", ""), "running");
+  EXPECT_TRUE(result.value("made", false));
+  const std::string address = result.value("address", "");
+  ASSERT_NE(address, "") << told(done);
+  const auto shell = run({.argv = hypervisor().inside(
+                              {"ssh", "-F", "none", "-i", key().file, "-o", "UserKnownHostsFile=" + file("known_hosts"),
+                               "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes", "root@" + address,
+                               "hostname; cat /sys/block/vda/size; ls /dev/virtio-ports"})});
+  EXPECT_EQ(shell.out, "anna\n614400\norg.qemu.guest_agent.0\n") << told(shell);
+  EXPECT_EQ(image_info("web01-vda.qcow2").value("backing-filename", ""), image("tiny.qcow2"));
+  forget("web01");
+  std::filesystem::remove(image("tiny.qcow2"));
+}
+
+// A program killed after each of the steps in turn; what is there then, muster sees and removes.
+TEST_F(Create, AMakerMayDieAfterAnyStep) {
+  const virt::Connection connection(hypervisor().uri());
+  const base::Context ctx;
+  vm::MachineRequest request;
+  request.name = "web01";
+  request.memory_bytes = 64 * kMib;
+  request.disks = {vm::parse_disk("2M"), vm::parse_disk("1M,format=raw,preallocate=full,bus=scsi")};
+  request.seed = vm::SeedRequest{.host_name = "web01", .ssh_keys = {}, .user_data = {}, .network_config = {}};
+  const std::vector<std::string> words = {"web01", "--disk", "1M", "--hostname", "web01", "--memory", "64M"};
+  auto dead = vm::mark_of_this_process();
+  dead.started = 1;  // of this pid, another process
+  for (std::size_t steps = 1, last = 6; steps <= last; ++steps) {
+    SCOPED_TRACE(steps);
+    {
+      vm::Creation creation(connection, vm::plan_creation(ctx, connection, request, {}), dead);
+      for (std::size_t i = 0; i < steps; ++i) creation.step(ctx);
+      EXPECT_EQ(creation.done(), steps == last);
+    }
+    EXPECT_EQ(contains(left(), "web01-sda.raw"), steps > 2) << left();
+    const auto again = run(create(words));
+    EXPECT_EQ(again.code, steps == last ? 5 : 0) << told(again);
+    EXPECT_TRUE(contains(again.err, steps == last ? "'web01' is there already" : "'web01' was left half made"))
+        << told(again);
+    EXPECT_EQ(contains(left(), "web01-sda.raw"), steps == last) << left();
+    EXPECT_EQ(contains(again.err, "web01-seed.iso"), steps >= 4 && steps < last) << told(again);
+    hypervisor().virsh({"start", "web01"});
+    forget("web01");
+    EXPECT_EQ(left(), before_);
+  }
+}
+
+// A worker killed while a volume is written.
+TEST_F(Create, TheNextTryRemovesWhatAKilledOneLeft) {
+  MusterProcess muster(create({"web01", "--disk", "1M", "--disk", "1G,format=raw,preallocate=full"}));
+  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(image("web01-vdb.raw")); }));
+  const auto tree = process_tree(muster.pid());
+  ASSERT_EQ(tree.size(), 2U);
+  ::kill(tree.back(), SIGKILL);
+  const auto killed = muster.finish();
+  EXPECT_NE(killed.code, 0) << told(killed);
+  EXPECT_NE(left(), before_);
+  // Half of it is nothing to boot from; that somebody tried is no hindrance.
+  hypervisor().virsh({"start", "web01"});
+  EXPECT_EQ(hypervisor().virsh({"domblklist", "web01"}), "");
+  const auto plan = run(create({"web01", "--disk", "1M", "--dry-run"}));
+  EXPECT_EQ(plan.code, 0) << told(plan);
+  const auto again = run(create({"web01", "--disk", "1M"}));
+  EXPECT_EQ(again.code, 0) << told(again);
+  EXPECT_TRUE(contains(again.err, "'web01' was left half made")) << told(again);
+  EXPECT_TRUE(contains(again.err, "web01-vdb.raw")) << told(again);
+  EXPECT_FALSE(std::filesystem::exists(image("web01-vdb.raw")));
+  EXPECT_EQ(image_info("web01-vda.qcow2").value("virtual-size", 0ULL), kMib);
+  forget("web01");
+  EXPECT_EQ(left(), before_);
+}
+
+TEST_F(Create, AnInterruptOrADeadMusterUndoesWhatWasMade) {
+  for (const int how : {SIGTERM, SIGKILL}) {
+    MusterProcess muster(create({"web01", "--disk", "1M", "--disk", "1G,format=raw,preallocate=full"}));
+    ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(image("web01-vdb.raw")); }));
+    const auto tree = process_tree(muster.pid());
+    ::kill(muster.pid(), how);
+    const auto ended = muster.finish();
+    EXPECT_NE(ended.code, 0) << told(ended);
+    EXPECT_TRUE(wait_until([&] { return left() == before_; }, 20'000)) << left();
+    for (const pid_t pid : tree) EXPECT_TRUE(wait_until([&] { return !is_running(pid); }));
+  }
+}
+
+TEST_F(Create, AFileIsAppliedAgainAndAgain) {
+  const auto described = [&](const std::string& size) {
+    write(file("machines.yaml"), "connection: " + hypervisor().uri() +
+                                     "\ndefaults:\n  memory: 64M\n  networks: [user]\nmachines:\n"
+                                     "  web01:\n    disks: [{size: 1M}]\n    start: true\n  web02:\n    disks: [" +
+                                     size + "]\n");
+    auto launch = create({"--file", file("machines.yaml"), "-q"});
+    return run(launch);
+  };
+  const auto first = described("2M");
+  EXPECT_EQ(first.code, 0) << told(first);
+  EXPECT_TRUE(contains(first.out, "web01: made, running\n") && contains(first.out, "web02: made, shut off\n"));
+  const auto second = described("2M");
+  EXPECT_EQ(second.code, 0) << told(second);
+  EXPECT_TRUE(contains(second.out, "web01: unchanged, running\n") && contains(second.out, "web02: unchanged"))
+      << told(second);
+  const auto other = described("3M");
+  EXPECT_EQ(other.code, 3) << told(other);
+  EXPECT_TRUE(contains(other.err, "size of disk vda is 2 MiB, not 3 MiB")) << told(other);
+  EXPECT_EQ(image_info("web02-vda.qcow2").value("virtual-size", 0ULL), 2 * kMib);
+  forget("web01");
+  const auto missing = described("2M");
+  EXPECT_EQ(missing.code, 0) << told(missing);
+  EXPECT_TRUE(contains(missing.out, "web01: made") && contains(missing.out, "web02: unchanged")) << told(missing);
+  forget("web01");
+  forget("web02");
+}
+
+TEST_F(Create, ManyAreMadeAtOnce) {
+  constexpr int kMany = 16;
+  std::string text = "connection: " + hypervisor().uri() + "\ndefaults: {memory: 64M, disks: [1M]}\nmachines:\n";
+  for (int i = 0; i < kMany; ++i) text += "  many" + std::to_string(i) + ": {hostname: m" + std::to_string(i) + "}\n";
+  write(file("many.yaml"), text);
+  const auto done = run(create({"--file", file("many.yaml"), "--json"}));
+  EXPECT_EQ(done.code, 0) << told(done);
+  EXPECT_EQ(summary_of(json_lines(done.out)).value("ok", 0), kMany);
+  EXPECT_EQ(done.err.find("has no KVM"), done.err.rfind("has no KVM")) << "once, and not sixteen times: " << done.err;
+  for (int i = 0; i < kMany; ++i) {
+    const std::string name = "many" + std::to_string(i);
+    EXPECT_EQ(image_info(name + "-vda.qcow2").value("virtual-size", 0ULL), kMib) << name;
+    EXPECT_TRUE(
+        contains(base::read_file(image(name + "-seed.iso"), kMib), "local-hostname: 'm" + std::to_string(i) + "'"));
+    forget(name);
+  }
+  EXPECT_EQ(left(), before_);
+}
+
+class CreateAnywhere : public EndToEnd {
+ protected:
+  Finished create(std::vector<std::string> arguments) {
+    Launch launch = command({});
+    launch.argv = in_clean_environment({program("muster"), "vm", "create"}, {"HOME=" + home()});
+    launch.argv.insert(launch.argv.end(), arguments.begin(), arguments.end());
+    return run(launch);
+  }
+};
+
+TEST_F(CreateAnywhere, WaitingForSshWaitsForItsGreeting) {
+  const SshServer server(accepting_key());
+  const BadPeer relay({.behaviour = Misbehaviour::closes_at_once, .first = 2, .then = server.endpoint()});
+  const auto address = relay.endpoint().address + ":" + std::to_string(relay.endpoint().port);
+  const auto done = create({"-c", "test:///default", "web01", "--start", "--wait", "ssh", "--wait-address", address});
+  EXPECT_EQ(done.code, 0) << told(done);
+  EXPECT_TRUE(contains(done.out, "web01: made, running, 127.")) << told(done);
+  const BadPeer silent(Misbehaviour::says_nothing);
+  const auto late =
+      create({"-c", "test:///default", "web01", "--start", "--wait", "ssh", "--timeout", "1s", "--wait-address",
+              silent.endpoint().address + ":" + std::to_string(silent.endpoint().port)});
+  EXPECT_EQ(late.code, 1) << told(late);
+  EXPECT_TRUE(contains(late.err, "made and started, but no SSH server answers")) << told(late);
+}
+
+TEST_F(CreateAnywhere, WhatMakesNoSenseIsToldBeforeAnythingIsAsked) {
+  const auto fails = [&](const std::vector<std::string>& words, const std::string& why) {
+    const auto done = create(words);
+    EXPECT_EQ(done.code, 2) << told(done);
+    EXPECT_TRUE(contains(done.err, why)) << told(done);
+  };
+  const std::string nobody = "qemu+unix:///system?socket=" + file("nobody");
+  fails({"web01", "--disk", "1G"}, "-c URI");
+  fails({"-c", nobody, "web01", "--disk", "1X"}, "size '1X'");
+  fails({"-c", nobody, "web01", "--wait", "ssh"}, "--start");
+  fails({"-c", nobody, "web01", "--start", "--wait", "forever"}, "write running, ip, agent or ssh");
+  fails({"-c", nobody, "web01", "--start", "--wait", "ip", "--wait-address", "127.0.0.1"}, "--wait ssh");
+  fails({"-c", nobody, "--file", "x.yaml", "--disk", "1G"}, "machines of a file are described there");
+  fails({"-c", nobody, "--file", file("none.yaml")}, "none.yaml");
+  fails({"-c", nobody, "web01", "--ssh-key", file("none.pub")}, "none.pub");
+  fails({"-c", nobody, "web01", "-l", "web02"}, "nothing to choose from");
+  fails({"-c", nobody}, "muster vm create VM");
+  EXPECT_EQ(create({"-c", nobody, "web01", "--expect", "2"}).code, 5);
+}
+
+TEST_F(CreateAnywhere, AnInventorysHostSaysWhere) {
+  use({Host{"web01"}.set("hypervisor", "test:///default").set("domain", "web01.internal"), Host{"plain"}});
+  const auto done = muster({"vm", "create", "web01", "--disk", "1G", "--dry-run"});
+  EXPECT_EQ(done.code, 0) << told(done);
+  EXPECT_TRUE(contains(done.out, "web01: create on test:///default\n")) << done.out;
+  EXPECT_TRUE(contains(done.out, "<name>web01.internal</name>")) << done.out;
+  EXPECT_TRUE(contains(muster({"vm", "create", "plain", "--disk", "1G"}).err, "says no hypervisor"));
+  EXPECT_TRUE(contains(muster({"vm", "create", "web02", "--disk", "1G"}).err, "no host 'web02'"));
+}
+
+}  // namespace
+}  // namespace muster::e2e

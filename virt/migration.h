@@ -1,0 +1,65 @@
+// Moving a domain to another hypervisor, and the facts that libvirt does not move with it. One call each; the order of
+// things, and what happens when they go wrong, is vm/migrate.h's. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "virt/connection.h"
+
+namespace muster::virt {
+
+enum class Storage {
+  shared,  // both hypervisors see the same images
+  copied,  // images are copied while the domain runs
+};
+
+struct MigrationOptions {
+  Storage storage = Storage::shared;
+  std::optional<std::uint64_t> bandwidth_bytes_per_second;
+};
+
+// Blocks until the domain runs on `target`, or throws and it runs on where it was. The definition stays behind on the
+// source, too. abort_migration() from another thread ends it: base::Error{cancelled}.
+Domain migrate_live(const Domain& domain, const Connection& target, const MigrationOptions& options);
+void abort_migration(const Domain& domain);
+
+struct MigrationProgress {
+  std::uint64_t memory_total_bytes = 0, memory_remaining_bytes = 0;
+  std::uint64_t disk_total_bytes = 0, disk_remaining_bytes = 0;
+  std::chrono::milliseconds elapsed{0};
+};
+// nullopt: no job is under way.
+std::optional<MigrationProgress> migration_progress(const Domain& domain);
+
+// Snapshots and checkpoints as libvirt describes them, parents first: what is needed to make them known elsewhere.
+struct Lineage {
+  std::vector<std::string> snapshots, checkpoints;
+  bool empty() const { return snapshots.empty() && checkpoints.empty(); }
+};
+Lineage lineage(const Domain& domain);
+// Forgets the snapshots, without touching what they hold: libvirt does not move a domain that has any.
+void forget_snapshots(const Domain& domain);
+// Makes them known again, those that already are included.
+void remember(const Domain& domain, const Lineage& lineage);
+
+// A lineage kept in the domain's own metadata while it moves; it travels with the domain.
+void keep_in_metadata(const Domain& domain, const Lineage& lineage);
+std::optional<Lineage> kept_in_metadata(const Domain& domain);
+void drop_from_metadata(const Domain& domain);
+
+// Whether `target` can run the CPU that the domain has or will have; text: why not.
+std::optional<std::string> cpu_refusal(const Domain& domain, const Connection& target);
+// libvirt's and the hypervisor's version, as numbers that can be compared.
+struct Versions {
+  unsigned long libvirt = 0, hypervisor = 0;
+};
+Versions versions(const Connection& connection);
+// A storage pool of the connection has this directory, so that libvirt can make images there.
+bool has_pool_for(const Connection& connection, const std::string& image_path);
+
+}  // namespace muster::virt

@@ -1,0 +1,219 @@
+#include "vm/creation.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "virt/domain_xml.h"
+#include "virt/lifecycle.h"
+#include "virt/storage.h"
+
+namespace muster::vm {
+namespace {
+
+using base::Code;
+using base::Error;
+
+std::string named(const virt::VolumeName& volume) {
+  return "volume '" + volume.name + "' of pool '" + volume.pool + "'";
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const auto& part : parts) text += (text.empty() ? "" : ", ") + part;
+  return text;
+}
+
+std::string joined(const std::vector<virt::VolumeName>& volumes) {
+  std::vector<std::string> parts;
+  for (const auto& volume : volumes) parts.push_back(named(volume));
+  return parts.empty() ? "no volumes" : joined(parts);
+}
+
+// True if it was there.
+bool remove_volume(const virt::Connection& connection, const virt::VolumeName& name) {
+  const auto pool = virt::pool(connection, name.pool);
+  const auto volume = pool.find(name.name);
+  if (!volume) return false;
+  virt::remove(*volume);
+  return true;
+}
+
+void check_nobody_has(const virt::Connection& connection, const Leftover& leftover) {
+  for (const auto& name : leftover.mark.volumes) {
+    const auto volume = virt::pool(connection, name.pool).find(name.name);
+    if (!volume) continue;
+    const std::string path = volume->path();
+    for (const auto& domain : connection.domains())
+      for (const auto& disk : virt::DomainXml(domain.xml(virt::Domain::Xml::current)).disks())
+        if (disk.source == path)
+          throw Error(Code::refused, named(name) + " was left by a muster that made '" + leftover.domain.name() +
+                                         "', and is a disk of '" + domain.name() + "' now: it is not removed");
+  }
+}
+
+std::string whose(const virt::CreationMark& mark) {
+  return fmt::format("process {} on {}, since {}", mark.pid, mark.host, mark.since);
+}
+
+void undo_and_say(Creation& creation, const Error& why) {
+  try {
+    creation.undo();
+  } catch (const Error& undo_error) {
+    throw Error(why.code(), std::string(why.what()) + "; and " + undo_error.what());
+  }
+}
+
+void clear_way(const base::Context& ctx, const virt::Connection& connection, const Leftover& leftover) {
+  const auto removed = remove(connection, leftover);
+  ctx.note("'" + leftover.domain.name() + "' was left half made (" + whose(leftover.mark) + "); removed " +
+           joined(removed));
+}
+
+}  // namespace
+
+Creation::Creation(const virt::Connection& connection, CreationPlan plan, virt::CreationMark maker)
+    : connection_(connection), plan_(std::move(plan)), mark_(std::move(maker)) {
+  mark_.volumes.clear();
+  for (const auto& volume : plan_.volumes) mark_.volumes.push_back({volume.pool, volume.spec.name});
+  steps_.push_back({"take the name", [this](const base::Context&) { reserve(); }});
+  for (const auto& volume : plan_.volumes) {
+    const std::string name = "volume " + volume.spec.name;
+    steps_.push_back({"make " + name, [this, &volume](const base::Context& ctx) { make_volume(ctx, volume); }});
+    if (volume.content.empty()) continue;
+    steps_.push_back({"fill " + name, [this, &volume](const base::Context& ctx) {
+                        virt::upload(ctx, virt::pool(connection_, volume.pool).volume(volume.spec.name),
+                                     volume.content);
+                      }});
+  }
+  steps_.push_back({"define the machine", [this](const base::Context&) { complete(); }});
+  if (plan_.request.autostart)
+    steps_.push_back({"switch autostart on", [this](const base::Context&) { domain_->set_autostart(true); }});
+}
+
+void Creation::step(const base::Context& ctx) {
+  ctx.check_stop();
+  steps_.at(next_).run(ctx);
+  ++next_;
+}
+
+std::string Creation::marked_xml() const {
+  return domain_xml({.request = plan_.request,
+                     .offer = plan_.offer,
+                     .uuid = plan_.uuid,
+                     .disks = {},
+                     .networks = plan_.networks,
+                     .metadata = virt::to_xml(mark_)});
+}
+
+void Creation::reserve() { domain_ = connection_.define(marked_xml()); }
+
+void Creation::make_volume(const base::Context& ctx, const PlannedVolume& volume) {
+  const auto pool = virt::pool(connection_, volume.pool);
+  const virt::VolumeName name{volume.pool, volume.spec.name};
+  // Since the plan was made: not ours to write to, and not to remove. libvirt itself would not look again.
+  if (pool.find(name.name)) {
+    disown(name);
+    throw Error(Code::refused, named(name) + " has come to be there meanwhile, and is not overwritten");
+  }
+  tried_.push_back(name);
+  try {
+    if (volume.copy_of.name.empty())
+      virt::create_volume(ctx, pool, volume.spec);
+    else
+      virt::copy_volume(ctx, pool, volume.spec,
+                        virt::pool(connection_, volume.copy_of.pool).volume(volume.copy_of.name));
+  } catch (const Error& e) {
+    if (e.code() == Code::refused) disown(name);
+    throw;
+  }
+}
+
+void Creation::disown(const virt::VolumeName& name) {
+  const auto is_it = [&](const virt::VolumeName& other) { return other.pool == name.pool && other.name == name.name; };
+  std::erase_if(tried_, is_it);
+  std::erase_if(mark_.volumes, is_it);
+  domain_ = connection_.define(marked_xml());
+}
+
+void Creation::complete() {
+  for (const auto& volume : plan_.volumes)
+    for (auto& disk : plan_.disks)
+      if (disk.target == volume.target)
+        disk.source = virt::pool(connection_, volume.pool).volume(volume.spec.name).source();
+  domain_ = connection_.define(plan_.xml());
+}
+
+void Creation::undo() {
+  if (!domain_) return;
+  std::vector<std::string> kept;
+  try {
+    if (domain_->active()) virt::power_off(*domain_, virt::Pull::at_once);
+    // Back under the mark, should this be the moment to be killed.
+    domain_ = connection_.define(marked_xml());
+  } catch (const Error& e) {
+    throw Error(Code::io, "'" + domain_->name() + "' cannot be removed again: " + e.what());
+  }
+  for (auto volume = tried_.rbegin(); volume != tried_.rend(); ++volume) {
+    try {
+      remove_volume(connection_, *volume);
+    } catch (const Error& e) {
+      kept.push_back(named(*volume) + " (" + e.what() + ")");
+    }
+  }
+  if (!kept.empty())
+    throw Error(Code::io, "these cannot be removed again: " + joined(kept) + "; '" + domain_->name() +
+                              "' stays marked as half made, and making it once more will remove them");
+  virt::undefine(*domain_);
+  domain_.reset();
+}
+
+std::optional<Leftover> find_leftover(const virt::Connection& connection, const std::string& name) {
+  const auto domain = connection.find_domain(name);
+  if (!domain) return std::nullopt;
+  const auto mark = virt::creation_mark(*domain);
+  if (!mark) return std::nullopt;
+  return Leftover{.domain = *domain, .mark = *mark, .maker = life_of(*mark)};
+}
+
+void check_abandoned(const Leftover& leftover, TakeOver take_over) {
+  const std::string what = "'" + leftover.domain.name() + "' is half made by " + whose(leftover.mark);
+  if (leftover.maker == MakerLife::alive) throw Error(Code::busy, what + ", which is still at it");
+  if (leftover.maker == MakerLife::unknown && take_over == TakeOver::from_the_dead)
+    throw Error(Code::refused, what + ", and from here nobody can tell whether that still is at it: if not, --yes " +
+                                   "removes what it left (" + joined(leftover.mark.volumes) + ")");
+}
+
+std::vector<std::string> remove(const virt::Connection& connection, const Leftover& leftover) {
+  check_nobody_has(connection, leftover);
+  // Somebody started it, without disks: it has nothing to lose.
+  if (leftover.domain.active()) virt::power_off(leftover.domain, virt::Pull::at_once);
+  std::vector<std::string> removed;
+  for (const auto& volume : leftover.mark.volumes)
+    if (remove_volume(connection, volume)) removed.push_back(named(volume));
+  virt::undefine(leftover.domain);
+  removed.push_back("the definition of '" + leftover.domain.name() + "'");
+  return removed;
+}
+
+virt::Domain create(const base::Context& ctx, const virt::Connection& connection, const MachineRequest& request,
+                    const CreateOptions& options) {
+  const auto leftover = find_leftover(connection, request.name);
+  if (leftover) check_abandoned(*leftover, options.take_over);
+  auto plan =
+      plan_creation(ctx, connection, request, leftover ? leftover->mark.volumes : std::vector<virt::VolumeName>{});
+  for (const auto& note : plan.notes) ctx.note(note);
+  if (leftover) clear_way(ctx, connection, *leftover);
+  Creation creation(connection, std::move(plan), mark_of_this_process());
+  try {
+    while (!creation.done()) creation.step(ctx);
+    if (options.start) virt::start(creation.domain());
+  } catch (const Error& e) {
+    undo_and_say(creation, e);
+    throw;
+  }
+  return creation.domain();
+}
+
+}  // namespace muster::vm

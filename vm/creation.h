@@ -1,0 +1,85 @@
+// Carries a CreationPlan out, in an order in which a program may be killed anywhere. First the machine is defined
+// without disks, with a mark in its metadata that says who makes it and which volumes will be made: this takes the
+// name, for nobody else can then define it. The volumes follow; then one call of libvirt's gives the machine its disks
+// and takes the mark away. Until then nobody can start it with half a disk, and whoever finds the mark knows what to
+// remove. Not thread-safe; two that make the same machine meet at the first step.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/context.h"
+#include "virt/connection.h"
+#include "virt/creation_mark.h"
+#include "vm/creation_plan.h"
+#include "vm/maker.h"
+
+namespace muster::vm {
+
+class Creation {
+ public:
+  // `maker`: mark_of_this_process().
+  Creation(const virt::Connection& connection, CreationPlan plan, virt::CreationMark maker);
+
+  bool done() const { return next_ == steps_.size(); }
+  // The next one, or the one that went wrong, for people.
+  const std::string& step_name() const { return steps_.at(next_).name; }
+  void step(const base::Context& ctx);
+
+  // Removes what was made so far, or throws base::Error{io} naming what cannot be removed; the mark stays then.
+  void undo();
+
+  const virt::Domain& domain() const { return *domain_; }
+
+ private:
+  struct Step {
+    std::string name;
+    std::function<void(const base::Context&)> run;
+  };
+  std::string marked_xml() const;
+  void reserve();
+  void make_volume(const base::Context& ctx, const PlannedVolume& volume);
+  // It is somebody else's.
+  void disown(const virt::VolumeName& volume);
+  void complete();
+
+  const virt::Connection& connection_;
+  CreationPlan plan_;
+  virt::CreationMark mark_;
+  std::vector<Step> steps_;
+  std::size_t next_ = 0;
+  std::optional<virt::Domain> domain_;
+  std::vector<virt::VolumeName> tried_;  // volumes that are ours, if they are there
+};
+
+// What an earlier program left half made under that name, and whether it still is at it.
+struct Leftover {
+  virt::Domain domain;
+  virt::CreationMark mark;
+  MakerLife maker = MakerLife::unknown;
+};
+std::optional<Leftover> find_leftover(const virt::Connection& connection, const std::string& name);
+
+enum class TakeOver {
+  from_the_dead,  // only what nobody is making any more, as far as can be told here
+  when_unknown,   // also where that cannot be told: somebody said so
+};
+// Throws base::Error{busy} while it is being made, {refused} where that cannot be told, naming its volumes.
+void check_abandoned(const Leftover& leftover, TakeOver take_over);
+// Removes it, the mark last. Returns the names of what it removed. Throws base::Error{refused} for a volume that
+// another machine has got.
+std::vector<std::string> remove(const virt::Connection& connection, const Leftover& leftover);
+
+struct CreateOptions {
+  bool start = false;
+  TakeOver take_over = TakeOver::from_the_dead;
+};
+// Plans and makes a machine, after removing what an earlier try left, with a note. When anything goes wrong, or a stop
+// is requested, what was made is removed again. Throws what plan_creation() throws, and what libvirt says.
+virt::Domain create(const base::Context& ctx, const virt::Connection& connection, const MachineRequest& request,
+                    const CreateOptions& options);
+
+}  // namespace muster::vm

@@ -1,0 +1,77 @@
+#include "vm/maker.h"
+
+#include <array>
+#include <ctime>
+#include <filesystem>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+
+namespace muster::vm {
+namespace {
+
+std::string trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+// The same for two processes only if a pid means the same to both.
+std::string this_machine() {
+  std::error_code error;
+  const auto space = std::filesystem::read_symlink("/proc/self/ns/pid", error);
+  return trimmed(base::read_file("/proc/sys/kernel/random/boot_id", 256)) + "/" + space.string();
+}
+
+// When a process started, in ticks since the boot; 0: there is none.
+std::uint64_t started_at(std::int64_t pid) {
+  std::string text;
+  try {
+    text = base::read_file(fmt::format("/proc/{}/stat", pid), 4096);
+  } catch (const base::Error&) {
+    return 0;
+  }
+  // After the program's name, which may hold anything: the state is field 3, the start field 22 (proc(5)).
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  std::string field;
+  fields >> field;
+  if (field == "Z") return 0;
+  for (int number = 4; number <= 22; ++number) fields >> field;
+  return std::strtoull(field.c_str(), nullptr, 10);
+}
+
+std::string now_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text.data();
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+}  // namespace
+
+virt::CreationMark mark_of_this_process() {
+  return {.host = host_name(),
+          .machine = this_machine(),
+          .pid = ::getpid(),
+          .started = started_at(::getpid()),
+          .since = now_text(),
+          .volumes = {}};
+}
+
+MakerLife life_of(const virt::CreationMark& mark) {
+  if (mark.machine != this_machine()) return MakerLife::unknown;
+  return mark.started != 0 && started_at(mark.pid) == mark.started ? MakerLife::alive : MakerLife::gone;
+}
+
+}  // namespace muster::vm

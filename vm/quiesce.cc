@@ -1,0 +1,75 @@
+#include "vm/quiesce.h"
+
+#include <unistd.h>
+
+#include "base/error.h"
+#include "virt/guest_agent.h"
+#include "virt/snapshot.h"
+#include "vm/polling.h"
+
+namespace muster::vm {
+namespace {
+
+using base::Code;
+using base::Error;
+
+constexpr int kAgentSeconds = 5;
+
+}  // namespace
+
+FrozenGuest::FrozenGuest(const virt::Domain& domain, std::chrono::seconds patience,
+                         const std::vector<std::string>& watchdog)
+    : domain_(domain), patience_(patience), watchdog_(watchdog) {
+  try {
+    virt::freeze_file_systems(domain, static_cast<int>(patience.count()));
+  } catch (const Error&) {
+    // Without an agent nothing was frozen; another may have frozen some, or will when it gets to it.
+    if (!virt::agent_connected(domain)) {
+      call_off();
+      throw;
+    }
+    try {
+      thaw();
+    } catch (const Error&) {
+      // What went wrong first is what is told.
+    }
+    throw;
+  }
+}
+
+FrozenGuest::~FrozenGuest() {
+  try {
+    thaw();
+  } catch (const Error&) {
+    // The watchdog, which was not called off, has it now.
+  }
+}
+
+void FrozenGuest::thaw() {
+  if (!frozen_) return;
+  virt::thaw_file_systems(domain_, static_cast<int>(patience_.count()));
+  call_off();
+}
+
+void FrozenGuest::call_off() {
+  frozen_ = false;
+  // One that has gone has nothing left to do.
+  [[maybe_unused]] const auto written = ::write(watchdog_.standard_input().get(), "thawed\n", 7);
+}
+
+void thaw_within(const base::Context& ctx, const virt::Domain& domain, std::chrono::seconds patience) {
+  std::string complaint;
+  const auto thawed = [&] {
+    try {
+      virt::thaw_file_systems(domain, kAgentSeconds);
+      return true;
+    } catch (const Error& e) {
+      complaint = e.what();
+      return false;
+    }
+  };
+  if (!wait_until(ctx, base::Clock::now() + patience, thawed))
+    throw Error(Code::timeout, "the guest of '" + domain.name() + "' may still be frozen: " + complaint);
+}
+
+}  // namespace muster::vm
