@@ -43,8 +43,7 @@ int run_capabilities(Program& program) {
       print(program, uris[number], workers.call(uris[number], "capabilities", json::object(), kUsualPatience));
       report.state = ssh::HostState::ok;
     } catch (const Error& e) {
-      report.state = e.code() == base::Code::unreachable ? ssh::HostState::unreachable : ssh::HostState::failed;
-      report.error = e.what();
+      report = report_of(e);
     }
     return report;
   };

@@ -65,8 +65,7 @@ int discover_inventory(const Program& program, const std::vector<std::string>& w
       found.put(number, uris[number], workers.call(uris[number], "list", json::object(), kUsualPatience));
       report.state = ssh::HostState::ok;
     } catch (const Error& e) {
-      report.state = e.code() == base::Code::unreachable ? ssh::HostState::unreachable : ssh::HostState::failed;
-      report.error = e.what();
+      report = report_of(e);
     }
     return report;
   };

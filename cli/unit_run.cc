@@ -18,6 +18,18 @@ RunRecord::Telling telling_of(const Program& program, Closing closing) {
 
 }  // namespace
 
+ssh::HostReport report_of(const base::Error& error) {
+  using base::Code;
+  using ssh::HostState;
+  ssh::HostReport report;
+  report.error = error.what();
+  report.state = error.code() == Code::unreachable ? HostState::unreachable
+                 : error.code() == Code::timeout   ? HostState::timeout
+                 : error.code() == Code::cancelled ? HostState::skipped
+                                                   : HostState::failed;
+  return report;
+}
+
 UnitRun::UnitRun(const Program& program, const HostNames& names, const Noun& noun, Closing closing)
     : program_(program),
       names_(names),

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "base/error.h"
 #include "cli/program.h"
 #include "cli/run_output.h"
 #include "cli/run_record.h"
@@ -14,6 +15,9 @@ namespace muster::cli {
 
 // Whether the count at the end is told where all is well.
 enum class Closing { usual, failures_only };
+
+// What became of a unit whose work threw.
+ssh::HostReport report_of(const base::Error& error);
 
 class UnitRun {
  public:

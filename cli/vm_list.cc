@@ -152,8 +152,7 @@ int vm_list(const VmCommand& command) {
       listing.put(number, wanted.among(names_alone ? as_machines(answer) : answer, uris[number]));
       report.state = HostState::ok;
     } catch (const Error& e) {
-      report.state = e.code() == base::Code::unreachable ? HostState::unreachable : HostState::failed;
-      report.error = e.what();
+      report = report_of(e);
     }
     return report;
   };

@@ -21,12 +21,6 @@ using nlohmann::json;
 using ssh::HostReport;
 using ssh::HostState;
 
-HostState state_of(Code code) {
-  if (code == Code::unreachable) return HostState::unreachable;
-  if (code == Code::timeout) return HostState::timeout;
-  return code == Code::cancelled ? HostState::skipped : HostState::failed;
-}
-
 // Results of --json for what did not come to one of its own.
 class FailureLines : public ssh::RunObserver {
  public:
@@ -109,8 +103,7 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
       report.state = HostState::ok;
     } catch (const Error& e) {
       failures.add(e.code());
-      report.state = state_of(e.code());
-      report.error = e.what();
+      report = report_of(e);
     }
     return report;
   };

@@ -137,4 +137,19 @@ TEST(Architecture, FilesStayShort) {
     }
 }
 
+// Two types of one name in one namespace are one type for the linker, which takes whichever functions of them it likes.
+TEST(Architecture, HeadersOfAFolderNameEachTypeOnce) {
+  static const std::regex kType(R"((?:^|\n)(?:struct|class|enum class) (\w+)(?!\w|::)[^;\n]*\{)");
+  for (const auto& entry : kMayUse) {
+    std::map<std::string, fs::path> seen;
+    for (const auto& file : sources_of(entry.first)) {
+      if (file.extension() != ".h") continue;
+      for (const auto& name : includes_of(read(file), kType)) {
+        const auto [first, fresh] = seen.emplace(name, file);
+        EXPECT_TRUE(fresh) << name << " is in " << first->second << " and in " << file;
+      }
+    }
+  }
+}
+
 }  // namespace

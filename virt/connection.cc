@@ -4,7 +4,6 @@
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
-#include <unistd.h>
 
 #include "virt/event_loop.h"
 #include "virt/libvirt_error.h"
@@ -22,10 +21,9 @@ constexpr unsigned kKeepalives = 3;
 // Nobody is there to be asked: a URI that needs a password is refused by name.
 int refuse_to_ask(virConnectCredentialPtr, unsigned, void*) { return -1; }
 
-virConnectPtr open(const std::string& uri, Connection::Access access) {
+virConnectPtr open(const std::string& uri) {
   virConnectAuth auth{.credtype = nullptr, .ncredtype = 0, .cb = refuse_to_ask, .cbdata = nullptr};
-  const unsigned flags = access == Connection::Access::read_only ? VIR_CONNECT_RO : 0;
-  return virConnectOpenAuth(uri.c_str(), &auth, flags);
+  return virConnectOpenAuth(uri.c_str(), &auth, 0);
 }
 
 [[noreturn]] void throw_not_connected(const std::string& uri) {
@@ -39,10 +37,10 @@ virConnectPtr open(const std::string& uri, Connection::Access access) {
 
 }  // namespace
 
-Connection::Connection(const std::string& uri, Access access) : uri_(uri) {
+Connection::Connection(const std::string& uri) : uri_(uri) {
   silence_libvirt();
   start_event_loop();
-  handle_ = std::shared_ptr<virConnect>(open(uri, access), [](virConnectPtr c) {
+  handle_ = std::shared_ptr<virConnect>(open(uri), [](virConnectPtr c) {
     if (c != nullptr) virConnectClose(c);
   });
   if (!handle_) throw_not_connected(uri);
@@ -104,13 +102,5 @@ std::string Connection::capabilities_xml() const {
   if (!xml) throw_last("ask " + uri_ + " for its capabilities");
   return xml.get();
 }
-
-std::string Connection::domain_capabilities_xml() const {
-  const OwnedText xml(virConnectGetDomainCapabilities(handle(), nullptr, nullptr, nullptr, nullptr, 0));
-  if (!xml) throw_last("ask " + uri_ + " what its domains can have");
-  return xml.get();
-}
-
-std::string default_uri() { return ::geteuid() == 0 ? "qemu:///system" : "qemu:///session"; }
 
 }  // namespace muster::virt

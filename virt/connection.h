@@ -17,10 +17,8 @@ namespace muster::virt {
 
 class Connection {
  public:
-  enum class Access { full, read_only };
-
   // Throws base::Error{unreachable} when nothing answers, {unsupported} for a driver this libvirt does not have.
-  explicit Connection(const std::string& uri, Access access = Access::full);
+  explicit Connection(const std::string& uri);
 
   const std::string& uri() const { return uri_; }
   // QEMU, LXC, Xen, ESX, VBOX, Test, ... as libvirt names it.
@@ -38,9 +36,8 @@ class Connection {
   // libvirt does not take, {refused} for a name or UUID that another domain has.
   Domain define(const std::string& xml) const;
 
-  // The XML of virConnectGetCapabilities and virConnectGetDomainCapabilities.
+  // The XML of virConnectGetCapabilities.
   std::string capabilities_xml() const;
-  std::string domain_capabilities_xml() const;
 
   _virConnect* handle() const { return handle_.get(); }
 
@@ -48,8 +45,5 @@ class Connection {
   std::string uri_;
   std::shared_ptr<_virConnect> handle_;
 };
-
-// `qemu:///system` for root, `qemu:///session` for others.
-std::string default_uri();
 
 }  // namespace muster::virt

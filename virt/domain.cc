@@ -116,6 +116,27 @@ const char* name_of(State state) {
   return "unknown";
 }
 
+State state_from_number(int number) {
+  switch (number) {
+    case VIR_DOMAIN_RUNNING:
+      return State::running;
+    case VIR_DOMAIN_BLOCKED:
+      return State::blocked;
+    case VIR_DOMAIN_PAUSED:
+      return State::paused;
+    case VIR_DOMAIN_SHUTDOWN:
+      return State::shutting_down;
+    case VIR_DOMAIN_SHUTOFF:
+      return State::shut_off;
+    case VIR_DOMAIN_CRASHED:
+      return State::crashed;
+    case VIR_DOMAIN_PMSUSPENDED:
+      return State::suspended;
+    default:
+      return State::unknown;
+  }
+}
+
 Domain Domain::adopt(virDomainPtr handle) {
   Domain domain;
   domain.handle_ = std::shared_ptr<virDomain>(handle, [](virDomainPtr d) { virDomainFree(d); });
@@ -130,25 +151,9 @@ std::string Domain::uuid() const {
 }
 
 State Domain::state() const {
-  switch (condition_of(*this).state) {
-    case VIR_DOMAIN_RUNNING:
-      return State::running;
-    case VIR_DOMAIN_BLOCKED:
-      return State::blocked;
-    case VIR_DOMAIN_PAUSED:
-      return State::paused;
-    case VIR_DOMAIN_SHUTDOWN:
-      return State::shutting_down;
-    case VIR_DOMAIN_SHUTOFF:
-      // Drivers without saved images answer -1, which is no.
-      return virDomainHasManagedSaveImage(handle(), 0) == 1 ? State::saved : State::shut_off;
-    case VIR_DOMAIN_CRASHED:
-      return State::crashed;
-    case VIR_DOMAIN_PMSUSPENDED:
-      return State::suspended;
-    default:
-      return State::unknown;
-  }
+  const State state = state_from_number(condition_of(*this).state);
+  // Drivers without saved images answer -1, which is no.
+  return state == State::shut_off && virDomainHasManagedSaveImage(handle(), 0) == 1 ? State::saved : state;
 }
 
 std::string Domain::reason() const {

@@ -15,6 +15,8 @@ namespace muster::virt {
 enum class State { running, paused, shutting_down, shut_off, crashed, suspended, saved, blocked, unknown };
 // `running`, `paused`, `shut off`, ... as virsh says; `saved` for one that is off with a saved memory image.
 const char* name_of(State state);
+// Of a virDomainState. `saved` is none of those: it is what Domain::state() makes of one that is off.
+State state_from_number(int number);
 
 class Domain {
  public:

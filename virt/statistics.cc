@@ -98,27 +98,6 @@ std::optional<std::uint64_t> steal_of(const Parameters& parameters, unsigned cpu
   return sum;
 }
 
-State state_of(int number) {
-  switch (number) {
-    case VIR_DOMAIN_RUNNING:
-      return State::running;
-    case VIR_DOMAIN_BLOCKED:
-      return State::blocked;
-    case VIR_DOMAIN_PAUSED:
-      return State::paused;
-    case VIR_DOMAIN_SHUTDOWN:
-      return State::shutting_down;
-    case VIR_DOMAIN_SHUTOFF:
-      return State::shut_off;
-    case VIR_DOMAIN_CRASHED:
-      return State::crashed;
-    case VIR_DOMAIN_PMSUSPENDED:
-      return State::suspended;
-    default:
-      return State::unknown;
-  }
-}
-
 // libvirt remembers a domain's memory and the names of its disks; what it takes of the host and their counters it gets
 // only while it holds the domain's job.
 bool is_stale(const DomainStatistics& domain) {
@@ -133,7 +112,7 @@ DomainStatistics from_record(const virDomainStatsRecord& record) {
   virDomainRef(record.dom);
   DomainStatistics all;
   all.domain = Domain::adopt(record.dom);
-  all.state = state_of(static_cast<int>(parameters.number("state.state").value_or(VIR_DOMAIN_NOSTATE)));
+  all.state = state_from_number(static_cast<int>(parameters.number("state.state").value_or(VIR_DOMAIN_NOSTATE)));
   all.cpu_ns = parameters.number("cpu.time");
   all.cpu_user_ns = parameters.number("cpu.user");
   all.cpu_system_ns = parameters.number("cpu.system");
@@ -161,7 +140,7 @@ DomainStatistics asked_one_by_one(const Domain& domain) {
     all.stale = true;
     return all;
   }
-  all.state = state_of(info.state);
+  all.state = state_from_number(info.state);
   all.cpu_ns = info.cpuTime;
   all.cpus = info.nrVirtCpu;
   all.memory_bytes = static_cast<std::uint64_t>(info.memory) << 10;

@@ -70,7 +70,7 @@ std::string prefix_of(const std::string& bus) {
   return bus == "fdc" ? "fd" : "sd";
 }
 
-std::string bus_for(const std::vector<Side>& sides, const DiskRequest& request) {
+std::string bus_for(const std::vector<Side>& sides, const DiskToAttach& request) {
   if (!request.bus.empty()) return request.bus;
   for (const auto& disk : sides.front().xml.disks())
     if (disk.device == "disk" && (request.target.empty() || disk.target.substr(0, 2) == request.target.substr(0, 2)))
@@ -164,7 +164,7 @@ DeviceChange change_medium(const Domain& domain, const std::string& wanted_targe
 
 }  // namespace
 
-DeviceChange attach_disk(const virt::Connection& connection, const Domain& domain, const DiskRequest& request) {
+DeviceChange attach_disk(const virt::Connection& connection, const Domain& domain, const DiskToAttach& request) {
   auto sides = sides_of(domain);
   const ImageSource source = with_format(resolved(connection, request.image), request.format);
   DeviceChange change{.device = request.target};

@@ -10,7 +10,7 @@
 
 namespace muster::vm {
 
-struct DiskRequest {
+struct DiskToAttach {
   std::string image;  // a path on the hypervisor, or POOL/VOLUME
   // Empty: the next free one of the bus; the bus that fits the target, or else the machine's disks; what the volume,
   // the name's end, or the kind of device says.
@@ -33,7 +33,7 @@ struct DeviceChange {
 
 // Throws base::Error{refused} for a target or address that is taken, {usage} for an image whose format nobody knows,
 // {not_found} for a volume.
-DeviceChange attach_disk(const virt::Connection& connection, const virt::Domain& domain, const DiskRequest& request);
+DeviceChange attach_disk(const virt::Connection& connection, const virt::Domain& domain, const DiskToAttach& request);
 DeviceChange attach_interface(const virt::Domain& domain, const InterfaceRequest& request);
 
 // Blocks until a running guest has let go of it. Throws base::Error{timeout} after `patience`; by then the definition

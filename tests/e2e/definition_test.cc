@@ -141,8 +141,9 @@ TEST_F(Definition, OfAnotherHandIsLeftAlone) {
 }
 
 TEST_F(Definition, CtrlCBelongsToTheEditor) {
+  // It ends in its trap: a Ctrl-C that comes before the `wait` must do no less.
   PtyProcess edit(
-      with_editor("trap 'echo caught' INT; echo ready; sleep 60 & wait; kill $!; exit 0", {"vm", "edit", "off"}));
+      with_editor("sleep 60 & trap 'echo caught; kill $!; exit 0' INT; echo ready; wait", {"vm", "edit", "off"}));
   EXPECT_TRUE(edit.wait_for("ready")) << edit.screen();
   edit.write("\x03");
   EXPECT_TRUE(edit.wait_for("nothing changed")) << edit.screen();
