@@ -1,11 +1,13 @@
 // Operations of a worker on the end of machines: into the trash, for good, and back.
 #include <array>
+#include <optional>
 #include <set>
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "cli/worker_operations.h"
+#include "vm/creation.h"
 #include "vm/retire.h"
 
 namespace muster::cli {
@@ -64,13 +66,25 @@ vm::StepObserver observer_of(const WorkerCall& call, const std::string& name) {
 
 std::string name_argument(const WorkerCall& call) { return call.arguments.at("domain").get<std::string>(); }
 
+// What a broken `vm create` left has no disks or guest yet that a trash could keep.
+std::optional<vm::Leftover> half_made(const WorkerCall& call, const virt::Domain& domain) {
+  auto leftover = vm::find_leftover(call.connection, domain.name());
+  if (leftover) vm::check_abandoned(*leftover, vm::TakeOver::when_unknown);
+  return leftover;
+}
+
 json retire_plan(const WorkerCall& call) {
   const auto domain = vm::to_retire(call.connection, name_argument(call));
+  if (half_made(call, domain))
+    return to_json({{vm::Step::disks, PlannedStep::Fate::due, "remove the volumes that were made for it"},
+                    {vm::Step::unregister, PlannedStep::Fate::due, "remove what was half made, at once"}});
   return to_json(vm::plan_retirement(call.ctx, call.connection, domain, options_of(call)));
 }
 
 json retire(const WorkerCall& call) {
   const auto domain = vm::to_retire(call.connection, name_argument(call));
+  if (const auto leftover = half_made(call, domain))
+    return {{"changed", true}, {"removed", vm::remove(call.connection, *leftover)}};
   return to_json(
       vm::retire(call.ctx, call.connection, domain, options_of(call), observer_of(call, name_argument(call))));
 }

@@ -1,61 +1,49 @@
 #include "virt/creation_mark.h"
 
-#include <cstring>
-#include <sstream>
-
-#include <pugixml.hpp>
+#include <charconv>
 
 namespace muster::virt {
 namespace {
 
-std::string element(const char* name) { return std::string(kMetadataPrefix) + ':' + name; }
+constexpr const char* kPart = "creating";
 
-// libvirt gives elements back with or without the prefix.
-bool is(const pugi::xml_node& node, const char* name) {
-  const char* colon = std::strchr(node.name(), ':');
-  return std::strcmp(colon == nullptr ? node.name() : colon + 1, name) == 0;
+// 0 for what is none: no process is that.
+template <typename Number>
+Number number(const std::string& text) {
+  Number value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
 }
 
 }  // namespace
 
-std::string to_xml(const CreationMark& mark) {
-  pugi::xml_document tree;
-  auto root = tree.append_child(element("creating").c_str());
-  root.append_attribute((std::string("xmlns:") + kMetadataPrefix).c_str()) = kMetadataNamespace;
-  root.append_attribute("host") = mark.host.c_str();
-  root.append_attribute("machine") = mark.machine.c_str();
-  root.append_attribute("pid") = static_cast<long long>(mark.pid);
-  root.append_attribute("started") = static_cast<unsigned long long>(mark.started);
-  root.append_attribute("since") = mark.since.c_str();
-  for (const auto& volume : mark.volumes) {
-    auto node = root.append_child(element("volume").c_str());
-    node.append_attribute("pool") = volume.pool.c_str();
-    node.append_attribute("name") = volume.name.c_str();
-  }
-  std::ostringstream text;
-  tree.save(text, "", pugi::format_raw | pugi::format_no_declaration);
-  return text.str();
+MetadataElement to_metadata(const CreationMark& mark) {
+  MetadataElement part{.name = kPart,
+                       .attributes = {{"host", mark.host},
+                                      {"machine", mark.machine},
+                                      {"pid", std::to_string(mark.pid)},
+                                      {"started", std::to_string(mark.started)},
+                                      {"since", mark.since}}};
+  for (const auto& volume : mark.volumes)
+    part.children.push_back({.name = "volume", .attributes = {{"pool", volume.pool}, {"name", volume.name}}});
+  return part;
 }
 
-std::optional<CreationMark> creation_mark(const std::string& text) {
-  pugi::xml_document tree;
-  if (!tree.load_string(text.c_str())) return std::nullopt;
-  const auto root = tree.document_element();
-  if (!is(root, "creating")) return std::nullopt;
-  CreationMark mark{.host = root.attribute("host").value(),
-                    .machine = root.attribute("machine").value(),
-                    .pid = root.attribute("pid").as_llong(),
-                    .started = root.attribute("started").as_ullong(),
-                    .since = root.attribute("since").value(),
+CreationMark creation_mark(const MetadataElement& part) {
+  CreationMark mark{.host = part.attribute("host"),
+                    .machine = part.attribute("machine"),
+                    .pid = number<std::int64_t>(part.attribute("pid")),
+                    .started = number<std::uint64_t>(part.attribute("started")),
+                    .since = part.attribute("since"),
                     .volumes = {}};
-  for (const auto& node : root.children())
-    if (is(node, "volume")) mark.volumes.push_back({node.attribute("pool").value(), node.attribute("name").value()});
+  for (const auto& child : part.children)
+    if (child.name == "volume") mark.volumes.push_back({child.attribute("pool"), child.attribute("name")});
   return mark;
 }
 
 std::optional<CreationMark> creation_mark(const Domain& domain) {
-  const auto metadata = domain.metadata();
-  return metadata ? creation_mark(*metadata) : std::nullopt;
+  const auto part = metadata_part(domain, kPart);
+  return part ? std::optional(creation_mark(*part)) : std::nullopt;
 }
 
 }  // namespace muster::virt

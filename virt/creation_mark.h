@@ -1,5 +1,5 @@
-// The mark that a machine carries in its metadata while it is being made: who makes it, and which volumes are made for
-// it. What a killed program leaves is recognised by it. Pure functions but for the two about a domain.
+// The mark that a machine carries in its metadata (a part of it, metadata.h) while it is being made: who makes it, and
+// which volumes are made for it. What a killed program leaves is recognised by it. Pure functions but for the last.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "virt/domain.h"
+#include "virt/metadata.h"
 
 namespace muster::virt {
 
@@ -24,10 +25,9 @@ struct CreationMark {
   std::vector<VolumeName> volumes;
 };
 
-// As an element for <metadata>, with its namespace.
-std::string to_xml(const CreationMark& mark);
-// nullopt: the element is none.
-std::optional<CreationMark> creation_mark(const std::string& element);
+MetadataElement to_metadata(const CreationMark& mark);
+CreationMark creation_mark(const MetadataElement& part);
+// nullopt: nobody makes it.
 std::optional<CreationMark> creation_mark(const Domain& domain);
 
 }  // namespace muster::virt

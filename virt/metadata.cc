@@ -105,6 +105,14 @@ std::string without_part(const std::string& element, std::string_view name) {
   return root.first_child() || root.first_attribute() ? text_of(tree) : "";
 }
 
+std::string new_metadata(const MetadataElement& part) {
+  pugi::xml_document tree;
+  auto root = tree.append_child(kRoot);
+  root.append_attribute("xmlns") = kMetadataNamespace;
+  append(root, part);
+  return text_of(tree);
+}
+
 std::optional<MetadataElement> metadata_part(const Domain& domain, std::string_view name) {
   const auto element = domain.metadata();
   return element ? find_part(*element, name) : std::nullopt;

@@ -40,4 +40,7 @@ std::optional<MetadataElement> find_part(const std::string& element, std::string
 std::string with_part(const std::string& element, const MetadataElement& part);
 std::string without_part(const std::string& element, std::string_view name);
 
+// <facts> with this part alone and its namespace, for the <metadata> of a new definition.
+std::string new_metadata(const MetadataElement& part);
+
 }  // namespace muster::virt

@@ -104,7 +104,7 @@ std::string Creation::marked_xml() const {
                      .uuid = plan_.uuid,
                      .disks = {},
                      .networks = plan_.networks,
-                     .metadata = virt::to_xml(mark_)});
+                     .metadata = virt::new_metadata(virt::to_metadata(mark_))});
 }
 
 void Creation::reserve() { domain_ = connection_.define(marked_xml()); }

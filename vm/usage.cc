@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "virt/attempts.h"
+#include "vm/tombstone.h"
 
 namespace muster::vm {
 namespace {
@@ -89,6 +90,7 @@ Sample take_sample(const base::Context& ctx, const virt::Connection& connection)
   node.start([connection] { return virt::node_statistics(connection); });
   Sample sample;
   sample.machines = virt::prompt_statistics(ctx, connection, virt::Detail::all);
+  std::erase_if(sample.machines, [](const auto& machine) { return in_trash(machine.domain); });
   sample.at = base::Clock::now();
   auto answer = node.first(ctx, kNodePatience);
   if (!answer) throw base::Error(base::Code::timeout, "ask " + connection.uri() + " about its host: no answer");

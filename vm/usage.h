@@ -16,7 +16,8 @@ struct Sample {
   std::vector<virt::DomainStatistics> machines;
   virt::NodeStatistics node;
 };
-// Blocks as virt::prompt_statistics does. Throws base::Error{timeout, cancelled} and what libvirt says.
+// Without what is in the trash. Blocks as virt::prompt_statistics does. Throws base::Error{timeout, cancelled} and what
+// libvirt says.
 Sample take_sample(const base::Context& ctx, const virt::Connection& connection);
 
 // nullopt: not known, or the counter went backwards because the machine was started anew.

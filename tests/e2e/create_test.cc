@@ -38,13 +38,14 @@ class Create : public EndToEnd {
     return hypervisor().virsh({"list", "--all", "--name"}) + listing(hypervisor().directory());
   }
 
-  Launch create(std::vector<std::string> arguments) {
+  Launch vm(const std::string& verb, const std::vector<std::string>& arguments) {
     Launch launch = command({});
-    launch.argv = in_clean_environment({program("muster"), "vm", "create", "-c", hypervisor().uri()},
+    launch.argv = in_clean_environment({program("muster"), "vm", verb, "-c", hypervisor().uri()},
                                        {"HOME=" + home(), "TMPDIR=" + file("tmp")});
     launch.argv.insert(launch.argv.end(), arguments.begin(), arguments.end());
     return launch;
   }
+  Launch create(const std::vector<std::string>& arguments) { return vm("create", arguments); }
   static void forget(const std::string& machine) {
     hypervisor().try_virsh({"destroy", machine});
     hypervisor().virsh({"undefine", machine});
@@ -220,6 +221,26 @@ TEST_F(Create, AMakerMayDieAfterAnyStep) {
     forget("web01");
     EXPECT_EQ(left(), before_);
   }
+}
+
+TEST_F(Create, WhatAKilledOneLeftCanBeDeleted) {
+  const virt::Connection connection(hypervisor().uri());
+  const base::Context ctx;
+  vm::MachineRequest request;
+  request.name = "web01";
+  request.memory_bytes = 64 * kMib;
+  request.disks = {vm::parse_disk("2M"), vm::parse_disk("1M,format=raw")};
+  auto dead = vm::mark_of_this_process();
+  dead.started = 1;  // of this pid, another process
+  vm::Creation creation(connection, vm::plan_creation(ctx, connection, request, {}), dead);
+  for (int i = 0; i < 3; ++i) creation.step(ctx);
+  EXPECT_TRUE(contains(left(), "web01-vda.qcow2")) << left();
+  const auto plan = run(vm("delete", {"web01", "--dry-run"}));
+  EXPECT_TRUE(contains(plan.out, "remove what was half made")) << told(plan);
+  const auto done = run(vm("delete", {"web01", "--yes"}));
+  EXPECT_EQ(done.code, 0) << told(done);
+  EXPECT_TRUE(contains(done.out, "web01: gone for good; removed ")) << told(done);
+  EXPECT_EQ(left(), before_);
 }
 
 // A worker killed while a volume is written.
