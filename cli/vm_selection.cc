@@ -24,19 +24,26 @@ std::string connection_uri(const Settings& settings) {
   return ::geteuid() == 0 ? "qemu:///system" : "qemu:///session";
 }
 
-// An inventory that was found lying about does not win over a connection that was named.
+// What was said last is meant: an option goes before a variable, and what was named before an inventory that lies
+// about.
 bool uses_inventory(const Settings& settings) {
-  if (settings.given("inventory")) return true;
+  if (settings.given("inventory")) return settings.source("inventory") >= settings.source("connection");
   return !settings.given("connection") && !found_inventory_sources(settings).empty();
 }
 
-VmTarget target_of(const inventory::Inventory& inventory, inventory::HostIndex host) {
+// Its own, or the connection that was named beside the inventory.
+std::optional<std::string> hypervisor_of(const Program& program, const inventory::ConnectionFacts& facts) {
+  return facts.hypervisor ? facts.hypervisor : program.settings.text("connection");
+}
+
+VmTarget target_of(const Program& program, const inventory::Inventory& inventory, inventory::HostIndex host) {
   const auto facts = inventory::connection_facts(inventory, host);
-  if (!facts.hypervisor)
+  const auto uri = hypervisor_of(program, facts);
+  if (!uri)
     throw Error(Code::usage, "host '" + facts.name +
                                  "' says no hypervisor: give it `hypervisor: URI` in the inventory, or name the "
                                  "connection with -c");
-  return {.name = facts.name, .uri = *facts.hypervisor, .domain = facts.domain.value_or(facts.name)};
+  return {.name = facts.name, .uri = *uri, .domain = facts.domain.value_or(facts.name)};
 }
 
 // `URI#DOMAIN`; nullopt: there is no `#`.
@@ -61,7 +68,8 @@ std::optional<VmTarget> direct_target(const std::string& text) {
 std::vector<VmTarget> from_inventory(const Program& program, const std::string& pattern) {
   const auto inventory = load_inventory(program);
   std::vector<VmTarget> targets;
-  for (const auto host : select_hosts(program, inventory, pattern).hosts) targets.push_back(target_of(inventory, host));
+  for (const auto host : select_hosts(program, inventory, pattern).hosts)
+    targets.push_back(target_of(program, inventory, host));
   return targets;
 }
 
@@ -130,7 +138,7 @@ VmTarget machine_to_be(const Program& program, const std::string& name) {
   if (!settings.given("inventory")) throw_unnamed_inventory();
   const auto inventory = load_inventory(program);
   for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host)
-    if (inventory.host_name(host) == name) return target_of(inventory, host);
+    if (inventory.host_name(host) == name) return target_of(program, inventory, host);
   throw Error(Code::usage,
               "the inventory has no host '" + name + "': add it, with `hypervisor: URI`, or use -c URI alone");
 }
@@ -140,7 +148,7 @@ std::vector<std::string> all_hypervisors(const Program& program) {
   const auto inventory = load_inventory(program);
   std::vector<std::string> uris;
   for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host)
-    if (const auto uri = inventory::connection_facts(inventory, host).hypervisor;
+    if (const auto uri = hypervisor_of(program, inventory::connection_facts(inventory, host));
         uri && std::find(uris.begin(), uris.end(), *uri) == uris.end())
       uris.push_back(*uri);
   if (uris.empty())
@@ -153,7 +161,8 @@ std::vector<VmTarget> inventory_machines(const Program& program) {
   const auto inventory = load_inventory(program);
   std::vector<VmTarget> targets;
   for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host)
-    if (inventory::connection_facts(inventory, host).hypervisor) targets.push_back(target_of(inventory, host));
+    if (hypervisor_of(program, inventory::connection_facts(inventory, host)))
+      targets.push_back(target_of(program, inventory, host));
   return targets;
 }
 

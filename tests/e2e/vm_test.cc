@@ -67,6 +67,27 @@ TEST_F(Vm, ListsTheMachinesOfAnInventoryUnderTheirNames) {
   EXPECT_TRUE(contains(none.err, "'plain' says no hypervisor")) << told(none);
 }
 
+TEST_F(Vm, WhatWasNamedLastIsMeant) {
+  use({Host{"web01"}.set("hypervisor", "test:///default").set("domain", "test"), Host{"test"}});
+  const std::string variable = "MUSTER_INVENTORY=" + file("inventory.yaml");
+  const auto with_variable = [&](std::vector<std::string> arguments) {
+    Launch launch = command({});
+    launch.argv =
+        in_clean_environment({program("muster"), "vm"}, {"HOME=" + home(), "TMPDIR=" + file("tmp"), variable});
+    launch.argv.insert(launch.argv.end(), arguments.begin(), arguments.end());
+    return run(launch);
+  };
+  EXPECT_EQ(with_variable({"list", "-q", "--names", "web01"}).out, "web01\n");
+  const auto option = with_variable({"list", "-q", "--names", "-c", "test:///default", "web01"});
+  EXPECT_EQ(option.code, 2) << "an option goes before a variable: the domain has another name there " << told(option);
+  // Named alike, the connection is that of hosts that say no hypervisor.
+  for (const char* host : {"web01", "test"}) {
+    const auto beside = alone({"vm", "info", host, "-i", file("inventory.yaml"), "-c", "test:///default"});
+    EXPECT_EQ(beside.code, 0) << told(beside);
+  }
+  EXPECT_EQ(alone({"vm", "info", "test", "-i", file("inventory.yaml")}).code, 2);
+}
+
 TEST_F(Vm, AHypervisorThatHangsCostsItsDeadlineAndNobodyElses) {
   const SilentSocket silent(file("silent"));
   use({Host{"test"}.set("hypervisor", "test:///default"), Host{"b"}.set("hypervisor", silent_uri("silent")),
