@@ -18,19 +18,6 @@ namespace {
 using base::Code;
 using base::Error;
 
-std::string connection_uri(const Settings& settings) {
-  if (const auto named = settings.text("connection")) return *named;
-  if (const auto usual = environment("LIBVIRT_DEFAULT_URI")) return *usual;
-  return ::geteuid() == 0 ? "qemu:///system" : "qemu:///session";
-}
-
-// What was said last is meant: an option goes before a variable, and what was named before an inventory that lies
-// about.
-bool uses_inventory(const Settings& settings) {
-  if (settings.given("inventory")) return settings.source("inventory") >= settings.source("connection");
-  return !settings.given("connection") && !found_inventory_sources(settings).empty();
-}
-
 // Its own, or the connection that was named beside the inventory.
 std::optional<std::string> hypervisor_of(const Program& program, const inventory::ConnectionFacts& facts) {
   return facts.hypervisor ? facts.hypervisor : program.settings.text("connection");
@@ -164,10 +151,6 @@ std::vector<VmTarget> inventory_machines(const Program& program) {
     if (hypervisor_of(program, inventory::connection_facts(inventory, host)))
       targets.push_back(target_of(program, inventory, host));
   return targets;
-}
-
-std::chrono::milliseconds connect_patience(const Settings& settings) {
-  return settings.duration("connect-timeout").value_or(std::chrono::seconds(10));
 }
 
 }  // namespace muster::cli
