@@ -1,5 +1,6 @@
 #include "virt/migration.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include <libvirt/libvirt.h>
@@ -8,6 +9,7 @@
 #include "virt/domain_xml.h"
 #include "virt/libvirt_error.h"
 #include "virt/owned.h"
+#include "virt/typed_parameters.h"
 
 namespace muster::virt {
 namespace {
@@ -25,24 +27,6 @@ unsigned flags_of(const MigrationOptions& options) {
   if (options.storage == Storage::shared) flags |= VIR_MIGRATE_UNSAFE;
   return flags;
 }
-
-// Typed parameters that are freed.
-class Parameters {
- public:
-  Parameters() = default;
-  Parameters(const Parameters&) = delete;
-  Parameters& operator=(const Parameters&) = delete;
-  ~Parameters() { virTypedParamsFree(list_, count_); }
-  void add(const char* name, unsigned long long value) {
-    if (virTypedParamsAddULLong(&list_, &count_, &capacity_, name, value) != 0) throw_last("prepare the migration");
-  }
-  virTypedParameterPtr* list() { return &list_; }
-  int* count() { return &count_; }
-
- private:
-  virTypedParameterPtr list_ = nullptr;
-  int count_ = 0, capacity_ = 0;
-};
 
 template <typename List, typename Describe, typename Release>
 std::vector<std::string> described(int count, List* list, const Describe& describe, const Release& release) {
@@ -75,11 +59,12 @@ unsigned everywhere(const Domain& domain) {
 }  // namespace
 
 Domain migrate_live(const Domain& domain, const Connection& target, const MigrationOptions& options) {
-  Parameters parameters;
+  TypedParameters parameters;
   if (options.bandwidth_bytes_per_second)
-    parameters.add(VIR_MIGRATE_PARAM_BANDWIDTH, std::max<std::uint64_t>(*options.bandwidth_bytes_per_second >> 20, 1));
-  const virDomainPtr moved = virDomainMigrate3(domain.handle(), target.handle(), *parameters.list(),
-                                               static_cast<unsigned>(*parameters.count()), flags_of(options));
+    parameters.add_unsigned(VIR_MIGRATE_PARAM_BANDWIDTH,
+                            std::max<std::uint64_t>(*options.bandwidth_bytes_per_second >> 20, 1));
+  const virDomainPtr moved = virDomainMigrate3(domain.handle(), target.handle(), parameters.list(),
+                                               static_cast<unsigned>(parameters.count()), flags_of(options));
   if (moved == nullptr) throw_last("migrate '" + domain.name() + "'");
   return Domain::adopt(moved);
 }
@@ -88,13 +73,12 @@ void abort_migration(const Domain& domain) { virDomainAbortJob(domain.handle());
 
 std::optional<MigrationProgress> migration_progress(const Domain& domain) {
   int type = 0;
-  Parameters job;
-  if (virDomainGetJobStats(domain.handle(), &type, job.list(), job.count(), 0) != 0 || type == VIR_DOMAIN_JOB_NONE)
-    return std::nullopt;
-  const auto number = [&](const char* name) {
-    unsigned long long value = 0;
-    return virTypedParamsGetULLong(*job.list(), *job.count(), name, &value) == 1 ? value : 0ULL;
+  TypedParameters job;
+  const auto ask = [&](virTypedParameterPtr* list, int* count) {
+    return virDomainGetJobStats(domain.handle(), &type, list, count, 0);
   };
+  if (!job.take(ask) || type == VIR_DOMAIN_JOB_NONE) return std::nullopt;
+  const auto number = [&](const char* name) { return static_cast<std::uint64_t>(job.integer(name).value_or(0)); };
   return MigrationProgress{.memory_total_bytes = number(VIR_DOMAIN_JOB_MEMORY_TOTAL),
                            .memory_remaining_bytes = number(VIR_DOMAIN_JOB_MEMORY_REMAINING),
                            .disk_total_bytes = number(VIR_DOMAIN_JOB_DISK_TOTAL),

@@ -1,4 +1,4 @@
-// libvirt's named, typed values, as its calls for limits take and give them. Not thread-safe. For files of virt/ alone.
+// libvirt's named, typed values, as its calls take and give them. Not thread-safe. For files of virt/ alone.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +39,12 @@ class TypedParameters {
     if (ask(list_, &count_) == 0) return true;
     count_ = 0;
     return false;
+  }
+
+  // Calls `ask(&list, &count)` once, for calls that make the list themselves. False: it failed. Only for an empty one.
+  template <typename Ask>
+  bool take(const Ask& ask) {
+    return ask(&list_, &count_) == 0;
   }
 
  private:
