@@ -21,7 +21,7 @@ unsigned flags_of(const MigrationOptions& options) {
   // PERSIST_DEST: the definition goes along. Nothing is undefined on the source: that is done once the domain was seen
   // running over there. ABORT_ON_ERROR: an I/O error on the way is no state to continue from.
   unsigned flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE;
-  if (options.storage == Storage::copied) flags |= VIR_MIGRATE_NON_SHARED_DISK;
+  if (!options.copied_disks.empty()) flags |= VIR_MIGRATE_NON_SHARED_DISK;
   // With images that both see, libvirt fears caches it cannot check the coherence of; qemu flushes and drops its own
   // since 2.10.
   if (options.storage == Storage::shared) flags |= VIR_MIGRATE_UNSAFE;
@@ -48,6 +48,14 @@ std::string moving_element(const Lineage& lineage) {
   return node_text(root);
 }
 
+std::string host_uuid_of(virConnectPtr connection, const std::string& action) {
+  const OwnedText text(virConnectGetCapabilities(connection));
+  if (!text) throw_last(action);
+  pugi::xml_document xml;
+  xml.load_string(text.get());
+  return xml.child("capabilities").child("host").child_value("uuid");
+}
+
 // Metadata of the definition and of the running domain.
 unsigned everywhere(const Domain& domain) {
   unsigned where = 0;
@@ -63,6 +71,7 @@ Domain migrate_live(const Domain& domain, const Connection& target, const Migrat
   if (options.bandwidth_bytes_per_second)
     parameters.add_unsigned(VIR_MIGRATE_PARAM_BANDWIDTH,
                             std::max<std::uint64_t>(*options.bandwidth_bytes_per_second >> 20, 1));
+  for (const auto& disk : options.copied_disks) parameters.add_text(VIR_MIGRATE_PARAM_MIGRATE_DISKS, disk);
   const virDomainPtr moved = virDomainMigrate3(domain.handle(), target.handle(), parameters.list(),
                                                static_cast<unsigned>(parameters.count()), flags_of(options));
   if (moved == nullptr) throw_last("migrate '" + domain.name() + "'");
@@ -182,20 +191,12 @@ Versions versions(const Connection& connection) {
   return all;
 }
 
-bool has_pool_for(const Connection& connection, const std::string& image_path) {
-  const std::string directory = image_path.substr(0, image_path.rfind('/'));
-  virStoragePoolPtr* pools = nullptr;
-  const int count = virConnectListAllStoragePools(connection.handle(), &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
-  bool found = false;
-  for (int i = 0; i < count; ++i) {
-    const OwnedText text(virStoragePoolGetXMLDesc(pools[i], 0));
-    pugi::xml_document xml;
-    if (text && xml.load_string(text.get()))
-      found = found || directory == xml.child("pool").child("target").child_value("path");
-    virStoragePoolFree(pools[i]);
-  }
-  std::free(pools);
-  return found;
+std::string host_uuid(const Connection& connection) {
+  return host_uuid_of(connection.handle(), "ask " + connection.uri() + " which host it is");
+}
+
+std::string host_uuid(const Domain& domain) {
+  return host_uuid_of(virDomainGetConnect(domain.handle()), "ask which host '" + domain.name() + "' is on");
 }
 
 }  // namespace muster::virt

@@ -20,6 +20,7 @@ class TypedParameters {
   void add_unsigned(const char* name, std::uint64_t value);   // ullong
   void add_signed(const char* name, std::int64_t value);      // llong
   void add_short_unsigned(const char* name, unsigned value);  // uint
+  void add_text(const char* name, const std::string& value);  // a name may come several times
   // Integers of any type; nullopt: there is none of that name.
   std::optional<std::int64_t> integer(const char* name) const;
 
