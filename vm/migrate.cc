@@ -214,8 +214,10 @@ MoveCheck check_move(const Domain& domain, const virt::Connection& target, const
     check.refusals.push_back(*refusal);
   check_disks(xml, target, options, check);
   if (options.transfer.storage == virt::Storage::copied) check_copies(domain, target, check);
-  if (!xml.nvram().empty())
-    check.warnings.push_back("its UEFI variables (" + xml.nvram() + ") go along only while it runs");
+  if (options.manner == Manner::offline && xml.firmware() == "efi")
+    check.warnings.emplace_back(
+        "its UEFI variables do not go along while it is off: they are fresh on the other side, "
+        "unless their file is there too");
   return check;
 }
 

@@ -150,6 +150,8 @@ TEST_F(VmCopy, VariablesGoAlong) {
   xml.insert(xml.find("<boot dev='hd'/>"), "<loader readonly='yes' type='pflash'>" + firmware + "</loader>");
   xml.replace(xml.find(pty), pty.size(), "<serial type='file'><source path='" + std::string(kImages) + "/console'/>");
   source().define_xml(xml);
+  const auto off = run(migrate({"--offline", "--check"}));
+  EXPECT_TRUE(contains(off.out, "its UEFI variables do not go along while it is off")) << told(off);
   source().virsh({"start", "data"});
   const auto variables = [](const Hypervisor& hypervisor) {
     return run({.argv = {"sha256sum", hypervisor.directory() + "/../lib/qemu/nvram/data_VARS.fd"}}).out.substr(0, 64);
