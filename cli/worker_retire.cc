@@ -84,7 +84,7 @@ json retire_plan(const WorkerCall& call) {
 json retire(const WorkerCall& call) {
   const auto domain = vm::to_retire(call.connection, name_argument(call));
   if (const auto leftover = half_made(call, domain))
-    return {{"changed", true}, {"removed", vm::remove(call.connection, *leftover)}};
+    return {{"changed", true}, {"removed", vm::remove(call.ctx, call.connection, *leftover)}};
   return to_json(
       vm::retire(call.ctx, call.connection, domain, options_of(call), observer_of(call, name_argument(call))));
 }

@@ -1,6 +1,7 @@
 #include "vm/creation.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -8,6 +9,7 @@
 #include "virt/domain_xml.h"
 #include "virt/lifecycle.h"
 #include "virt/storage.h"
+#include "vm/disk_ownership.h"
 
 namespace muster::vm {
 namespace {
@@ -40,17 +42,14 @@ bool remove_volume(const virt::Connection& connection, const virt::VolumeName& n
   return true;
 }
 
-void check_nobody_has(const virt::Connection& connection, const Leftover& leftover) {
-  for (const auto& name : leftover.mark.volumes) {
-    const auto volume = virt::pool(connection, name.pool).find(name.name);
-    if (!volume) continue;
-    const std::string path = volume->path();
-    for (const auto& domain : connection.domains())
-      for (const auto& disk : virt::DomainXml(domain.xml(virt::Domain::Xml::current)).disks())
-        if (disk.source == path)
-          throw Error(Code::refused, named(name) + " was left by a muster that made '" + leftover.domain.name() +
-                                         "', and is a disk of '" + domain.name() + "' now: it is not removed");
-  }
+void check_nobody_has(const base::Context& ctx, const virt::Connection& connection, const Leftover& leftover) {
+  std::set<std::string> paths;
+  for (const auto& name : leftover.mark.volumes)
+    if (const auto volume = virt::pool(connection, name.pool).find(name.name)) paths.insert(volume->path());
+  for (const auto& image : ownership(ctx, connection, {.domain = leftover.domain, .noted = paths}).images)
+    if (!image.users.empty())
+      throw Error(Code::refused, image.path + " was left by a muster that made '" + leftover.domain.name() +
+                                     "', and is used by " + joined(image.users) + " now: it is not removed");
 }
 
 std::string whose(const virt::CreationMark& mark) {
@@ -66,7 +65,7 @@ void undo_and_say(Creation& creation, const Error& why) {
 }
 
 void clear_way(const base::Context& ctx, const virt::Connection& connection, const Leftover& leftover) {
-  const auto removed = remove(connection, leftover);
+  const auto removed = remove(ctx, connection, leftover);
   ctx.note("'" + leftover.domain.name() + "' was left half made (" + whose(leftover.mark) + "); removed " +
            joined(removed));
 }
@@ -75,6 +74,7 @@ void clear_way(const base::Context& ctx, const virt::Connection& connection, con
 
 Creation::Creation(const virt::Connection& connection, CreationPlan plan, virt::CreationMark maker)
     : connection_(connection), plan_(std::move(plan)), mark_(std::move(maker)) {
+  mark_.uuid = plan_.uuid;
   mark_.volumes.clear();
   for (const auto& volume : plan_.volumes) mark_.volumes.push_back({volume.pool, volume.spec.name});
   steps_.push_back({"take the name", [this](const base::Context&) { reserve(); }});
@@ -185,8 +185,11 @@ void check_abandoned(const Leftover& leftover, TakeOver take_over) {
                                    "removes what it left (" + joined(leftover.mark.volumes) + ")");
 }
 
-std::vector<std::string> remove(const virt::Connection& connection, const Leftover& leftover) {
-  check_nobody_has(connection, leftover);
+std::vector<std::string> remove(const base::Context& ctx, const virt::Connection& connection,
+                                const Leftover& leftover) {
+  check_nobody_has(ctx, connection, leftover);
+  if (!virt::creation_mark(leftover.domain))
+    throw Error(Code::busy, "'" + leftover.domain.name() + "' was half made, and is whole by now: it stays");
   // Somebody started it, without disks: it has nothing to lose.
   if (leftover.domain.active()) virt::power_off(leftover.domain, virt::Pull::at_once);
   std::vector<std::string> removed;

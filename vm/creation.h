@@ -70,8 +70,8 @@ enum class TakeOver {
 // Throws base::Error{busy} while it is being made, {refused} where that cannot be told, naming its volumes.
 void check_abandoned(const Leftover& leftover, TakeOver take_over);
 // Removes it, the mark last. Returns the names of what it removed. Throws base::Error{refused} for a volume that
-// another machine has got.
-std::vector<std::string> remove(const virt::Connection& connection, const Leftover& leftover);
+// another machine or image uses by now (disk_ownership.h), {busy} where it was ended meanwhile.
+std::vector<std::string> remove(const base::Context& ctx, const virt::Connection& connection, const Leftover& leftover);
 
 struct CreateOptions {
   bool start = false;

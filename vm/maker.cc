@@ -61,7 +61,8 @@ std::string host_name() {
 }  // namespace
 
 virt::CreationMark mark_of_this_process() {
-  return {.host = host_name(),
+  return {.uuid = {},
+          .host = host_name(),
           .machine = this_machine(),
           .pid = ::getpid(),
           .started = started_at(::getpid()),

@@ -187,7 +187,7 @@ std::string told(const ImageClaim& image) { return image.path + " (" + image.kep
 // Refuses what is not the machine's alone.
 void check_images(RetireWork& work) {
   for (const auto& image : work.images().images)
-    if (!image.users.empty())
+    if (image.kept_because.empty() && !image.users.empty())
       throw Error(Code::refused,
                   fmt::format("{} of {} is used by {}: nothing is removed; without --purge it goes into the trash as "
                               "it is, with --keep-disks all of its images stay",
@@ -294,7 +294,9 @@ const Ownership& RetireWork::images() {
   if (known_images) return *known_images;
   auto snapshots = virt::moments(domain, virt::MomentKind::snapshot);
   snapshots.insert(snapshots.end(), journal.snapshots.begin(), journal.snapshots.end());
-  known_images = ownership(ctx, connection, domain, snapshots);
+  known_images =
+      ownership(ctx, connection,
+                {.domain = domain, .snapshots = snapshots, .noted = {journal.removed.begin(), journal.removed.end()}});
   return *known_images;
 }
 
