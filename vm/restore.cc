@@ -1,6 +1,7 @@
 // The way back from the trash (retire.h).
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -27,7 +28,7 @@ struct Restoration {
   virt::Domain domain;
   Retirement journal;
 
-  bool in_trash() const { return domain.name() != journal.name; }
+  bool in_trash() const { return lies_in_trash(domain.name(), journal); }
 };
 
 // Refuses where an image that was to be removed is gone.
@@ -46,6 +47,7 @@ Restoration restoration_of(const base::Context* ctx, const virt::Connection& con
   auto journal = retirement_of(domain);
   if (!journal) throw Error(Code::refused, "'" + domain.name() + "' is not in the trash");
   Restoration work{ctx, connection, domain, std::move(*journal)};
+  check_unused_in_trash(work.domain, work.journal);
   if (work.in_trash() && connection.find_domain(work.journal.name))
     throw Error(Code::refused, "another machine has the name '" + work.journal.name +
                                    "' now: rename or delete that one first; this one stays in the trash as " +
@@ -148,7 +150,7 @@ void take(Restoration& work, Step step) {
 
 RestoreOutcome outcome_of(const Restoration& work) {
   const auto* record = work.journal.find(Step::shut_down);
-  return {.name = work.journal.name,
+  return {.name = work.domain.name(),
           .snapshots = work.journal.snapshots.size(),
           .checkpoints = work.journal.checkpoints.size(),
           .was_running = record != nullptr && record->undo == "running"};
@@ -164,8 +166,9 @@ RestoreOutcome restore(const base::Context& ctx, const virt::Connection& connect
                        const StepObserver& observer) {
   auto work = restoration_of(&ctx, connection, domain);
   work.journal.aim = Aim::undelete;
-  work.journal.removed.clear();
   write_retirement(work.domain, work.journal);
+  check_images(work);  // who lets it go at this moment sees from now on that it comes back
+  if (!std::exchange(work.journal.removed, {}).empty()) write_retirement(work.domain, work.journal);
   for (const auto& planned : plan_of(work)) {
     if (planned.fate != Fate::due) continue;
     ctx.check_stop();
@@ -173,7 +176,7 @@ RestoreOutcome restore(const base::Context& ctx, const virt::Connection& connect
     take(work, planned.step);
     if (observer) observer(planned, Progress::taken);
   }
-  drop_retirement(work.domain);
+  drop_retirement(work.domain, work.journal);
   return outcome_of(work);
 }
 
