@@ -99,15 +99,7 @@ std::string DomainXml::firmware() const {
   return std::string_view(os.child_value("type")) == "hvm" ? "bios" : "";
 }
 
-void DomainXml::set_name(const std::string& name) {
-  auto element = root().child("name");
-  if (!element) element = root().prepend_child("name");
-  element.text().set(name.c_str());
-}
-
 void DomainXml::set_nvram(const std::string& path) { root().child("os").child("nvram").text().set(path.c_str()); }
-
-void DomainXml::clear_uuid() { root().remove_child("uuid"); }
 
 std::uint64_t DomainXml::memory_bytes() const { return size_bytes(root().child("memory")); }
 

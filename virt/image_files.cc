@@ -23,14 +23,8 @@ namespace {
 using base::Code;
 using base::Error;
 
-struct FreePool {
-  void operator()(virStoragePoolPtr pool) const { virStoragePoolFree(pool); }
-};
-struct FreeVolume {
-  void operator()(virStorageVolPtr volume) const { virStorageVolFree(volume); }
-};
-using Pool = std::unique_ptr<_virStoragePool, FreePool>;
-using Volume = std::unique_ptr<_virStorageVol, FreeVolume>;
+using Pool = OwnedPool;
+using Volume = OwnedVolume;
 
 constexpr const char* kScratchPrefix = "muster-scratch-";
 

@@ -32,12 +32,10 @@ inline constexpr std::size_t kMaxMetadataBytes = 2U << 20;
 
 // nullopt: the domain has no such part.
 std::optional<MetadataElement> metadata_part(const Domain& domain, std::string_view name);
-// In place of the part of the same name. Throws base::Error{refused} for more than kMaxMetadataBytes in all.
-void put_metadata_part(const Domain& domain, const MetadataElement& part);
-// The same, where the part that is there passes; false: it did not, and stays. One call of libvirt's lies between the
-// look and the change.
+// In place of the part of the same name, if that passes; false: it does not, and stays. One call of libvirt's lies
+// between the look and the change. Throws base::Error{refused} for more than kMaxMetadataBytes in all.
 using PartTest = std::function<bool(const std::optional<MetadataElement>& there)>;
-bool put_metadata_part_if(const Domain& domain, const MetadataElement& part, const PartTest& passes);
+bool put_metadata_part(const Domain& domain, const MetadataElement& part, const PartTest& passes = {});
 void drop_metadata_part(const Domain& domain, std::string_view name);
 
 // The same on the text of the element, which Domain::metadata() returns. Throw base::Error{corrupt} for what is no XML.

@@ -4,6 +4,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/error.h"
 #include "virt/domain_xml.h"
@@ -21,11 +22,7 @@ std::string named(const virt::VolumeName& volume) {
   return "volume '" + volume.name + "' of pool '" + volume.pool + "'";
 }
 
-std::string joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const auto& part : parts) text += (text.empty() ? "" : ", ") + part;
-  return text;
-}
+std::string joined(const std::vector<std::string>& parts) { return fmt::format("{}", fmt::join(parts, ", ")); }
 
 std::string joined(const std::vector<virt::VolumeName>& volumes) {
   std::vector<std::string> parts;
@@ -77,24 +74,21 @@ Creation::Creation(const virt::Connection& connection, CreationPlan plan, virt::
   mark_.uuid = plan_.uuid;
   mark_.volumes.clear();
   for (const auto& volume : plan_.volumes) mark_.volumes.push_back({volume.pool, volume.spec.name});
-  steps_.push_back({"take the name", [this](const base::Context&) { reserve(); }});
+  steps_.emplace_back([this](const auto&) { reserve(); });
   for (const auto& volume : plan_.volumes) {
-    const std::string name = "volume " + volume.spec.name;
-    steps_.push_back({"make " + name, [this, &volume](const base::Context& ctx) { make_volume(ctx, volume); }});
+    steps_.emplace_back([this, &volume](const auto& ctx) { make_volume(ctx, volume); });
     if (volume.content.empty()) continue;
-    steps_.push_back({"fill " + name, [this, &volume](const base::Context& ctx) {
-                        virt::upload(ctx, virt::pool(connection_, volume.pool).volume(volume.spec.name),
-                                     volume.content);
-                      }});
+    steps_.emplace_back([this, &volume](const auto& ctx) {
+      virt::upload(ctx, virt::pool(connection_, volume.pool).volume(volume.spec.name), volume.content);
+    });
   }
-  steps_.push_back({"define the machine", [this](const base::Context&) { complete(); }});
-  if (plan_.request.autostart)
-    steps_.push_back({"switch autostart on", [this](const base::Context&) { domain_->set_autostart(true); }});
+  steps_.emplace_back([this](const auto&) { complete(); });
+  if (plan_.request.autostart) steps_.emplace_back([this](const auto&) { domain_->set_autostart(true); });
 }
 
 void Creation::step(const base::Context& ctx) {
   ctx.check_stop();
-  steps_.at(next_).run(ctx);
+  steps_.at(next_)(ctx);
   ++next_;
 }
 

@@ -148,6 +148,14 @@ void take(Restoration& work, Step step) {
   if (step == Step::disable_logins) allow_logins(work);
 }
 
+virt::Domain only_one(const std::vector<Tombstone>& found, const std::string& name) {
+  if (found.size() == 1) return found.front().domain;
+  std::vector<std::string> names;
+  for (const auto& tombstone : found) names.push_back(tombstone.domain.name());
+  throw Error(Code::usage,
+              fmt::format("several in the trash had the name '{}': write {}", name, fmt::join(names, " or ")));
+}
+
 RestoreOutcome outcome_of(const Restoration& work) {
   const auto* record = work.journal.find(Step::shut_down);
   return {.name = work.domain.name(),
@@ -184,26 +192,16 @@ virt::Domain to_retire(const virt::Connection& connection, const std::string& na
   if (auto domain = connection.find_domain(name)) return *domain;
   const auto found = trashed(connection, name);
   if (found.empty()) throw Error(Code::not_found, "no domain '" + name + "' on " + connection.uri());
-  if (found.size() == 1) return found.front().domain;
-  std::vector<std::string> names;
-  for (const auto& tombstone : found) names.push_back(tombstone.domain.name());
-  throw Error(Code::usage,
-              fmt::format("several in the trash had the name '{}': write {}", name, fmt::join(names, " or ")));
+  return only_one(found, name);
 }
 
 virt::Domain to_restore(const virt::Connection& connection, const std::string& name) {
   const auto found = trashed(connection, name);
-  if (found.empty()) {
-    const auto domain = connection.find_domain(name);
-    if (domain && retirement_of(*domain)) return *domain;
-    throw Error(Code::not_found,
-                "'" + name + "' is not in the trash of " + connection.uri() + ": muster vm trash list shows what is");
-  }
-  if (found.size() == 1) return found.front().domain;
-  std::vector<std::string> names;
-  for (const auto& tombstone : found) names.push_back(tombstone.domain.name());
-  throw Error(Code::usage,
-              fmt::format("several in the trash had the name '{}': write {}", name, fmt::join(names, " or ")));
+  if (!found.empty()) return only_one(found, name);
+  const auto domain = connection.find_domain(name);
+  if (domain && retirement_of(*domain)) return *domain;
+  throw Error(Code::not_found,
+              "'" + name + "' is not in the trash of " + connection.uri() + ": muster vm trash list shows what is");
 }
 
 }  // namespace muster::vm

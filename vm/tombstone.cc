@@ -166,12 +166,6 @@ Step optional_step(std::string_view name) {
   throw Error(Code::usage, "no step '" + std::string(name) + "' that can be left out: write one of " + known);
 }
 
-std::vector<Step> all_steps() {
-  std::vector<Step> steps;
-  for (const auto& row : kSteps) steps.push_back(row.first);
-  return steps;
-}
-
 StepRecord& Retirement::record(Step step) {
   for (auto& record : steps)
     if (record.step == step) return record;
@@ -199,7 +193,7 @@ std::optional<Retirement> retirement_of(const virt::Domain& domain) {
 void write_retirement(const virt::Domain& domain, Retirement& retirement) {
   const std::string before = std::exchange(retirement.revision, base::hex(base::random_bytes(8)));
   const auto unchanged = [&](const auto& there) { return revision_of(own(domain, there)) == before; };
-  if (!virt::put_metadata_part_if(domain, to_part(domain, retirement), unchanged)) throw_overtaken(domain);
+  if (!virt::put_metadata_part(domain, to_part(domain, retirement), unchanged)) throw_overtaken(domain);
 }
 
 void check_still_written(const virt::Domain& domain, const Retirement& retirement) {

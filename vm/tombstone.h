@@ -34,7 +34,6 @@ enum class Step {
 const char* name_of(Step step);
 // Throws base::Error{usage} naming those that can be left out.
 Step optional_step(std::string_view name);
-std::vector<Step> all_steps();
 
 enum class Aim { trash, purge, undelete };
 
