@@ -8,6 +8,7 @@
 #include <pugixml.hpp>
 
 #include "base/error.h"
+#include "virt/agent_patience.h"
 #include "virt/domain_xml.h"
 #include "virt/libvirt_error.h"
 #include "virt/owned.h"
@@ -61,21 +62,6 @@ std::string snapshot_xml(const Domain& domain, const std::string& name, const st
   }
   return node_text(root);
 }
-
-// How long the agent of a domain has to answer; afterwards its usual time again. Drivers that cannot set it have no
-// agent that could hang.
-class AgentPatience {
- public:
-  AgentPatience(const Domain& domain, int seconds) : domain_(domain) {
-    virDomainAgentSetResponseTimeout(domain.handle(), seconds, 0);
-  }
-  AgentPatience(const AgentPatience&) = delete;
-  AgentPatience& operator=(const AgentPatience&) = delete;
-  ~AgentPatience() { virDomainAgentSetResponseTimeout(domain_.handle(), VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_DEFAULT, 0); }
-
- private:
-  const Domain& domain_;
-};
 
 }  // namespace
 
