@@ -174,7 +174,7 @@ int empty(const VmCommand& command) {
 }  // namespace
 
 int vm_trash(const VmCommand& command) {
-  const std::string what = command.only_word();
+  const std::string& what = command.only_word();
   if (what == "list") return list(command);
   if (what == "empty") return empty(command);
   throw Error(Code::usage, "write muster vm trash list|empty");

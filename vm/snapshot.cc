@@ -115,7 +115,7 @@ SnapshotFacts create_snapshot(const virt::Domain& domain, const SnapshotRequest&
 }
 
 SnapshotFacts revert_to_snapshot(const base::Context& ctx, const virt::Domain& domain, const std::string& name) {
-  const SnapshotFacts facts = existing(domain, name);
+  SnapshotFacts facts = existing(domain, name);
   const bool ran = domain.active();
   try {
     virt::revert_to_snapshot(domain, name);
