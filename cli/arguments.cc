@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/verb_table.h"
+#include "inventory/close_names.h"
 
 namespace muster::cli {
 namespace {
@@ -85,6 +86,21 @@ void add_option(const po::option& option, Arguments& arguments) {
   if (row->takes != Takes::list && values.size() > 1) values.erase(values.begin(), values.end() - 1);
 }
 
+[[noreturn]] void throw_no_verb(const CommandRow& command, const std::string& word) {
+  inventory::CloseNames close(word);
+  for (const VerbRow& row : verb_rows())
+    if (row.command == command.name) close.consider(row.name);
+  const std::string suggestion = close.suggestion();
+  throw Error(Code::usage, fmt::format("no verb '{}'{} muster {} --help lists them", word,
+                                       suggestion.empty() ? ":" : suggestion, command.name));
+}
+
+// What is too long for its column has a line for itself.
+std::string help_row(const std::string& what, std::size_t width, std::string_view meaning) {
+  if (what.size() <= width) return fmt::format("  {:<{}}  {}\n", what, width, meaning);
+  return fmt::format("  {}\n  {:<{}}  {}\n", what, "", width, meaning);
+}
+
 }  // namespace
 
 Arguments parse_arguments(const CommandRow& command, int argc, const char* const* argv) {
@@ -124,9 +140,7 @@ Arguments parse_arguments(const CommandRow& command, int argc, const char* const
 void check_verb(const CommandRow& command, const Arguments& arguments) {
   if (!has_verbs(command.name) || arguments.words.empty()) return;
   const VerbRow* verb = find_verb(command.name, arguments.words.front());
-  if (verb == nullptr)
-    throw Error(Code::usage,
-                fmt::format("no verb '{}': muster {} --help lists them", arguments.words.front(), command.name));
+  if (verb == nullptr) throw_no_verb(command, arguments.words.front());
   for (const auto& [name, values] : arguments.options)
     if (const OptionRow* option = find_option(name); option != nullptr && !takes(*verb, *option))
       throw Error(Code::usage,
@@ -141,8 +155,7 @@ std::string help_text(const CommandRow& command, const std::vector<std::string>&
                                                    command.arguments, command.summary);
   if (verb == nullptr && has_verbs(command.name)) {
     for (const VerbRow& row : verb_rows())
-      if (row.command == command.name)
-        text += fmt::format("  {:<34}  {}\n", fmt::format("{} {}", row.name, row.arguments), row.summary);
+      if (row.command == command.name) text += help_row(fmt::format("{} {}", row.name, row.arguments), 34, row.summary);
     text += fmt::format("\nmuster {} VERB --help lists the verb's own options; those of all:\n\n", command.name);
   }
   for (const OptionRow& row : option_rows()) {
@@ -152,7 +165,7 @@ std::string help_text(const CommandRow& command, const std::vector<std::string>&
     const std::string value = row.takes == Takes::nothing          ? ""
                               : row.takes == Takes::optional_value ? fmt::format("[={}]", row.value)
                                                                    : fmt::format(" {}", row.value);
-    text += fmt::format("  {}{:<34}  {}\n", letter, fmt::format("--{}{}", row.name, value), row.help);
+    text += help_row(fmt::format("{}--{}{}", letter, row.name, value), 38, row.help);
   }
   return text + fmt::format("\nOptions may stand anywhere before `--`. Whole story: man muster-{}\n", command.name);
 }

@@ -102,7 +102,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"discard-saved", 0, nothing, kVm, false, "", "delete: throw a saved memory away, as if the plug had been pulled"},
     {"expire", 0, value, kVm, false, "D",
      "delete: how long the trash keeps it (7d); snapshot create: prune may delete it after that time"},
-    {"older-than", 0, value, kVm, false, "D", "trash empty: deleted so long ago, not expired; 0s: all"},
+    {"older-than", 0, value, kVm, false, "D", "trash empty: what was deleted so long ago, expired or not; 0s: all"},
     {"interval", 0, value, kVm, false, "D", "stats, top: what rates are taken over (1s, 2s)"},
     {"prometheus", 0, value, kVm, false, "FILE", "stats: write FILE for the node exporter, and no table"},
     {"sort", 0, value, kVm, false, "cpu|memory|disk|net", "stats, top: the machines that use most of it first"},

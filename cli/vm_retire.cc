@@ -54,13 +54,13 @@ VmOperation delete_operation(const VmCommand& command) {
     throw Error(Code::usage, "the trash keeps all disks: --keep-disks goes with --purge");
   auto skip = settings.list("skip");
   if (settings.flag("keep-disks")) skip.emplace_back("disks");
-  const json arguments = {{"purge", settings.flag("purge")},
-                          {"skip", skip},
-                          {"services", settings.list("stop-service")},
-                          {"discard_saved", settings.flag("discard-saved")},
-                          {"grace_ms", grace.count()},
-                          {"keep_s", std::chrono::duration_cast<std::chrono::seconds>(keep).count()},
-                          {"verbose", settings.flag("verbose")}};
+  json arguments = {{"purge", settings.flag("purge")},
+                    {"skip", skip},
+                    {"services", settings.list("stop-service")},
+                    {"discard_saved", settings.flag("discard-saved")},
+                    {"grace_ms", grace.count()},
+                    {"keep_s", std::chrono::duration_cast<std::chrono::seconds>(keep).count()},
+                    {"verbose", settings.flag("verbose")}};
   return {.name = "retire",
           .arguments = [arguments](const VmTarget&) { return arguments; },
           .patience = grace + kStepsPatience,
@@ -108,7 +108,7 @@ int vm_delete(const VmCommand& command) {
 int vm_undelete(const VmCommand& command) {
   const auto selection = select_machines(command.program, command.workers, command.only_word(), Purpose::restore);
   const bool plan = command.program.settings.flag("dry-run");
-  const json arguments = {{"verbose", command.program.settings.flag("verbose")}};
+  json arguments = {{"verbose", command.program.settings.flag("verbose")}};
   return run_on_machines(command.program, command.workers, selection,
                          {.name = plan ? "restore_plan" : "restore",
                           .arguments = [arguments](const VmTarget&) { return arguments; },

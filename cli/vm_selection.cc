@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "cli/environment.h"
 #include "cli/fleet_selection.h"
+#include "inventory/close_names.h"
 #include "inventory/named_hosts.h"
 
 namespace muster::cli {
@@ -78,6 +79,22 @@ std::vector<std::string> names_for(const nlohmann::json& answer, const std::stri
   return names;
 }
 
+// One name, and no pattern over several: those of a connection are in no groups but `all`.
+bool is_plain(const std::string& pattern) {
+  return pattern != "all" && pattern != "ungrouped" && pattern.find_first_of("*?[]!&:;,~@ ") == std::string::npos;
+}
+
+[[noreturn]] void throw_unknown(const std::vector<std::string>& names, const std::string& pattern,
+                                const std::string& uri, Purpose purpose) {
+  inventory::CloseNames close(pattern);
+  for (const auto& name : names) close.consider(name);
+  const std::string suggestion = close.suggestion();
+  const char* list = purpose == Purpose::restore ? "trash list" : "list";
+  throw Error(Code::usage, fmt::format("no machine '{}' {} {}{} muster vm {} -c {} shows what there is", pattern,
+                                       purpose == Purpose::restore ? "in the trash of" : "on", uri,
+                                       suggestion.empty() ? ":" : suggestion, list, uri));
+}
+
 std::vector<VmTarget> from_connection(const Program& program, HypervisorWorkers& workers, const std::string& pattern,
                                       Purpose purpose) {
   const std::string uri = connection_uri(program.settings);
@@ -86,6 +103,7 @@ std::vector<VmTarget> from_connection(const Program& program, HypervisorWorkers&
   std::vector<VmTarget> targets;
   // A name that a pattern would take for something else still means the domain of that name.
   if (std::find(names.begin(), names.end(), pattern) != names.end()) return {{pattern, uri, pattern}};
+  if (is_plain(pattern) && !program.settings.flag("ansible-strict")) throw_unknown(names, pattern, uri, purpose);
   const auto domains = inventory::named_hosts(names, uri);
   for (const auto host : select_hosts(program, domains, pattern).hosts)
     targets.push_back({.name = domains.host_name(host), .uri = uri, .domain = domains.host_name(host)});

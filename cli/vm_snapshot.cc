@@ -144,8 +144,7 @@ std::string question(const VmCommand& command, const VmSelection& selection, con
 
 int change(const VmCommand& command, const Action& action) {
   const auto selection = select_machines(command.program, command.workers, action.pattern, Purpose::change);
-  const json arguments =
-      action.name == "create" ? create_arguments(command, action) : json{{"snapshot", action.snapshot}};
+  json arguments = action.name == "create" ? create_arguments(command, action) : json{{"snapshot", action.snapshot}};
   if (command.program.settings.flag("dry-run"))
     return show_plan(command, selection,
                      action.name == "prune"

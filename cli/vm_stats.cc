@@ -67,7 +67,7 @@ class Answers {
     auto missing = wanted_.missing(machines, uri);
     answer["uri"] = uri;
     answer["machines"] = std::move(machines);
-    const std::string lacking = lacking_text(answer["machines"], missing);
+    std::string lacking = lacking_text(answer["machines"], missing);
     answer["missing"] = std::move(missing);
     const std::lock_guard lock(mutex_);
     all_[number] = std::move(answer);

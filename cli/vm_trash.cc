@@ -1,5 +1,6 @@
 // muster vm trash list, trash empty.
 #include <algorithm>
+#include <map>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -72,6 +73,7 @@ class Trash {
 };
 
 std::string state_of(const json& machine) {
+  if (!machine.value("damage", "").empty()) return "damaged";
   const std::string unfinished = machine.value("unfinished", "");
   if (!unfinished.empty()) return "unfinished " + unfinished;
   return machine.value("expired", false) ? "expired" : "kept";
@@ -83,7 +85,7 @@ void print(const Program& program, const Trash& trash) {
     if (program.json())
       program.console.out(json_line("result", machine));
     else
-      table.add_row({machine.value("name", ""), machine.value("deleted", ""), machine.value("expires", ""),
+      table.add_row({machine.value("name", ""), machine.value("deleted", "?"), machine.value("expires", "?"),
                      size_text(machine.value("held_bytes", std::uint64_t{0})), state_of(machine),
                      machine.value("uri", "")});
   }
@@ -103,15 +105,24 @@ void check_named(const Settings& settings) {
   throw Error(Code::usage, "emptying the trash wants its hypervisors named: -c URI, or an inventory: -i FILE");
 }
 
-VmSelection due_of(const Trash& trash, std::uint64_t& bytes) {
-  VmSelection selection;
+struct Due {
+  VmSelection machines;
+  std::uint64_t bytes = 0;
+  // When each came into the trash, by hypervisor and name there: the one that was shown is the one that goes.
+  std::map<std::pair<std::string, std::string>, std::string> deleted;
+};
+
+Due due_of(const Trash& trash) {
+  Due due;
   for (const auto& machine : trash.machines()) {
     if (!machine.value("due", false)) continue;
-    selection.targets.push_back({machine.value("name", ""), machine.value("uri", ""), machine.value("trash_name", "")});
-    selection.names.push_back(machine.value("name", ""));
-    bytes += machine.value("held_bytes", std::uint64_t{0});
+    const VmTarget target{machine.value("name", ""), machine.value("uri", ""), machine.value("trash_name", "")};
+    due.deleted[{target.uri, target.domain}] = machine.value("deleted", "");
+    due.machines.names.push_back(target.name);
+    due.machines.targets.push_back(target);
+    due.bytes += machine.value("held_bytes", std::uint64_t{0});
   }
-  return selection;
+  return due;
 }
 
 void check_expected(const Settings& settings, std::size_t count) {
@@ -137,30 +148,33 @@ int empty(const VmCommand& command) {
       trash.hypervisors().size(), {.fanout = ssh::bounded_fanout(std::nullopt), .batch = {}, .max_fail = {}},
       [&](std::size_t number, ssh::OutputSink&) { return trash.ask(number); }, *silent, program.interrupts.drain());
   for (const auto& failure : trash.failures()) program.ctx.warn(failure.what());
-  std::uint64_t bytes = 0;
-  const auto selection = due_of(trash, bytes);
+  for (const auto& machine : trash.machines())
+    if (const auto damage = machine.value("damage", ""); !damage.empty()) program.ctx.warn(damage);
+  const auto due = due_of(trash);
+  const auto& selection = due.machines;
   if (selection.targets.empty() && !trash.failures().empty()) throw trash.failures().front();
   check_expected(program.settings, selection.targets.size());
   const bool plan = program.settings.flag("dry-run");
   if (!plan && !selection.targets.empty())
     confirm(program,
-            fmt::format("delete {} machines, which hold {}, for good", selection.targets.size(), size_text(bytes)));
-  const int status = run_on_machines(program, command.workers, selection,
-                                     {.name = plan ? "retire_plan" : "retire",
-                                      .arguments =
-                                          [](const VmTarget&) {
-                                            return json{{"purge", true}};
-                                          },
-                                      .patience = kPurgePatience,
-                                      .line = plan ? plan_line : gone_line,
-                                      .incomplete = something_remains});
+            fmt::format("delete {} machines, which hold {}, for good", selection.targets.size(), size_text(due.bytes)));
+  const int status =
+      run_on_machines(program, command.workers, selection,
+                      {.name = plan ? "retire_plan" : "retire",
+                       .arguments =
+                           [&](const VmTarget& target) {
+                             return json{{"purge", true}, {"deleted", due.deleted.at({target.uri, target.domain})}};
+                           },
+                       .patience = kPurgePatience,
+                       .line = plan ? plan_line : gone_line,
+                       .incomplete = something_remains});
   return status == kAllWorked && !trash.failures().empty() ? static_cast<int>(kPartFailed) : status;
 }
 
 }  // namespace
 
 int vm_trash(const VmCommand& command) {
-  const std::string what = command.only_word();
+  const std::string& what = command.only_word();
   if (what == "list") return list(command);
   if (what == "empty") return empty(command);
   throw Error(Code::usage, "write muster vm trash list|empty");

@@ -81,10 +81,18 @@ json retire_plan(const WorkerCall& call) {
   return to_json(vm::plan_retirement(call.ctx, call.connection, domain, options_of(call)));
 }
 
+// One that came back, and went again, since it was listed is not the one that was listed.
+void check_deleted_then(const WorkerCall& call, const virt::Domain& domain) {
+  const auto retirement = vm::retirement_of(domain);
+  if (!retirement || vm::time_text(retirement->deleted) != call.arguments.at("deleted").get<std::string>())
+    throw Error(Code::busy, "'" + name_argument(call) + "' came back from the trash meanwhile: it stays");
+}
+
 json retire(const WorkerCall& call) {
   const auto domain = vm::to_retire(call.connection, name_argument(call));
+  if (call.arguments.contains("deleted")) check_deleted_then(call, domain);
   if (const auto leftover = half_made(call, domain))
-    return {{"changed", true}, {"removed", vm::remove(call.connection, *leftover)}};
+    return {{"changed", true}, {"removed", vm::remove(call.ctx, call.connection, *leftover)}};
   return to_json(
       vm::retire(call.ctx, call.connection, domain, options_of(call), observer_of(call, name_argument(call))));
 }
@@ -110,28 +118,31 @@ const char* under_way(const vm::Tombstone& tombstone) {
   return tombstone.retirement.aim == Aim::purge ? "purge" : "delete";
 }
 
-// Whether `vm trash empty` takes it: one whose end was begun, too.
-bool is_due(const WorkerCall& call, const vm::Tombstone& tombstone) {
-  if (!tombstone.in_trash() || tombstone.retirement.aim == Aim::undelete) return false;
-  if (tombstone.retirement.aim == Aim::purge) return true;
-  const auto older = call.arguments.value("older_than_s", std::int64_t{-1});
-  if (older < 0) return tombstone.retirement.expires <= vm::now();
-  return tombstone.retirement.begun + std::chrono::seconds(older) <= vm::now();
+json to_json(const vm::Tombstone& tombstone) {
+  const auto& retirement = tombstone.retirement;
+  const bool in_trash = tombstone.in_trash();
+  json fields = {{"name", retirement.name},
+                 {"trash_name", in_trash || !tombstone.damage.empty() ? tombstone.domain.name() : ""},
+                 {"held_bytes", vm::held_bytes(tombstone.domain)},
+                 {"unfinished", under_way(tombstone)},
+                 {"damage", tombstone.damage}};
+  if (!tombstone.damage.empty()) return fields;
+  fields["deleted"] = vm::time_text(retirement.deleted);
+  fields["expires"] = vm::time_text(retirement.expires);
+  fields["expired"] = retirement.expires <= vm::now();
+  return fields;
 }
 
 json trash(const WorkerCall& call) {
+  std::optional<std::chrono::seconds> older_than;
+  if (call.arguments.contains("older_than_s"))
+    older_than = std::chrono::seconds(call.arguments.at("older_than_s").get<std::int64_t>());
   json machines = json::array();
   for (const auto& tombstone : vm::tombstones(call.connection)) {
     call.ctx.check_stop();
-    const auto& retirement = tombstone.retirement;
-    machines.push_back({{"name", retirement.name},
-                        {"trash_name", tombstone.in_trash() ? tombstone.domain.name() : ""},
-                        {"deleted", vm::time_text(retirement.begun)},
-                        {"expires", vm::time_text(retirement.expires)},
-                        {"expired", retirement.expires <= vm::now()},
-                        {"due", is_due(call, tombstone)},
-                        {"held_bytes", vm::held_bytes(tombstone.domain)},
-                        {"unfinished", under_way(tombstone)}});
+    json fields = to_json(tombstone);
+    fields["due"] = vm::is_due(tombstone, older_than);
+    machines.push_back(std::move(fields));
   }
   return {{"machines", std::move(machines)}};
 }

@@ -1,8 +1,11 @@
 #include "virt/addresses.h"
 
 #include <cstdlib>
+#include <optional>
 
 #include <libvirt/libvirt.h>
+
+#include "virt/agent_patience.h"
 
 namespace muster::virt {
 namespace {
@@ -30,7 +33,8 @@ bool reaches_others(const std::string& address) {
 
 std::vector<GuestAddress> addresses(const Domain& domain, AddressSource source) {
   // An agent that does not answer would hold libvirt's lock on the domain for as long as it likes.
-  if (source == AddressSource::agent) virDomainAgentSetResponseTimeout(domain.handle(), kAgentSeconds, 0);
+  std::optional<AgentPatience> patience;
+  if (source == AddressSource::agent) patience.emplace(domain, kAgentSeconds);
   virDomainInterfacePtr* interfaces = nullptr;
   const int count = virDomainInterfaceAddresses(domain.handle(), &interfaces, number_of(source), 0);
   std::vector<GuestAddress> found;

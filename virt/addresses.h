@@ -1,5 +1,5 @@
-// The addresses a running domain has, as far as anybody on its hypervisor knows. Blocks at most as long as the guest
-// agent is given. Thread-safe.
+// The addresses a running domain has, as far as anybody on its hypervisor knows. The guest agent has 3 seconds to
+// answer. Thread-safe.
 #pragma once
 
 #include <string>

@@ -17,7 +17,8 @@ namespace muster::virt {
 
 class Connection {
  public:
-  // Throws base::Error{unreachable} when nothing answers, {unsupported} for a driver this libvirt does not have.
+  // Throws base::Error{unreachable} when nothing answers, {unsupported} for a driver this libvirt does not have,
+  // {usage} for what is no URI.
   explicit Connection(const std::string& uri);
 
   const std::string& uri() const { return uri_; }

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "virt/domain_xml.h"
+
 namespace muster::virt {
 namespace {
 
@@ -19,7 +21,8 @@ Number number(const std::string& text) {
 
 MetadataElement to_metadata(const CreationMark& mark) {
   MetadataElement part{.name = kPart,
-                       .attributes = {{"host", mark.host},
+                       .attributes = {{"uuid", mark.uuid},
+                                      {"host", mark.host},
                                       {"machine", mark.machine},
                                       {"pid", std::to_string(mark.pid)},
                                       {"started", std::to_string(mark.started)},
@@ -30,7 +33,8 @@ MetadataElement to_metadata(const CreationMark& mark) {
 }
 
 CreationMark creation_mark(const MetadataElement& part) {
-  CreationMark mark{.host = part.attribute("host"),
+  CreationMark mark{.uuid = part.attribute("uuid"),
+                    .host = part.attribute("host"),
                     .machine = part.attribute("machine"),
                     .pid = number<std::int64_t>(part.attribute("pid")),
                     .started = number<std::uint64_t>(part.attribute("started")),
@@ -43,7 +47,9 @@ CreationMark creation_mark(const MetadataElement& part) {
 
 std::optional<CreationMark> creation_mark(const Domain& domain) {
   const auto part = metadata_part(domain, kPart);
-  return part ? std::optional(creation_mark(*part)) : std::nullopt;
+  if (!part || part->attribute("uuid") != domain.uuid()) return std::nullopt;
+  if (!DomainXml(domain.xml(Domain::Xml::definition)).disks().empty()) return std::nullopt;
+  return creation_mark(*part);
 }
 
 }  // namespace muster::virt

@@ -1,5 +1,6 @@
 // The mark that a machine carries in its metadata (a part of it, metadata.h) while it is being made: who makes it, and
-// which volumes are made for it. What a killed program leaves is recognised by it. Pure functions but for the last.
+// which volumes are made for it. What a killed program leaves is recognised by it. Pure functions but for the last,
+// which asks libvirt. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ struct VolumeName {
 };
 
 struct CreationMark {
+  std::string uuid;     // of the machine: a mark goes with its definition wherever that is copied
   std::string host;     // of the maker, for people
   std::string machine;  // the maker's host and process space, since its boot: pids compare only where this is the same
   std::int64_t pid = 0;
@@ -27,7 +29,8 @@ struct CreationMark {
 
 MetadataElement to_metadata(const CreationMark& mark);
 CreationMark creation_mark(const MetadataElement& part);
-// nullopt: nobody makes it.
+// nullopt: nobody makes it. So it is for one that has disks, which somebody gave it by hand: the maker takes the mark
+// away with the same call that gives it disks.
 std::optional<CreationMark> creation_mark(const Domain& domain);
 
 }  // namespace muster::virt

@@ -17,14 +17,8 @@ namespace {
 using base::Code;
 using base::Error;
 
-struct FreePool {
-  void operator()(virStoragePoolPtr pool) const { virStoragePoolFree(pool); }
-};
-struct FreeVolume {
-  void operator()(virStorageVolPtr volume) const { virStorageVolFree(volume); }
-};
-using Pool = std::unique_ptr<virStoragePool, FreePool>;
-using Volume = std::unique_ptr<virStorageVol, FreeVolume>;
+using Pool = OwnedPool;
+using Volume = OwnedVolume;
 
 unsigned flags_of(Reach reach) {
   unsigned flags = 0;

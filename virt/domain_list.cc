@@ -4,6 +4,8 @@
 
 #include <libvirt/libvirt.h>
 
+#include "virt/snapshot_handles.h"
+
 namespace muster::virt {
 namespace {
 
@@ -38,14 +40,9 @@ std::size_t snapshot_count(const Domain& domain) {
 }
 
 std::vector<std::string> snapshot_names(const Domain& domain) {
-  virDomainSnapshotPtr* list = nullptr;
-  const int count = virDomainListAllSnapshots(domain.handle(), &list, 0);
   std::vector<std::string> names;
-  for (int i = 0; i < count; ++i) {
-    names.emplace_back(virDomainSnapshotGetName(list[i]));
-    virDomainSnapshotFree(list[i]);
-  }
-  std::free(list);
+  if (const auto handles = snapshot_handles(domain))
+    for (const auto& handle : *handles) names.emplace_back(virDomainSnapshotGetName(handle.get()));
   return names;
 }
 

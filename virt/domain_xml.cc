@@ -99,12 +99,6 @@ std::string DomainXml::firmware() const {
   return std::string_view(os.child_value("type")) == "hvm" ? "bios" : "";
 }
 
-void DomainXml::set_name(const std::string& name) {
-  auto element = root().child("name");
-  if (!element) element = root().prepend_child("name");
-  element.text().set(name.c_str());
-}
-
 void DomainXml::set_nvram(const std::string& path) {
   auto os = root().child("os");
   if (path.empty()) return void(os.remove_child("nvram"));
@@ -112,8 +106,6 @@ void DomainXml::set_nvram(const std::string& path) {
   if (!element) element = os.append_child("nvram");
   element.text().set(path.c_str());
 }
-
-void DomainXml::clear_uuid() { root().remove_child("uuid"); }
 
 std::uint64_t DomainXml::memory_bytes() const { return size_bytes(root().child("memory")); }
 

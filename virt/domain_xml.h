@@ -52,10 +52,7 @@ class DomainXml {
 
   std::string type() const;  // `kvm`, `qemu`, `lxc`, ...
   std::string name() const;
-  void set_name(const std::string& name);
   std::string uuid() const;
-  // Removed: libvirt makes a new one.
-  void clear_uuid();
   std::uint64_t memory_bytes() const;          // what it may have at most
   std::uint64_t current_memory_bytes() const;  // what it has
   unsigned cpus() const;                       // what it has

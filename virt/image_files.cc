@@ -23,14 +23,8 @@ namespace {
 using base::Code;
 using base::Error;
 
-struct FreePool {
-  void operator()(virStoragePoolPtr pool) const { virStoragePoolFree(pool); }
-};
-struct FreeVolume {
-  void operator()(virStorageVolPtr volume) const { virStorageVolFree(volume); }
-};
-using Pool = std::unique_ptr<_virStoragePool, FreePool>;
-using Volume = std::unique_ptr<_virStorageVol, FreeVolume>;
+using Pool = OwnedPool;
+using Volume = OwnedVolume;
 
 constexpr const char* kScratchPrefix = "muster-scratch-";
 
@@ -95,22 +89,23 @@ class ScratchPool {
   Pool pool_;
 };
 
+std::string inode(const struct stat& seen) { return fmt::format("inode {}:{}", seen.st_dev, seen.st_ino); }
+
 // What this machine sees at `path`, if that is the file the hypervisor told of: it may be another machine.
 std::string local_identity(const std::string& path, const std::string& modified) {
   struct stat seen {};
   if (::stat(path.c_str(), &seen) != 0) return "";
   if (fmt::format("{}.{:09}", seen.st_mtim.tv_sec, seen.st_mtim.tv_nsec) != modified) return "";
-  return fmt::format("inode {}:{}", seen.st_dev, seen.st_ino);
+  return inode(seen);
 }
 
-// Times alone do not do: copies made one after the other have the same, as far as file systems count.
-std::string identity_of(const pugi::xml_node& volume) {
+// Names do not tell: a link may have any. Rather two copies that were made at once are taken for one file.
+std::string told_identity(const pugi::xml_node& volume) {
   const auto target = volume.child("target"), times = target.child("timestamps");
   const std::string path = target.child_value("path"), modified = times.child_value("mtime");
   if (modified.empty() || modified == "0") return "";
   if (auto local = local_identity(path, modified); !local.empty()) return local;
-  return fmt::format("{} {} {} {}", times.child_value("ctime"), modified, volume.child_value("physical"),
-                     path.substr(path.rfind('/') + 1));
+  return fmt::format("times {} {} {}", times.child_value("ctime"), modified, volume.child_value("physical"));
 }
 
 std::optional<ImageFile> image_of(virStorageVolPtr volume) {
@@ -120,7 +115,7 @@ std::optional<ImageFile> image_of(virStorageVolPtr volume) {
   const auto root = tree.child("volume");
   return ImageFile{.path = root.child("target").child_value("path"),
                    .backing_path = root.child("backingStore").child_value("path"),
-                   .identity = identity_of(root),
+                   .identity = told_identity(root),
                    .allocation_bytes = root.child("allocation").text().as_ullong()};
 }
 
@@ -153,6 +148,16 @@ void add_directory(const Connection& connection, const std::string& directory, I
 // Nodes of devices are no images beside each other.
 bool is_device(const std::string& path) { return path.starts_with("/dev/"); }
 
+// Where images lie that others are built on, and nobody looked yet.
+std::set<std::string> directories_below(const ImageListing& listing, const std::set<std::string>& seen) {
+  std::set<std::string> directories;
+  for (const auto& [path, image] : listing.images)
+    if (image.backing_path.starts_with('/') && !is_device(image.backing_path))
+      directories.insert(directory_of(image.backing_path));
+  std::erase_if(directories, [&](const auto& directory) { return seen.contains(directory); });
+  return directories;
+}
+
 Volume volume_at(const Connection& connection, const std::string& path) {
   Volume volume(virStorageVolLookupByPath(connection.handle(), path.c_str()));
   if (!volume && !last_is_not_found()) throw_last("look up the volume " + path);
@@ -166,10 +171,10 @@ Removal remove_volume(const Connection& connection, const std::string& path) {
   return Removal::removed;
 }
 
-// What killed programs left. Not while this process uses one of its own.
+// What killed programs left. Not while this process uses one of its own. One that is defined is somebody's.
 void remove_scratch_pools(const Connection& connection) {
   for (const auto& pool : active_pools(connection))
-    if (std::string_view(virStoragePoolGetName(pool.get())).starts_with(kScratchPrefix))
+    if (is_scratch_pool(virStoragePoolGetName(pool.get())) && virStoragePoolIsPersistent(pool.get()) == 0)
       virStoragePoolDestroy(pool.get());
 }
 
@@ -207,19 +212,39 @@ std::string volume_path(const Connection& connection, const std::string& pool_na
   return volume ? text_of(OwnedText(virStorageVolGetPath(volume.get()))) : "";
 }
 
-void add_sources(const Connection& connection, const pugi::xml_node& node, std::set<std::string>& paths) {
+// As libvirt's storage driver writes it: it knows one file by one path.
+std::string clean(const std::string& path) {
+  std::string text;
+  for (const char c : path)
+    if (c != '/' || !text.ends_with('/')) text += c;
+  if (text.size() > 1 && text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+void add_volume(const Connection& connection, const pugi::xml_node& source, NamedPaths& named) {
+  const std::string pool = source.attribute("pool").value(), volume = source.attribute("volume").value();
+  const std::string path = volume_path(connection, pool, volume);
+  if (path.empty())
+    named.unknown.insert(pool + '/' + volume);
+  else
+    named.paths.insert(path);
+}
+
+void add_sources(const Connection& connection, const pugi::xml_node& node, NamedPaths& named) {
   for (const auto& child : node.children()) {
     if (std::string_view(child.name()) == "source") {
       for (const char* name : {"file", "dev"})
-        if (const auto path = child.attribute(name)) paths.insert(path.value());
-      if (const auto volume = child.attribute("volume"))
-        paths.insert(volume_path(connection, child.attribute("pool").value(), volume.value()));
+        if (const auto path = child.attribute(name)) named.paths.insert(clean(path.value()));
+      if (const auto* path = child.child_value("path"); *path == '/') named.paths.insert(clean(path));
+      if (child.attribute("volume")) add_volume(connection, child, named);
     }
-    add_sources(connection, child, paths);
+    add_sources(connection, child, named);
   }
 }
 
 }  // namespace
+
+bool is_scratch_pool(std::string_view name) { return name.starts_with(kScratchPrefix); }
 
 std::string directory_of(const std::string& path) {
   const auto slash = path.rfind('/');
@@ -235,25 +260,38 @@ ImageListing list_images(const Connection& connection, const std::set<std::strin
     seen.insert(target_path(pool.get()));
     add_images(pool.get(), std::string("pool ") + virStoragePoolGetName(pool.get()), listing);
   }
-  for (const auto& directory : directories)
-    if (!seen.contains(directory) && !is_device(directory + '/')) add_directory(connection, directory, listing);
+  for (auto next = directories; !next.empty(); next = directories_below(listing, seen))
+    for (const auto& directory : next)
+      if (seen.insert(directory).second && !is_device(directory + '/')) add_directory(connection, directory, listing);
   return listing;
 }
 
 std::string image_path(const Connection& connection, const DiskElement& disk) {
-  if (disk.type == "file" || disk.type == "block") return disk.source;
+  if (disk.type == "file" || disk.type == "block") return clean(disk.source);
   if (disk.type != "volume") return "";
   const auto slash = disk.source.find('/');
   if (slash == std::string::npos) return "";
   return volume_path(connection, disk.source.substr(0, slash), disk.source.substr(slash + 1));
 }
 
-std::set<std::string> named_paths(const Connection& connection, const DomainXml& xml) {
-  std::set<std::string> paths;
-  for (const auto& disk : xml.root().child("devices").children("disk")) add_sources(connection, disk, paths);
-  for (const char* name : {"nvram", "kernel", "initrd"}) paths.insert(xml.root().child("os").child_value(name));
-  paths.erase("");
-  return paths;
+NamedPaths named_paths(const Connection& connection, const DomainXml& xml) {
+  NamedPaths named;
+  for (const char* device : {"disk", "filesystem", "memory"})
+    for (const auto& node : xml.root().child("devices").children(device)) add_sources(connection, node, named);
+  for (const char* name : {"nvram", "kernel", "initrd"})
+    named.paths.insert(clean(xml.root().child("os").child_value(name)));
+  named.paths.erase("");
+  return named;
+}
+
+std::string identity_of(const Connection& connection, const std::string& path) {
+  const auto host = connection.uri().find("://");
+  struct stat seen {};
+  if (host != std::string::npos && connection.uri().compare(host + 3, 1, "/") == 0)
+    return ::stat(path.c_str(), &seen) == 0 ? inode(seen) : "";
+  const Volume volume = volume_at(connection, path);
+  const auto image = volume ? image_of(volume.get()) : std::nullopt;
+  return image ? image->identity : "";
 }
 
 Removal remove_image(const Connection& connection, const std::string& path) {

@@ -18,26 +18,37 @@ namespace muster::virt {
 struct ImageFile {
   std::string path = {};
   std::string backing_path = {};  // as its header says, absolute; empty: none
-  // Equal for one file under two paths (links, mounts): its inode where this machine sees it as well, else its times,
-  // size and name without directories. Empty where libvirt tells no times.
+  // Equal for one file under two paths (links, mounts): its inode where this machine sees it as well, else its times
+  // and size, which copies made at the same moment may share. Empty where libvirt tells no times.
   std::string identity = {};
   std::uint64_t allocation_bytes = 0;
 };
 
-// The images by path, in all active pools, which are read anew, and in `directories`. What cannot be looked at is
-// named in `unseen`, with the reason; a directory that does not exist has no images.
+// The images by path, in all active pools, which are read anew, in `directories`, and wherever those found are built
+// on others. What cannot be looked at is named in `unseen`, with the reason; a directory that does not exist has no
+// images.
 struct ImageListing {
   std::map<std::string, ImageFile> images;
   std::vector<std::string> unseen;
 };
 ImageListing list_images(const Connection& connection, const std::set<std::string>& directories);
 
-// The path of a disk's image; empty for one that has none (an empty drive, storage on the network, no such volume).
+// The path of a disk's image, as libvirt writes paths, without doubled slashes; of storage without files, what stands
+// for one, which does not begin with a slash. Empty: it has none (an empty drive, storage on the network), or its pool
+// is not active or has no such volume.
 std::string image_path(const Connection& connection, const DiskElement& disk);
 
 // Everything a definition uses as storage: sources of disks, their backing images where it tells them, the target of
-// a copy under way, firmware variables, kernel.
-std::set<std::string> named_paths(const Connection& connection, const DomainXml& xml);
+// a copy under way, firmware variables, kernel, memory and file systems in files.
+struct NamedPaths {
+  std::set<std::string> paths;
+  std::set<std::string> unknown;  // POOL/VOLUME, of pools that are not active, or have no such volume
+};
+NamedPaths named_paths(const Connection& connection, const DomainXml& xml);
+
+// As ImageFile::identity, of one path: as this machine sees it if it is the hypervisor, else as the active pools do.
+// Empty: neither sees it.
+std::string identity_of(const Connection& connection, const std::string& path);
 
 enum class Removal { removed, was_gone };
 // Throws base::Error{unsupported} where the hypervisor has no storage driver, {refused} for what is no file.
@@ -45,6 +56,9 @@ Removal remove_image(const Connection& connection, const std::string& path);
 
 // A raw copy beside it, in place of what is there. False: there is no such file.
 bool copy_image(const Connection& connection, const std::string& path, const std::string& name);
+
+// One that this file makes for a moment: no place for anything.
+bool is_scratch_pool(std::string_view name);
 
 // Of a path: `/` for what lies at the top.
 std::string directory_of(const std::string& path);

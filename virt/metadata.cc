@@ -118,12 +118,15 @@ std::optional<MetadataElement> metadata_part(const Domain& domain, std::string_v
   return element ? find_part(*element, name) : std::nullopt;
 }
 
-void put_metadata_part(const Domain& domain, const MetadataElement& part) {
-  const std::string element = with_part(domain.metadata().value_or(""), part);
+bool put_metadata_part(const Domain& domain, const MetadataElement& part, const PartTest& passes) {
+  const std::string there = domain.metadata().value_or("");
+  const std::string element = with_part(there, part);
   if (element.size() > kMaxMetadataBytes)
     throw Error(Code::refused, "domain '" + domain.name() + "': what muster has to keep in its metadata is more than " +
                                    std::to_string(kMaxMetadataBytes >> 20) + " MiB");
+  if (passes && !passes(find_part(there, part.name))) return false;
   domain.set_metadata(element);
+  return true;
 }
 
 void drop_metadata_part(const Domain& domain, std::string_view name) {

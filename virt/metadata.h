@@ -1,9 +1,11 @@
 // What muster keeps about a domain in the domain's own metadata, by topic: the element <facts> of kMetadataNamespace
 // has one child, a part, for each topic. A part belongs to whoever writes it; changing one leaves the others alone, and
 // what an older or newer version put there. libvirt has no way to change metadata only if nobody else did meanwhile:
-// the last of two writers at the same moment wins. Thread-safe, as libvirt's handles are.
+// the last of two writers at the same moment wins. Metadata goes with a definition wherever that is copied: a part that
+// is true of one machine alone has to say of which. Thread-safe, as libvirt's handles are.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -30,8 +32,10 @@ inline constexpr std::size_t kMaxMetadataBytes = 2U << 20;
 
 // nullopt: the domain has no such part.
 std::optional<MetadataElement> metadata_part(const Domain& domain, std::string_view name);
-// In place of the part of the same name. Throws base::Error{refused} for more than kMaxMetadataBytes in all.
-void put_metadata_part(const Domain& domain, const MetadataElement& part);
+// In place of the part of the same name, if that passes; false: it does not, and stays. One call of libvirt's lies
+// between the look and the change. Throws base::Error{refused} for more than kMaxMetadataBytes in all.
+using PartTest = std::function<bool(const std::optional<MetadataElement>& there)>;
+bool put_metadata_part(const Domain& domain, const MetadataElement& part, const PartTest& passes = {});
 void drop_metadata_part(const Domain& domain, std::string_view name);
 
 // The same on the text of the element, which Domain::metadata() returns. Throw base::Error{corrupt} for what is no XML.

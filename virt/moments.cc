@@ -7,30 +7,23 @@
 
 #include "virt/libvirt_error.h"
 #include "virt/owned.h"
+#include "virt/snapshot_handles.h"
 
 namespace muster::virt {
 namespace {
 
-struct FreeSnapshot {
-  void operator()(virDomainSnapshotPtr snapshot) const { virDomainSnapshotFree(snapshot); }
-};
 struct FreeCheckpoint {
   void operator()(virDomainCheckpointPtr checkpoint) const { virDomainCheckpointFree(checkpoint); }
 };
-using Snapshot = std::unique_ptr<_virDomainSnapshot, FreeSnapshot>;
-using Checkpoint = std::unique_ptr<_virDomainCheckpoint, FreeCheckpoint>;
+using Checkpoint = std::unique_ptr<virDomainCheckpoint, FreeCheckpoint>;
 
 std::string of(const Domain& domain) { return " of '" + domain.name() + "'"; }
 
 std::vector<Moment> snapshots(const Domain& domain) {
-  virDomainSnapshotPtr* list = nullptr;
-  const int count = virDomainListAllSnapshots(domain.handle(), &list, VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL);
-  if (count < 0 && last_is_unsupported()) return {};
-  if (count < 0) throw_last("list the snapshots" + of(domain));
-  std::vector<Snapshot> owned(list, list + count);
-  std::free(list);
+  const auto handles = snapshot_handles(domain);
+  if (!handles) return {};
   std::vector<Moment> all;
-  for (const auto& snapshot : owned) {
+  for (const auto& snapshot : *handles) {
     const std::string name = virDomainSnapshotGetName(snapshot.get());
     const OwnedText xml(virDomainSnapshotGetXMLDesc(snapshot.get(), VIR_DOMAIN_SNAPSHOT_XML_SECURE));
     if (!xml) throw_last("read snapshot '" + name + "'" + of(domain));
@@ -57,7 +50,7 @@ std::vector<Moment> checkpoints(const Domain& domain) {
 }
 
 void forget_snapshot(const Domain& domain, const std::string& name) {
-  const Snapshot snapshot(virDomainSnapshotLookupByName(domain.handle(), name.c_str(), 0));
+  const OwnedSnapshot snapshot(virDomainSnapshotLookupByName(domain.handle(), name.c_str(), 0));
   if (!snapshot && last_is_not_found()) return;
   if (!snapshot) throw_last("look up snapshot '" + name + "'" + of(domain));
   if (virDomainSnapshotDelete(snapshot.get(), VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY) != 0)
@@ -92,7 +85,7 @@ void register_again(const Domain& domain, MomentKind kind, const Moment& moment)
   }
   unsigned flags = VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE;
   if (moment.current) flags |= VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT;
-  const Snapshot snapshot(virDomainSnapshotCreateXML(domain.handle(), moment.xml.c_str(), flags));
+  const OwnedSnapshot snapshot(virDomainSnapshotCreateXML(domain.handle(), moment.xml.c_str(), flags));
   if (!snapshot) throw_last("register snapshot '" + moment.name + "'" + of(domain));
 }
 

@@ -8,17 +8,16 @@
 #include <pugixml.hpp>
 
 #include "base/error.h"
+#include "virt/agent_patience.h"
 #include "virt/domain_xml.h"
 #include "virt/libvirt_error.h"
 #include "virt/owned.h"
+#include "virt/snapshot_handles.h"
 
 namespace muster::virt {
 namespace {
 
-struct FreeSnapshot {
-  void operator()(virDomainSnapshotPtr snapshot) const { virDomainSnapshotFree(snapshot); }
-};
-using Handle = std::unique_ptr<virDomainSnapshot, FreeSnapshot>;
+using Handle = OwnedSnapshot;
 
 Handle find(const Domain& domain, const std::string& name) {
   Handle found(virDomainSnapshotLookupByName(domain.handle(), name.c_str(), 0));
@@ -64,33 +63,25 @@ std::string snapshot_xml(const Domain& domain, const std::string& name, const st
   return node_text(root);
 }
 
-// How long the agent of a domain has to answer; afterwards its usual time again. Drivers that cannot set it have no
-// agent that could hang.
-class AgentPatience {
- public:
-  AgentPatience(const Domain& domain, int seconds) : domain_(domain) {
-    virDomainAgentSetResponseTimeout(domain.handle(), seconds, 0);
-  }
-  AgentPatience(const AgentPatience&) = delete;
-  AgentPatience& operator=(const AgentPatience&) = delete;
-  ~AgentPatience() { virDomainAgentSetResponseTimeout(domain_.handle(), VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_DEFAULT, 0); }
-
- private:
-  const Domain& domain_;
-};
-
 }  // namespace
 
-std::vector<Snapshot> snapshots(const Domain& domain) {
+std::optional<std::vector<OwnedSnapshot>> snapshot_handles(const Domain& domain) {
   virDomainSnapshotPtr* list = nullptr;
-  // Parents before their children, which may be of the same second. Older drivers do not sort.
+  // Parents may be of the same second as their children. Older drivers do not sort.
   int count = virDomainListAllSnapshots(domain.handle(), &list, VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL);
   if (count < 0 && last_is_unsupported()) count = virDomainListAllSnapshots(domain.handle(), &list, 0);
+  if (count < 0 && last_is_unsupported()) return std::nullopt;
   if (count < 0) throw_last("list the snapshots of '" + domain.name() + "'");
-  std::vector<Handle> handles(list, list + count);
+  std::vector<OwnedSnapshot> handles(list, list + count);
   std::free(list);
+  return handles;
+}
+
+std::vector<Snapshot> snapshots(const Domain& domain) {
+  const auto handles = snapshot_handles(domain);
+  if (!handles) throw_last("list the snapshots of '" + domain.name() + "'");
   std::vector<Snapshot> all;
-  for (const auto& handle : handles) all.push_back(facts_of(handle));
+  for (const auto& handle : *handles) all.push_back(facts_of(handle));
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.created_s < b.created_s; });
   return all;
 }

@@ -8,6 +8,7 @@
 #include <pugixml.hpp>
 
 #include "base/error.h"
+#include "virt/image_files.h"
 #include "virt/libvirt_error.h"
 #include "virt/owned.h"
 
@@ -113,7 +114,8 @@ Volume Pool::volume(const std::string& name) const {
 
 std::vector<std::string> pool_names(const Connection& connection) {
   std::vector<std::string> names;
-  for (const auto& pool : pools(connection, 0)) names.push_back(pool.name());
+  for (const auto& pool : pools(connection, 0))
+    if (!is_scratch_pool(pool.name())) names.push_back(pool.name());
   return names;
 }
 
@@ -137,7 +139,7 @@ Pool pool(const Connection& connection, const std::string& name) {
 
 std::optional<Pool> pool_of_directory(const Connection& connection, const std::string& directory) {
   for (const auto& pool : pools(connection, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)) {
-    if (facts(pool).path != directory) continue;
+    if (is_scratch_pool(pool.name()) || facts(pool).path != directory) continue;
     pool.refresh();
     return pool;
   }

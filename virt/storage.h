@@ -15,8 +15,8 @@
 #include "base/context.h"
 #include "virt/connection.h"
 
-struct _virStoragePool;
-struct _virStorageVol;
+struct _virStoragePool;  // libvirt's own names. NOLINT(bugprone-reserved-identifier)
+struct _virStorageVol;   // NOLINT(bugprone-reserved-identifier)
 
 namespace muster::virt {
 

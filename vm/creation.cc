@@ -1,13 +1,16 @@
 #include "vm/creation.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/error.h"
 #include "virt/domain_xml.h"
 #include "virt/lifecycle.h"
 #include "virt/storage.h"
+#include "vm/disk_ownership.h"
 
 namespace muster::vm {
 namespace {
@@ -19,11 +22,7 @@ std::string named(const virt::VolumeName& volume) {
   return "volume '" + volume.name + "' of pool '" + volume.pool + "'";
 }
 
-std::string joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const auto& part : parts) text += (text.empty() ? "" : ", ") + part;
-  return text;
-}
+std::string joined(const std::vector<std::string>& parts) { return fmt::format("{}", fmt::join(parts, ", ")); }
 
 std::string joined(const std::vector<virt::VolumeName>& volumes) {
   std::vector<std::string> parts;
@@ -40,17 +39,14 @@ bool remove_volume(const virt::Connection& connection, const virt::VolumeName& n
   return true;
 }
 
-void check_nobody_has(const virt::Connection& connection, const Leftover& leftover) {
-  for (const auto& name : leftover.mark.volumes) {
-    const auto volume = virt::pool(connection, name.pool).find(name.name);
-    if (!volume) continue;
-    const std::string path = volume->path();
-    for (const auto& domain : connection.domains())
-      for (const auto& disk : virt::DomainXml(domain.xml(virt::Domain::Xml::current)).disks())
-        if (disk.source == path)
-          throw Error(Code::refused, named(name) + " was left by a muster that made '" + leftover.domain.name() +
-                                         "', and is a disk of '" + domain.name() + "' now: it is not removed");
-  }
+void check_nobody_has(const base::Context& ctx, const virt::Connection& connection, const Leftover& leftover) {
+  std::set<std::string> paths;
+  for (const auto& name : leftover.mark.volumes)
+    if (const auto volume = virt::pool(connection, name.pool).find(name.name)) paths.insert(volume->path());
+  for (const auto& image : ownership(ctx, connection, {.domain = leftover.domain, .noted = paths}).images)
+    if (!image.users.empty())
+      throw Error(Code::refused, image.path + " was left by a muster that made '" + leftover.domain.name() +
+                                     "', and is used by " + joined(image.users) + " now: it is not removed");
 }
 
 std::string whose(const virt::CreationMark& mark) {
@@ -66,7 +62,7 @@ void undo_and_say(Creation& creation, const Error& why) {
 }
 
 void clear_way(const base::Context& ctx, const virt::Connection& connection, const Leftover& leftover) {
-  const auto removed = remove(connection, leftover);
+  const auto removed = remove(ctx, connection, leftover);
   ctx.note("'" + leftover.domain.name() + "' was left half made (" + whose(leftover.mark) + "); removed " +
            joined(removed));
 }
@@ -75,26 +71,24 @@ void clear_way(const base::Context& ctx, const virt::Connection& connection, con
 
 Creation::Creation(const virt::Connection& connection, CreationPlan plan, virt::CreationMark maker)
     : connection_(connection), plan_(std::move(plan)), mark_(std::move(maker)) {
+  mark_.uuid = plan_.uuid;
   mark_.volumes.clear();
   for (const auto& volume : plan_.volumes) mark_.volumes.push_back({volume.pool, volume.spec.name});
-  steps_.push_back({"take the name", [this](const base::Context&) { reserve(); }});
+  steps_.emplace_back([this](const auto&) { reserve(); });
   for (const auto& volume : plan_.volumes) {
-    const std::string name = "volume " + volume.spec.name;
-    steps_.push_back({"make " + name, [this, &volume](const base::Context& ctx) { make_volume(ctx, volume); }});
+    steps_.emplace_back([this, &volume](const auto& ctx) { make_volume(ctx, volume); });
     if (volume.content.empty()) continue;
-    steps_.push_back({"fill " + name, [this, &volume](const base::Context& ctx) {
-                        virt::upload(ctx, virt::pool(connection_, volume.pool).volume(volume.spec.name),
-                                     volume.content);
-                      }});
+    steps_.emplace_back([this, &volume](const auto& ctx) {
+      virt::upload(ctx, virt::pool(connection_, volume.pool).volume(volume.spec.name), volume.content);
+    });
   }
-  steps_.push_back({"define the machine", [this](const base::Context&) { complete(); }});
-  if (plan_.request.autostart)
-    steps_.push_back({"switch autostart on", [this](const base::Context&) { domain_->set_autostart(true); }});
+  steps_.emplace_back([this](const auto&) { complete(); });
+  if (plan_.request.autostart) steps_.emplace_back([this](const auto&) { domain_->set_autostart(true); });
 }
 
 void Creation::step(const base::Context& ctx) {
   ctx.check_stop();
-  steps_.at(next_).run(ctx);
+  steps_.at(next_)(ctx);
   ++next_;
 }
 
@@ -185,8 +179,11 @@ void check_abandoned(const Leftover& leftover, TakeOver take_over) {
                                    "removes what it left (" + joined(leftover.mark.volumes) + ")");
 }
 
-std::vector<std::string> remove(const virt::Connection& connection, const Leftover& leftover) {
-  check_nobody_has(connection, leftover);
+std::vector<std::string> remove(const base::Context& ctx, const virt::Connection& connection,
+                                const Leftover& leftover) {
+  check_nobody_has(ctx, connection, leftover);
+  if (!virt::creation_mark(leftover.domain))
+    throw Error(Code::busy, "'" + leftover.domain.name() + "' was half made, and is whole by now: it stays");
   // Somebody started it, without disks: it has nothing to lose.
   if (leftover.domain.active()) virt::power_off(leftover.domain, virt::Pull::at_once);
   std::vector<std::string> removed;

@@ -25,8 +25,6 @@ class Creation {
   Creation(const virt::Connection& connection, CreationPlan plan, virt::CreationMark maker);
 
   bool done() const { return next_ == steps_.size(); }
-  // The next one, or the one that went wrong, for people.
-  const std::string& step_name() const { return steps_.at(next_).name; }
   void step(const base::Context& ctx);
 
   // Removes what was made so far, or throws base::Error{io} naming what cannot be removed; the mark stays then.
@@ -35,10 +33,7 @@ class Creation {
   const virt::Domain& domain() const { return *domain_; }
 
  private:
-  struct Step {
-    std::string name;
-    std::function<void(const base::Context&)> run;
-  };
+  using Step = std::function<void(const base::Context&)>;
   std::string marked_xml() const;
   void reserve();
   void make_volume(const base::Context& ctx, const PlannedVolume& volume);
@@ -70,8 +65,8 @@ enum class TakeOver {
 // Throws base::Error{busy} while it is being made, {refused} where that cannot be told, naming its volumes.
 void check_abandoned(const Leftover& leftover, TakeOver take_over);
 // Removes it, the mark last. Returns the names of what it removed. Throws base::Error{refused} for a volume that
-// another machine has got.
-std::vector<std::string> remove(const virt::Connection& connection, const Leftover& leftover);
+// another machine or image uses by now (disk_ownership.h), {busy} where it was ended meanwhile.
+std::vector<std::string> remove(const base::Context& ctx, const virt::Connection& connection, const Leftover& leftover);
 
 struct CreateOptions {
   bool start = false;

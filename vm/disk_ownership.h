@@ -1,7 +1,7 @@
 // Which images belong to a machine and to nobody else, so that they may go with it. An image is somebody else's too if
 // another domain's definition names it, or the chain of another domain's image, or of any image beside them, is built
-// on it. Two paths of one file are found out (virt/image_files.h), but on another machine only if its name is the same
-// in both. What other hypervisors do with shared storage is not known here. Thread-safe.
+// on it. Two paths of one file are found out (virt/image_files.h), and where that cannot be, it is told as `unseen`.
+// What other hypervisors do with shared storage is not known here. Thread-safe.
 #pragma once
 
 #include <set>
@@ -25,13 +25,19 @@ struct ImageClaim {
 
 struct Ownership {
   std::vector<ImageClaim> images;
-  std::vector<std::string> unseen;  // where nobody could look, with the reason
+  std::vector<std::string> unseen;  // where nobody could look, or look through, with the reason
 };
 
-// Of the disks of a domain, and of what lies under them and only its own `snapshots` put there. Reads all pools anew,
-// and asks every domain. Throws base::Error{unsupported} for a driver without storage.
-Ownership ownership(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
-                    const std::vector<virt::Moment>& snapshots);
+struct Belongings {
+  virt::Domain domain;
+  std::vector<virt::Moment> snapshots = {};
+  std::set<std::string> noted = {};  // paths of images that somebody wrote down as the domain's
+};
+
+// Of the disks of a domain, of what lies under them and was a disk in its own snapshots, and of what was noted as its
+// own and is there. Reads all pools anew, and asks every domain. Throws base::Error{unsupported} for a driver without
+// storage.
+Ownership ownership(const base::Context& ctx, const virt::Connection& connection, const Belongings& belongings);
 
 // The judgement alone. `own`: images of the machine, whose use of each other counts for nothing.
 struct OtherDomain {

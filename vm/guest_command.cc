@@ -18,22 +18,32 @@ using nlohmann::json;
 constexpr std::chrono::seconds kAnswerPatience{5};
 constexpr std::size_t kMaxOutputBytes = 65536;
 
-json ask(const virt::Domain& domain, const json& command) {
-  const json answer = json::parse(virt::agent_command(domain, command.dump(), kAnswerPatience), nullptr, false);
-  if (!answer.is_object() || !answer.contains("return"))
-    throw Error(Code::unsupported, "the agent of '" + domain.name() + "' answers what cannot be understood");
-  return answer["return"];
+[[noreturn]] void throw_nonsense() {
+  throw Error(Code::unsupported, "the guest agent answers what cannot be understood");
+}
+
+// An object; each field that is asked of it may be missing, or of another kind.
+json returned(const std::string& answer) {
+  const json parsed = json::parse(answer, nullptr, false);
+  if (!parsed.is_object() || !parsed.contains("return") || !parsed["return"].is_object()) throw_nonsense();
+  return parsed["return"];
 }
 
 std::string decoded(const json& answer, const char* field) {
-  return base::base64_decode(answer.value(field, "")).value_or("").substr(0, kMaxOutputBytes);
+  const auto found = answer.find(field);
+  if (found == answer.end() || !found->is_string()) return "";
+  return base::base64_decode(found->get<std::string>()).value_or("").substr(0, kMaxOutputBytes);
 }
 
-json start(const virt::Domain& domain, const std::vector<std::string>& argv) {
+std::string ask(const virt::Domain& domain, const json& command) {
+  return virt::agent_command(domain, command.dump(-1, ' ', false, json::error_handler_t::replace), kAnswerPatience);
+}
+
+std::int64_t start(const virt::Domain& domain, const std::vector<std::string>& argv) {
   const json arguments = {
       {"path", argv.at(0)}, {"arg", std::vector<std::string>(argv.begin() + 1, argv.end())}, {"capture-output", true}};
   try {
-    return ask(domain, {{"execute", "guest-exec"}, {"arguments", arguments}}).at("pid");
+    return started_process(ask(domain, {{"execute", "guest-exec"}, {"arguments", arguments}}));
   } catch (const Error& e) {
     if (e.code() == Code::cancelled) throw;
     throw Error(Code::unsupported, e.what());
@@ -42,18 +52,35 @@ json start(const virt::Domain& domain, const std::vector<std::string>& argv) {
 
 }  // namespace
 
+std::int64_t started_process(const std::string& answer) {
+  const json fields = returned(answer);
+  const auto pid = fields.find("pid");
+  if (pid == fields.end() || !pid->is_number_integer()) throw_nonsense();
+  return *pid;
+}
+
+std::optional<GuestResult> ended_process(const std::string& answer) {
+  const json fields = returned(answer);
+  const auto exited = fields.find("exited"), code = fields.find("exitcode");
+  if (exited == fields.end() || !exited->is_boolean()) throw_nonsense();
+  if (!exited->get<bool>()) return std::nullopt;
+  if (code != fields.end() && !code->is_number_integer()) throw_nonsense();
+  return GuestResult{.status = code == fields.end() ? -1 : code->get<int>(),
+                     .output = decoded(fields, "out-data") + decoded(fields, "err-data")};
+}
+
 GuestResult run_in_guest(const base::Context& ctx, const virt::Domain& domain, const std::vector<std::string>& argv,
                          std::chrono::seconds patience) {
   const json query = {{"execute", "guest-exec-status"}, {"arguments", {{"pid", start(domain, argv)}}}};
-  json answer;
+  std::optional<GuestResult> result;
   const auto ended = [&] {
-    answer = ask(domain, query);
-    return answer.value("exited", false);
+    result = ended_process(ask(domain, query));
+    return result.has_value();
   };
   if (!wait_until(ctx, base::Clock::now() + patience, ended))
     throw Error(Code::timeout, "'" + argv.at(0) + "' in '" + domain.name() + "' does not end within " +
                                    base::format_duration(patience));
-  return {.status = answer.value("exitcode", -1), .output = decoded(answer, "out-data") + decoded(answer, "err-data")};
+  return *result;
 }
 
 }  // namespace muster::vm

@@ -1,9 +1,11 @@
 #include "vm/images.h"
 
 #include <filesystem>
+#include <set>
 
 #include "base/error.h"
 #include "virt/domain_xml.h"
+#include "virt/image_files.h"
 
 namespace muster::vm {
 namespace {
@@ -21,10 +23,14 @@ virt::Volume image_by_path(const virt::Connection& connection, const std::string
   return pool->volume(path.filename());
 }
 
-bool may_write(const virt::DomainXml& xml, const std::string& path) {
-  for (const auto& disk : xml.disks())
-    if (disk.source == path && !disk.read_only && disk.device == "disk") return true;
-  return false;
+// What a domain may write to, running or when it is started next.
+std::set<std::string> written_by(const virt::Connection& connection, const virt::Domain& domain) {
+  std::set<std::string> paths;
+  for (const auto which : {virt::Domain::Xml::current, virt::Domain::Xml::definition})
+    for (const auto& disk : virt::DomainXml(domain.xml(which)).disks())
+      if (!disk.read_only && disk.device == "disk") paths.insert(virt::image_path(connection, disk));
+  paths.erase("");
+  return paths;
 }
 
 }  // namespace
@@ -37,14 +43,16 @@ virt::Volume find_image(const virt::Connection& connection, const std::string& t
 }
 
 void check_image_is_still(const virt::Connection& connection, const virt::Volume& image, ImageUse use) {
+  const char* why = use == ImageUse::copied
+                        ? ", which is running: stop it first"
+                        : ", which may change it: copy it (from=), or make a copy that no machine has";
   const std::string path = image.path();
+  const std::string identity = virt::identity_of(connection, path);
   for (const auto& domain : connection.domains()) {
     if (use == ImageUse::copied && !domain.active()) continue;
-    if (!may_write(virt::DomainXml(domain.xml(virt::Domain::Xml::current)), path)) continue;
-    const char* why = use == ImageUse::copied
-                          ? ", which is running: stop it first"
-                          : ", which may change it: copy it (from=), or make a copy that no machine has";
-    throw Error(Code::refused, "image " + path + " is a disk of '" + domain.name() + "'" + why);
+    for (const auto& written : written_by(connection, domain))
+      if (written == path || (!identity.empty() && virt::identity_of(connection, written) == identity))
+        throw Error(Code::refused, "image " + path + " is a disk of '" + domain.name() + "'" + why);
   }
 }
 

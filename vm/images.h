@@ -16,7 +16,7 @@ enum class ImageUse {
   copied,       // it must hold still while it is read
   read_through  // it may never change again
 };
-// Throws base::Error{refused} where a machine may write to the image, naming it.
+// Throws base::Error{refused} where a machine may write to the image, under whichever name, telling which machine.
 void check_image_is_still(const virt::Connection& connection, const virt::Volume& image, ImageUse use);
 
 }  // namespace muster::vm

@@ -122,7 +122,7 @@ const char* name_of(NetworkRequest::Kind kind) {
 std::string known_keys(const std::string& wrong, const std::vector<std::string_view>& known) {
   inventory::CloseNames close(wrong);
   for (const auto key : known) close.consider(key);
-  if (const std::string near = close.suggestion(); !near.empty()) return near;
+  if (std::string near = close.suggestion(); !near.empty()) return near;
   std::string all = "; write ";
   for (std::size_t i = 0; i < known.size(); ++i)
     all += std::string(i == 0 ? "" : i + 1 == known.size() ? " or " : ", ") + std::string(known[i]);

@@ -1,7 +1,6 @@
 #include "vm/maker.h"
 
 #include <array>
-#include <ctime>
 #include <filesystem>
 #include <sstream>
 
@@ -10,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "vm/tombstone.h"
 
 namespace muster::vm {
 namespace {
@@ -43,15 +43,6 @@ std::uint64_t started_at(std::int64_t pid) {
   return std::strtoull(field.c_str(), nullptr, 10);
 }
 
-std::string now_text() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text.data();
-}
-
 std::string host_name() {
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
@@ -61,11 +52,12 @@ std::string host_name() {
 }  // namespace
 
 virt::CreationMark mark_of_this_process() {
-  return {.host = host_name(),
+  return {.uuid = {},
+          .host = host_name(),
           .machine = this_machine(),
           .pid = ::getpid(),
           .started = started_at(::getpid()),
-          .since = now_text(),
+          .since = time_text(now()),
           .volumes = {}};
 }
 

@@ -5,7 +5,7 @@
 
 namespace muster::vm {
 
-// A mark of this process, now, without volumes. Throws base::Error{io}.
+// A mark of this process, now, of no machine and without volumes. Throws base::Error{io}.
 virt::CreationMark mark_of_this_process();
 
 enum class MakerLife {

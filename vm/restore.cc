@@ -1,6 +1,7 @@
 // The way back from the trash (retire.h).
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -27,7 +28,7 @@ struct Restoration {
   virt::Domain domain;
   Retirement journal;
 
-  bool in_trash() const { return domain.name() != journal.name; }
+  bool in_trash() const { return lies_in_trash(domain.name(), journal); }
 };
 
 // Refuses where an image that was to be removed is gone.
@@ -46,6 +47,7 @@ Restoration restoration_of(const base::Context* ctx, const virt::Connection& con
   auto journal = retirement_of(domain);
   if (!journal) throw Error(Code::refused, "'" + domain.name() + "' is not in the trash");
   Restoration work{ctx, connection, domain, std::move(*journal)};
+  check_unused_in_trash(work.domain, work.journal);
   if (work.in_trash() && connection.find_domain(work.journal.name))
     throw Error(Code::refused, "another machine has the name '" + work.journal.name +
                                    "' now: rename or delete that one first; this one stays in the trash as " +
@@ -146,9 +148,17 @@ void take(Restoration& work, Step step) {
   if (step == Step::disable_logins) allow_logins(work);
 }
 
+virt::Domain only_one(const std::vector<Tombstone>& found, const std::string& name) {
+  if (found.size() == 1) return found.front().domain;
+  std::vector<std::string> names;
+  for (const auto& tombstone : found) names.push_back(tombstone.domain.name());
+  throw Error(Code::usage,
+              fmt::format("several in the trash had the name '{}': write {}", name, fmt::join(names, " or ")));
+}
+
 RestoreOutcome outcome_of(const Restoration& work) {
   const auto* record = work.journal.find(Step::shut_down);
-  return {.name = work.journal.name,
+  return {.name = work.domain.name(),
           .snapshots = work.journal.snapshots.size(),
           .checkpoints = work.journal.checkpoints.size(),
           .was_running = record != nullptr && record->undo == "running"};
@@ -164,8 +174,9 @@ RestoreOutcome restore(const base::Context& ctx, const virt::Connection& connect
                        const StepObserver& observer) {
   auto work = restoration_of(&ctx, connection, domain);
   work.journal.aim = Aim::undelete;
-  work.journal.removed.clear();
   write_retirement(work.domain, work.journal);
+  check_images(work);  // who lets it go at this moment sees from now on that it comes back
+  if (!std::exchange(work.journal.removed, {}).empty()) write_retirement(work.domain, work.journal);
   for (const auto& planned : plan_of(work)) {
     if (planned.fate != Fate::due) continue;
     ctx.check_stop();
@@ -173,7 +184,7 @@ RestoreOutcome restore(const base::Context& ctx, const virt::Connection& connect
     take(work, planned.step);
     if (observer) observer(planned, Progress::taken);
   }
-  drop_retirement(work.domain);
+  drop_retirement(work.domain, work.journal);
   return outcome_of(work);
 }
 
@@ -181,26 +192,16 @@ virt::Domain to_retire(const virt::Connection& connection, const std::string& na
   if (auto domain = connection.find_domain(name)) return *domain;
   const auto found = trashed(connection, name);
   if (found.empty()) throw Error(Code::not_found, "no domain '" + name + "' on " + connection.uri());
-  if (found.size() == 1) return found.front().domain;
-  std::vector<std::string> names;
-  for (const auto& tombstone : found) names.push_back(tombstone.domain.name());
-  throw Error(Code::usage,
-              fmt::format("several in the trash had the name '{}': write {}", name, fmt::join(names, " or ")));
+  return only_one(found, name);
 }
 
 virt::Domain to_restore(const virt::Connection& connection, const std::string& name) {
   const auto found = trashed(connection, name);
-  if (found.empty()) {
-    const auto domain = connection.find_domain(name);
-    if (domain && retirement_of(*domain)) return *domain;
-    throw Error(Code::not_found,
-                "'" + name + "' is not in the trash of " + connection.uri() + ": muster vm trash list shows what is");
-  }
-  if (found.size() == 1) return found.front().domain;
-  std::vector<std::string> names;
-  for (const auto& tombstone : found) names.push_back(tombstone.domain.name());
-  throw Error(Code::usage,
-              fmt::format("several in the trash had the name '{}': write {}", name, fmt::join(names, " or ")));
+  if (!found.empty()) return only_one(found, name);
+  const auto domain = connection.find_domain(name);
+  if (domain && retirement_of(*domain)) return *domain;
+  throw Error(Code::not_found,
+              "'" + name + "' is not in the trash of " + connection.uri() + ": muster vm trash list shows what is");
 }
 
 }  // namespace muster::vm

@@ -12,18 +12,21 @@ using base::Code;
 using base::Error;
 using Fate = PlannedStep::Fate;
 
+// The last that can be written down and read again (tombstone.h).
+constexpr Time kLastTime = std::chrono::sys_days(std::chrono::year(9999) / 12 / 31);
+
 RetireWork work_on(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
                    const RetireOptions& options) {
   if (!domain.persistent())
     throw Error(Code::refused, "'" + domain.name() + "' has no definition: it is gone once it is stopped");
   auto journal = retirement_of(domain);
-  const Time begun = journal ? journal->begun : now();
-  if (!journal) journal = Retirement{.name = domain.name()};
+  if (!journal) journal = Retirement{.name = domain.name(), .begun = now()};
+  if (!lies_in_trash(domain.name(), *journal)) journal->name = domain.name();  // somebody may have renamed it since
   if (options.aim == Aim::trash && !journal->removed.empty())
     throw Error(Code::refused, "its disks began to be removed: '" + journal->name +
                                    "' can only go for good: say --purge, or vm undelete while all are there");
-  journal->begun = begun;
-  journal->expires = now() + options.keep;
+  journal->deleted = now();
+  journal->expires = options.keep < kLastTime - now() ? now() + options.keep : kLastTime;
   journal->aim = options.aim;
   return {.ctx = ctx, .connection = connection, .domain = domain, .options = options, .journal = std::move(*journal)};
 }

@@ -36,7 +36,8 @@ struct PlannedStep {
 };
 
 // Changes nothing. Throws base::Error{refused} for what would lose what belongs to others or was not said to go: an
-// image with other users, a saved memory, a machine that runs and is not to be shut down, one that is transient.
+// image with other users, a saved memory, a machine that runs and is not to be shut down, or that runs in the trash,
+// one that is transient.
 std::vector<PlannedStep> plan_retirement(const base::Context& ctx, const virt::Connection& connection,
                                          const virt::Domain& domain, const RetireOptions& options);
 
@@ -61,6 +62,7 @@ struct RetireOutcome {
 };
 
 // Throws as plan_retirement(), before anything is done, and what a step throws; then the journal keeps what was done.
+// {busy} is where somebody else began to retire or restore it meanwhile, or started it before its images went.
 RetireOutcome retire(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
                      const RetireOptions& options, const StepObserver& observer = {});
 
@@ -71,8 +73,8 @@ struct RestoreOutcome {
 };
 
 // Makes the machine what it was, off; also one whose retirement broke off. Checkpoints that libvirt does not take
-// again are named in a warning. Throws base::Error{refused} where another
-// machine has its name, or its disks began to be removed.
+// again are named in a warning. Throws base::Error{refused} where another machine has its name, its disks began to be
+// removed, or somebody started it in the trash, {busy} as retire().
 RestoreOutcome restore(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
                        const StepObserver& observer = {});
 // What restore() would do, in its order. Throws as it does.

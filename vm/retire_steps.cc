@@ -86,6 +86,7 @@ PlannedStep plan_backup(RetireWork& work) {
 
 PlannedStep plan_shut_down(RetireWork& work) {
   if (!work.domain.active()) return {Step::shut_down, Fate::not_needed, "it is off"};
+  check_unused_in_trash(work.domain, work.journal);
   if (left_out(work, Step::shut_down))
     throw Error(Code::refused, named(work) + " is " + virt::name_of(work.domain.state()) +
                                    ", and shut-down is left out: stop it first, or do not skip that");
@@ -104,6 +105,7 @@ bool shut_down(RetireWork& work) {
 
 PlannedStep plan_saved_memory(RetireWork& work) {
   if (!virt::has_saved_image(work.domain)) return {Step::saved_memory, Fate::not_needed, "there is none"};
+  if (!work.options.discard_saved_memory) check_unused_in_trash(work.domain, work.journal);
   if (!purges(work) && !work.options.discard_saved_memory)
     throw Error(Code::refused, named(work) +
                                    " is saved, and its memory cannot go into the trash: start it, so that it is shut "
@@ -167,7 +169,8 @@ bool forget_checkpoints(RetireWork& work) { return forget_moments(work, virt::Mo
 PlannedStep plan_firmware(RetireWork& work) {
   if (purges(work)) return {Step::firmware, Fate::not_needed, "its variables go with its definition"};
   const std::string path = named_variables(work.connection, work.domain, work.journal.name);
-  const bool broke_off = !work.journal.record(Step::firmware).undo.empty() && work.domain.name() == work.journal.name;
+  const bool broke_off =
+      !work.journal.record(Step::firmware).undo.empty() && !lies_in_trash(work.domain.name(), work.journal);
   if (path.empty() && !broke_off) return {Step::firmware, Fate::not_needed, "no variables under its name"};
   return {Step::firmware, Fate::due, "name the file of its UEFI variables as it is named in the trash"};
 }
@@ -188,7 +191,7 @@ std::string told(const ImageClaim& image) { return image.path + " (" + image.kep
 // Refuses what is not the machine's alone.
 void check_images(RetireWork& work) {
   for (const auto& image : work.images().images)
-    if (!image.users.empty())
+    if (image.kept_because.empty() && !image.users.empty())
       throw Error(Code::refused,
                   fmt::format("{} of {} is used by {}: nothing is removed; without --purge it goes into the trash as "
                               "it is, with --keep-disks all of its images stay",
@@ -221,7 +224,13 @@ PlannedStep plan_disks(RetireWork& work) {
   return {Step::disks, Fate::due, fmt::format("remove {}{}", fmt::join(paths, ", "), kept)};
 }
 
+void check_off(const RetireWork& work) {
+  if (work.domain.active())
+    throw Error(Code::busy, named(work) + " was started meanwhile: its images stay, as far as they are there");
+}
+
 void prepare_disks(RetireWork& work) {
+  check_off(work);
   work.known_images.reset();  // others may have come while it shut down
   check_images(work);
   work.journal.removed = images_to_remove(work);
@@ -230,6 +239,8 @@ void prepare_disks(RetireWork& work) {
 bool remove_disks(RetireWork& work) {
   for (const auto& path : work.journal.removed) {
     work.ctx.check_stop();
+    check_off(work);
+    check_still_written(work.domain, work.journal);
     virt::remove_image(work.connection, path);
     work.outcome.removed.push_back(path);
   }
@@ -238,7 +249,8 @@ bool remove_disks(RetireWork& work) {
 
 PlannedStep plan_unregister(RetireWork& work) {
   if (purges(work)) return {Step::unregister, Fate::due, "remove its definition, NVRAM and TPM state"};
-  if (work.domain.name() != work.journal.name) return {Step::unregister, Fate::not_needed, "it is in the trash"};
+  if (lies_in_trash(work.domain.name(), work.journal))
+    return {Step::unregister, Fate::not_needed, "it is in the trash"};
   if (!virt::can_rename(work.domain))
     throw Error(Code::unsupported, "the driver of " + work.connection.uri() +
                                        " cannot rename, so that it has no trash: --purge is for good");
@@ -296,7 +308,9 @@ const Ownership& RetireWork::images() {
   if (known_images) return *known_images;
   auto snapshots = virt::moments(domain, virt::MomentKind::snapshot);
   snapshots.insert(snapshots.end(), journal.snapshots.begin(), journal.snapshots.end());
-  known_images = ownership(ctx, connection, domain, snapshots);
+  known_images =
+      ownership(ctx, connection,
+                {.domain = domain, .snapshots = snapshots, .noted = {journal.removed.begin(), journal.removed.end()}});
   return *known_images;
 }
 

@@ -18,8 +18,9 @@ std::string meta_data(const SeedRequest& seed, const std::string& instance_id);
 // As the user wrote it, else #cloud-config with the host name and the keys, which are for the image's usual user.
 std::string user_data(const SeedRequest& seed);
 
-// Throws base::Error{usage} for user-data that is larger than kMaxUserData, or that cloud-init would not take: it
-// begins with `#`, `Content-Type:` or `MIME-Version:`.
+// Throws base::Error{usage} for user-data and network configuration of more than kMaxUserData together, for user-data
+// that does not begin with `#`, `Content-Type:`, `MIME-Version:`, `From ` or as gzip does, none of which cloud-init
+// would take, and for keys that are not one line each.
 void check(const SeedRequest& seed);
 
 // The volume as an ISO 9660 image.

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "vm/seed.h"
 
 namespace muster::vm {
 namespace {
@@ -12,7 +13,6 @@ using base::Code;
 using base::Error;
 
 constexpr std::size_t kMaxKeyBytes = 1U << 20;
-constexpr std::size_t kMaxSeedBytes = 4U << 20;
 
 std::string content(const std::string& path, std::size_t limit) {
   try {
@@ -55,8 +55,8 @@ std::optional<SeedRequest> read_seed(const SeedFiles& files) {
   SeedRequest seed{.host_name = files.host_name, .ssh_keys = {}, .user_data = {}, .network_config = {}};
   for (const auto& path : files.public_keys)
     for (auto& key : keys_in(path)) seed.ssh_keys.push_back(std::move(key));
-  if (!files.user_data.empty()) seed.user_data = content(files.user_data, kMaxSeedBytes);
-  if (!files.network_config.empty()) seed.network_config = content(files.network_config, kMaxSeedBytes);
+  if (!files.user_data.empty()) seed.user_data = content(files.user_data, kMaxUserData);
+  if (!files.network_config.empty()) seed.network_config = content(files.network_config, kMaxUserData);
   return seed;
 }
 

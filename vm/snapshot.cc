@@ -22,7 +22,8 @@ constexpr std::string_view kOpen = "[muster:";
 constexpr std::string_view kExpires = " expires=";
 constexpr std::string_view kQuiesced = " quiesced";
 constexpr seconds kThawPatience{60};
-constexpr std::int64_t kMostSeconds = 1'000'000'000'000;
+// The year 2242: a clock that counts nanoseconds in 64 bits ends 20 years later, and what lies behind would be past.
+constexpr std::int64_t kMostSeconds = 8'600'000'000;
 
 std::optional<SnapshotFacts> find(const virt::Domain& domain, const std::string& name) {
   for (auto& facts : snapshots_of(domain))
@@ -38,6 +39,11 @@ SnapshotFacts existing(const virt::Domain& domain, const std::string& name) {
 void check(const virt::Domain& domain, const SnapshotRequest& request) {
   if (request.name.empty() || request.name.find('/') != std::string::npos || request.name.front() == '.')
     throw Error(Code::usage, "snapshot '" + request.name + "': a name has no slash and no dot at its beginning");
+  virt::Snapshot read_back;
+  read_back.description = request.description;
+  if (const auto told = read_description(read_back); told.expires || told.quiesced)
+    throw Error(Code::usage, "the description ends like a note of muster's own, '" + std::string(kOpen) +
+                                 " ...]', by which snapshots go: write it otherwise");
   if (find(domain, request.name))
     throw Error(Code::refused, fmt::format("'{}' has a snapshot '{}' already", domain.name(), request.name));
   const bool runs = domain.active();
@@ -109,7 +115,7 @@ SnapshotFacts create_snapshot(const virt::Domain& domain, const SnapshotRequest&
 }
 
 SnapshotFacts revert_to_snapshot(const base::Context& ctx, const virt::Domain& domain, const std::string& name) {
-  const SnapshotFacts facts = existing(domain, name);
+  SnapshotFacts facts = existing(domain, name);
   const bool ran = domain.active();
   try {
     virt::revert_to_snapshot(domain, name);

@@ -9,6 +9,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "virt/domain_xml.h"
 #include "virt/metadata.h"
@@ -25,6 +26,8 @@ constexpr const char* kPart = "retirement";
 constexpr std::string_view kPrefix = "trash-";
 // A domain's name is a file's name with something behind it.
 constexpr std::size_t kMaxNameBytes = 180;
+// Between the clocks of those who delete and those who empty the trash.
+constexpr std::chrono::hours kClockSlack{24};
 
 constexpr std::array<std::pair<Step, const char*>, 11> kSteps{{{Step::disable_logins, "disable-logins"},
                                                                {Step::stop_services, "stop-services"},
@@ -89,6 +92,67 @@ void take(Retirement& retirement, const MetadataElement& child) {
   if (child.name == "removed") retirement.removed.push_back(child.text);
 }
 
+// Not what came with another machine's definition.
+std::optional<MetadataElement> own(const virt::Domain& domain, std::optional<MetadataElement> part) {
+  return part && part->attribute("uuid") == domain.uuid() ? std::move(part) : std::nullopt;
+}
+
+Retirement read(const MetadataElement& part) {
+  Retirement retirement{.name = part.attribute("name"),
+                        .aim = value(kAims, part.attribute("aim")),
+                        .begun = parse_time(part.attribute("begun")),
+                        .deleted = parse_time(part.attribute("deleted")),
+                        .expires = parse_time(part.attribute("expires")),
+                        .revision = part.attribute("revision")};
+  if (retirement.name.empty()) throw Error(Code::corrupt, "it does not say the machine's name");
+  for (const auto& child : part.children) take(retirement, child);
+  return retirement;
+}
+
+std::string revision_of(const std::optional<MetadataElement>& part) { return part ? part->attribute("revision") : ""; }
+
+[[noreturn]] void throw_overtaken(const virt::Domain& domain) {
+  throw Error(Code::busy, "another muster deletes '" + domain.name() +
+                              "' or brings it back at this moment: see what becomes of it, and try again then");
+}
+
+MetadataElement to_part(const virt::Domain& domain, const Retirement& retirement) {
+  MetadataElement part{.name = kPart,
+                       .attributes = {{"name", retirement.name},
+                                      {"uuid", domain.uuid()},
+                                      {"aim", word(kAims, retirement.aim)},
+                                      {"begun", time_text(retirement.begun)},
+                                      {"deleted", time_text(retirement.deleted)},
+                                      {"expires", time_text(retirement.expires)},
+                                      {"revision", retirement.revision}}};
+  for (const auto& record : retirement.steps) part.children.push_back(element_of(record));
+  for (const auto& moment : retirement.snapshots) part.children.push_back(element_of("snapshot", moment));
+  for (const auto& moment : retirement.checkpoints) part.children.push_back(element_of("checkpoint", moment));
+  for (const auto& path : retirement.removed) part.children.push_back({.name = "removed", .text = path});
+  return part;
+}
+
+// fmt itself would count in nanoseconds, of which there are not enough beyond the year 2262.
+std::tm parts_of(Time time) { return fmt::gmtime(static_cast<std::time_t>(time.time_since_epoch().count())); }
+
+// A damaged entry must not keep the others from being seen.
+std::optional<Tombstone> tombstone_of(const virt::Domain& domain) {
+  try {
+    auto retirement = retirement_of(domain);
+    return retirement ? std::optional<Tombstone>({domain, std::move(*retirement)}) : std::nullopt;
+  } catch (const Error& e) {
+    if (e.code() != Code::corrupt) throw;
+    return Tombstone{.domain = domain, .retirement = {.name = domain.name()}, .damage = e.what()};
+  }
+}
+
+// A beginning of at most that many bytes that ends with a whole letter.
+std::string shortened(const std::string& text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) --bytes;
+  return text.substr(0, bytes);
+}
+
 }  // namespace
 
 const char* name_of(Step step) { return word(kSteps, step); }
@@ -100,12 +164,6 @@ Step optional_step(std::string_view name) {
     known += (known.empty() ? "" : ", ") + std::string(name_of(step));
   }
   throw Error(Code::usage, "no step '" + std::string(name) + "' that can be left out: write one of " + known);
-}
-
-std::vector<Step> all_steps() {
-  std::vector<Step> steps;
-  for (const auto& row : kSteps) steps.push_back(row.first);
-  return steps;
 }
 
 StepRecord& Retirement::record(Step step) {
@@ -120,61 +178,85 @@ const StepRecord* Retirement::find(Step step) const {
 }
 
 std::optional<Retirement> retirement_of(const virt::Domain& domain) {
-  const auto part = virt::metadata_part(domain, kPart);
+  const auto part = own(domain, virt::metadata_part(domain, kPart));
   if (!part) return std::nullopt;
-  Retirement retirement{.name = part->attribute("name"),
-                        .aim = value(kAims, part->attribute("aim")),
-                        .begun = parse_time(part->attribute("begun")),
-                        .expires = parse_time(part->attribute("expires"))};
-  for (const auto& child : part->children) take(retirement, child);
-  return retirement;
+  try {
+    return read(*part);
+  } catch (const Error& e) {
+    throw Error(e.code(),
+                fmt::format("what '{}' says of its deletion is damaged ({}): virsh metadata {} {} "
+                            "shows it, with --edit mends it, and with --remove makes it a machine like any other",
+                            domain.name(), e.what(), domain.name(), virt::kMetadataNamespace));
+  }
 }
 
-void write_retirement(const virt::Domain& domain, const Retirement& retirement) {
-  MetadataElement part{.name = kPart,
-                       .attributes = {{"name", retirement.name},
-                                      {"aim", word(kAims, retirement.aim)},
-                                      {"begun", time_text(retirement.begun)},
-                                      {"expires", time_text(retirement.expires)}}};
-  for (const auto& record : retirement.steps) part.children.push_back(element_of(record));
-  for (const auto& moment : retirement.snapshots) part.children.push_back(element_of("snapshot", moment));
-  for (const auto& moment : retirement.checkpoints) part.children.push_back(element_of("checkpoint", moment));
-  for (const auto& path : retirement.removed) part.children.push_back({.name = "removed", .text = path});
-  virt::put_metadata_part(domain, part);
+void write_retirement(const virt::Domain& domain, Retirement& retirement) {
+  const std::string before = std::exchange(retirement.revision, base::hex(base::random_bytes(8)));
+  const auto unchanged = [&](const auto& there) { return revision_of(own(domain, there)) == before; };
+  if (!virt::put_metadata_part(domain, to_part(domain, retirement), unchanged)) throw_overtaken(domain);
 }
 
-void drop_retirement(const virt::Domain& domain) { virt::drop_metadata_part(domain, kPart); }
+void check_still_written(const virt::Domain& domain, const Retirement& retirement) {
+  if (revision_of(own(domain, virt::metadata_part(domain, kPart))) != retirement.revision) throw_overtaken(domain);
+}
+
+void drop_retirement(const virt::Domain& domain, const Retirement& retirement) {
+  check_still_written(domain, retirement);
+  virt::drop_metadata_part(domain, kPart);
+}
 
 std::string tombstone_name(const Retirement& retirement, const std::string& uuid) {
-  return fmt::format("{}{:%Y%m%d}-{}-{}", kPrefix, retirement.begun, retirement.name.substr(0, kMaxNameBytes),
-                     uuid.substr(0, 8));
+  return fmt::format("{}{:%Y%m%d}-{}-{}", kPrefix, parts_of(retirement.begun),
+                     shortened(retirement.name, kMaxNameBytes), uuid.substr(0, 8));
+}
+
+bool lies_in_trash(const std::string& name, const Retirement& retirement) {
+  return name.starts_with(kPrefix) && name != retirement.name;
+}
+
+void check_unused_in_trash(const virt::Domain& domain, const Retirement& retirement) {
+  if (!lies_in_trash(domain.name(), retirement)) return;
+  const auto state = domain.state();
+  if (state == virt::State::shut_off || state == virt::State::crashed) return;
+  throw Error(Code::refused, fmt::format("'{}' lies in the trash, and is {}: somebody started it there with other "
+                                         "means, and has to shut it down first (virsh shutdown {})",
+                                         retirement.name, virt::name_of(state), domain.name()));
 }
 
 std::optional<std::string> name_in_trash(const virt::Domain& domain) {
   if (!domain.name().starts_with(kPrefix)) return std::nullopt;
-  const auto retirement = retirement_of(domain);
-  return retirement && retirement->name != domain.name() ? std::optional(retirement->name) : std::nullopt;
+  const auto tombstone = tombstone_of(domain);
+  if (!tombstone || (tombstone->damage.empty() && !tombstone->in_trash())) return std::nullopt;
+  return tombstone->retirement.name;
 }
 
-bool Tombstone::in_trash() const { return domain.name() != retirement.name; }
+bool Tombstone::in_trash() const { return damage.empty() && lies_in_trash(domain.name(), retirement); }
 
-bool Tombstone::unfinished() const { return !in_trash() || retirement.aim != Aim::trash; }
+bool Tombstone::unfinished() const { return damage.empty() && (!in_trash() || retirement.aim != Aim::trash); }
 
 std::vector<Tombstone> tombstones(const virt::Connection& connection) {
   std::vector<Tombstone> all;
   for (const auto& domain : connection.domains())
-    if (auto retirement = retirement_of(domain)) all.push_back({domain, std::move(*retirement)});
+    if (auto tombstone = tombstone_of(domain)) all.push_back(std::move(*tombstone));
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.retirement.name < b.retirement.name; });
   return all;
+}
+
+bool is_due(const Tombstone& tombstone, std::optional<std::chrono::seconds> older_than) {
+  const auto& retirement = tombstone.retirement;
+  if (!tombstone.in_trash() || retirement.aim == Aim::undelete) return false;
+  if (retirement.deleted > now() + kClockSlack) return false;
+  if (retirement.aim == Aim::purge) return true;
+  return (older_than ? retirement.deleted + *older_than : retirement.expires) <= now();
 }
 
 std::vector<Tombstone> trashed(const virt::Connection& connection, const std::string& name) {
   std::vector<Tombstone> all;
   for (const auto& domain : connection.domains()) {
     if (!domain.name().starts_with(kPrefix)) continue;
-    auto retirement = retirement_of(domain);
-    if (!retirement || retirement->name == domain.name()) continue;
-    if (retirement->name == name || domain.name() == name) all.push_back({domain, std::move(*retirement)});
+    auto tombstone = tombstone_of(domain);
+    if (tombstone && tombstone->in_trash() && (tombstone->retirement.name == name || domain.name() == name))
+      all.push_back(std::move(*tombstone));
   }
   return all;
 }
@@ -199,7 +281,7 @@ TrashHolding held_in_trash(const virt::Connection& connection) {
 
 Time now() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
-std::string time_text(Time time) { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", time); }
+std::string time_text(Time time) { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", parts_of(time)); }
 
 Time parse_time(const std::string& text) {
   std::tm parts{};

@@ -1,6 +1,7 @@
 // What stands in the metadata of a machine that is being retired, or is in the trash: the journal of its retirement,
 // with what undoes each step, and when it may go for good. A machine in the trash is a domain of another name, which
-// says so; its UUID, definition, disks, firmware variables and TPM state stay as and where they are. Thread-safe.
+// says so; its UUID, definition, disks, firmware variables and TPM state stay as and where they are. A journal that
+// came with the copied definition of another machine is none. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -33,7 +34,6 @@ enum class Step {
 const char* name_of(Step step);
 // Throws base::Error{usage} naming those that can be left out.
 Step optional_step(std::string_view name);
-std::vector<Step> all_steps();
 
 enum class Aim { trash, purge, undelete };
 
@@ -49,36 +49,51 @@ using Time = std::chrono::sys_seconds;
 struct Retirement {
   std::string name;  // the machine's own
   Aim aim = Aim::trash;
-  Time begun{}, expires{};
+  Time begun{};               // the first attempt, which names what is in the trash
+  Time deleted{}, expires{};  // of the last that was asked for
   std::vector<StepRecord> steps = {};
   std::vector<virt::Moment> snapshots = {}, checkpoints = {};
   std::vector<std::string> removed = {};  // paths; written down before each goes
+  std::string revision = {};              // another with each writing; empty: it was not written yet
 
   StepRecord& record(Step step);
   const StepRecord* find(Step step) const;
 };
 
-// nullopt: nobody retires it. Throws base::Error{corrupt} for an entry that makes no sense.
+// nullopt: nobody retires it. Throws base::Error{corrupt} for an entry that makes no sense, telling how to mend it.
 std::optional<Retirement> retirement_of(const virt::Domain& domain);
-void write_retirement(const virt::Domain& domain, const Retirement& retirement);
-void drop_retirement(const virt::Domain& domain);
+// All three throw base::Error{busy} where the machine's journal is no longer the one that was read, or written last:
+// two who are at the same machine do not both go on.
+void write_retirement(const virt::Domain& domain, Retirement& retirement);
+void drop_retirement(const virt::Domain& domain, const Retirement& retirement);
+void check_still_written(const virt::Domain& domain, const Retirement& retirement);
 
 // `trash-20261123-web01-1a2b3c4d`: no two machines of a hypervisor get the same.
 std::string tombstone_name(const Retirement& retirement, const std::string& uuid);
-// What a domain in the trash was named; nullopt for others. One whose name says that it is not costs no call.
+// Whether a machine of that name and journal is in the trash: one that somebody renamed by hand is not any more.
+bool lies_in_trash(const std::string& name, const Retirement& retirement);
+// Throws base::Error{refused} for one in the trash that runs, or has saved memory: somebody started it there, and would
+// lose what it wrote.
+void check_unused_in_trash(const virt::Domain& domain, const Retirement& retirement);
+// What a domain in the trash was named; nullopt for others. Its name there, where its journal is damaged. One whose
+// name says that it is not costs no call.
 std::optional<std::string> name_in_trash(const virt::Domain& domain);
 inline bool in_trash(const virt::Domain& domain) { return name_in_trash(domain).has_value(); }
 
 struct Tombstone {
   virt::Domain domain;
-  Retirement retirement;
+  Retirement retirement;    // of its name alone, where it is damaged
+  std::string damage = {};  // empty: none
   bool in_trash() const;
   // Its retirement, or its end, or its return, was begun and broke off.
   bool unfinished() const;
 };
-// All of the hypervisor, unfinished ones too; asks every domain.
+// All of the hypervisor, unfinished and damaged ones too; asks every domain.
 std::vector<Tombstone> tombstones(const virt::Connection& connection);
-// Those in the trash that had this name, or have it there.
+// Whether it may go for good: one in the trash that has expired, or was deleted `older_than` ago, or whose end was
+// begun. Never one that is damaged, is coming back, or was deleted in the future: then a clock is wrong.
+bool is_due(const Tombstone& tombstone, std::optional<std::chrono::seconds> older_than);
+// Those in the trash that had this name, or have it there, but damaged ones.
 std::vector<Tombstone> trashed(const virt::Connection& connection, const std::string& name);
 
 // What the disks of machines in the trash take; for errors of full storage.

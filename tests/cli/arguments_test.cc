@@ -166,6 +166,7 @@ TEST(Verbs, WhatIsNoneOrHasNoSuchOptionIsUsage) {
   };
   EXPECT_FALSE(refusal({"start", "web", "--paused"}).code);
   EXPECT_TRUE(refusal({"fly", "web"}).is(base::Code::usage, "no verb 'fly'"));
+  EXPECT_TRUE(refusal({"pasue", "web"}).is(base::Code::usage, "did you mean 'pause'? muster vm --help"));
   EXPECT_TRUE(refusal({"pause", "web", "--paused"}).is(base::Code::usage, "--paused is not for muster vm pause"));
 }
 

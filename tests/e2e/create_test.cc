@@ -328,6 +328,32 @@ TEST_F(Create, ManyAreMadeAtOnce) {
   EXPECT_EQ(left(), before_);
 }
 
+TEST_F(Create, AnImageThatSomebodyWritesToIsRecognisedByAnyName) {
+  run({.argv = {"qemu-img", "create", "-q", "-f", "qcow2", image("busy.qcow2"), "64M"}});
+  std::filesystem::create_directory(image("names"));
+  std::filesystem::create_symlink(image("busy.qcow2"), image("names/other.qcow2"));
+  const auto expect_refused = [&](const std::string& writer, const std::string& disk) {
+    const auto done = run(vm("create", {"web01", "--disk", disk, "--memory", "64M"}));
+    EXPECT_EQ(done.code, 5) << told(done);
+    EXPECT_TRUE(contains(done.err, "is a disk of '" + writer + "'")) << told(done);
+  };
+  hypervisor().define({.name = "linked", .virtio_disk = image("names/other.qcow2")});
+  expect_refused("linked", "backing=busy.qcow2");
+  hypervisor().virsh({"start", "linked"});
+  expect_refused("linked", "from=busy.qcow2");
+  hypervisor().virsh({"destroy linked; undefine linked"});
+
+  std::string xml = hypervisor().xml_of({.name = "pooled", .virtio_disk = image("busy.qcow2")});
+  xml.replace(xml.find("<disk type='file'"), 17, "<disk type='volume'");
+  const std::string source = "<source file='" + image("busy.qcow2") + "'/>";
+  hypervisor().define_xml(xml.replace(xml.find(source), source.size(), "<source pool='images' volume='busy.qcow2'/>"));
+  expect_refused("pooled", "backing=busy.qcow2");
+  hypervisor().virsh({"undefine", "pooled"});
+  std::filesystem::remove_all(image("names"));
+  std::filesystem::remove(image("busy.qcow2"));
+  EXPECT_EQ(left(), before_);
+}
+
 class CreateAnywhere : public EndToEnd {
  protected:
   Finished create(std::vector<std::string> arguments) {

@@ -202,14 +202,16 @@ TEST_F(Trash, KilledWithCheckpointsAndVariablesItCanBeEndedAndUndone) {
   });
 }
 
+// An overlay of `on`, which it names as written.
+std::string overlay(const std::string& path, const std::string& on) {
+  run({.argv = {"qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", on, path}});
+  return path;
+}
+
 TEST_F(Trash, AnImageThatSomebodyElseUsesStays) {
   const std::string base = hypervisor().make_disk("gold"), directory = hypervisor().directory();
   hypervisor().define({.name = "gold", .virtio_disk = base});
-  const auto image = [&](const std::string& name, const std::string& on) {
-    run({.argv = {"qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", on, directory + '/' + name}});
-    return directory + '/' + name;
-  };
-  const std::string clone = image("clone.qcow2", base);
+  const std::string clone = overlay(directory + "/clone.qcow2", base);
   hypervisor().define({.name = "clone", .virtio_disk = clone});
   const auto refused = vm({"delete", "gold", "--purge", "--yes"});
   EXPECT_EQ(refused.code, 5) << told(refused);
@@ -221,7 +223,7 @@ TEST_F(Trash, AnImageThatSomebodyElseUsesStays) {
   ASSERT_TRUE(fs::exists(base));
 
   // An image of nobody's counts as well, and so does another path of the same file.
-  image("loose.qcow2", base);
+  overlay(directory + "/loose.qcow2", base);
   EXPECT_TRUE(contains(vm({"delete", "gold", "--purge", "--yes"}).err, "used by image " + directory + "/loose.qcow2"));
   fs::remove(directory + "/loose.qcow2");
   fs::create_directory(directory + "/links");
@@ -237,6 +239,95 @@ TEST_F(Trash, AnImageThatSomebodyElseUsesStays) {
   EXPECT_TRUE(fs::exists(base));
   remove_all();
   EXPECT_FALSE(fs::exists(base));
+}
+
+TEST_F(Trash, AnImageUnderAnotherNameIsFoundOut) {
+  const std::string directory = hypervisor().directory(), gold = hypervisor().make_disk("gold");
+  hypervisor().define({.name = "gold", .virtio_disk = gold});
+  const auto expect_refused = [&](const std::string& because) {
+    const auto refused = vm({"delete", "gold", "--purge", "--yes"});
+    EXPECT_EQ(refused.code, 5) << told(refused);
+    EXPECT_TRUE(contains(refused.err, because)) << told(refused);
+    ASSERT_TRUE(fs::exists(gold)) << because;
+  };
+  // The same path, written otherwise.
+  hypervisor().define({.name = "twin", .virtio_disk = directory + "//gold.qcow2"});
+  expect_refused("is used by domain 'twin'");
+  hypervisor().virsh({"undefine", "twin"});
+
+  // A link of another name, and one that only the header of an image knows, in a directory that is nobody's.
+  fs::create_directory(directory + "/names");
+  fs::create_hard_link(gold, directory + "/names/other.qcow2");
+  hypervisor().define({.name = "twin", .virtio_disk = directory + "/names/other.qcow2"});
+  expect_refused("is used by domain 'twin' as " + directory + "/names/other.qcow2");
+  hypervisor().virsh({"undefine", "twin"});
+  fs::remove(directory + "/names/other.qcow2");
+  fs::create_symlink(gold, directory + "/names/link.qcow2");
+  hypervisor().define(
+      {.name = "clone", .virtio_disk = overlay(directory + "/clone.qcow2", directory + "/names/link.qcow2")});
+  expect_refused("is used by domain 'clone'");
+
+  // One whose storage is away, and whose header nobody can read.
+  fs::rename(directory + "/clone.qcow2", directory + "/names/away");
+  expect_refused("domain 'clone' has " + directory + "/clone.qcow2, which is not there");
+  fs::rename(directory + "/names/away", directory + "/clone.qcow2");
+  hypervisor().virsh({"undefine", "clone"});
+  fs::remove(directory + "/clone.qcow2");
+
+  // A volume of a pool that is not active.
+  hypervisor().virsh({"pool-define-as images dir --target " + directory + "; pool-start images"});
+  std::string xml = hypervisor().xml_of({.name = "twin", .virtio_disk = gold});
+  xml.replace(xml.find("<disk type='file'"), 17, "<disk type='volume'");
+  const std::string source = "<source file='" + gold + "'/>";
+  xml.replace(xml.find(source), source.size(), "<source pool='images' volume='gold.qcow2'/>");
+  hypervisor().define_xml(xml);
+  expect_refused("is used by domain 'twin'");
+  hypervisor().virsh({"pool-destroy", "images"});
+  expect_refused("domain 'twin' has the volume images/gold.qcow2");
+  hypervisor().virsh({"undefine twin; pool-undefine images"});
+  EXPECT_EQ(vm({"delete", "gold", "--purge", "--yes"}).code, 0);
+  remove_all();
+}
+
+TEST_F(Trash, WhatSnapshotsOnlySawUnderAMachineStays) {
+  const std::string directory = hypervisor().directory(), gold = hypervisor().make_disk("gold");
+  std::string xml = hypervisor().xml_of({.name = "web01", .virtio_disk = overlay(directory + "/web01.qcow2", gold)});
+  // Both kinds, of a definition that tells of the whole chain, and so do they.
+  const std::string below =
+      "<backingStore type='file'><format type='qcow2'/><source file='" + gold + "'/><backingStore/></backingStore>";
+  hypervisor().define_xml(xml.insert(xml.find("<target dev='vda'"), below));
+  hypervisor().virsh(
+      {"start web01; snapshot-create-as web01 inside; snapshot-create-as web01 outside --disk-only; "
+       "destroy web01"});
+  const auto purged = vm({"delete", "web01", "--purge", "--yes"});
+  EXPECT_EQ(purged.code, 0) << told(purged);
+  EXPECT_TRUE(contains(purged.out, "kept " + gold)) << told(purged);
+  EXPECT_TRUE(fs::exists(gold));
+  EXPECT_FALSE(fs::exists(directory + "/web01.qcow2") || fs::exists(directory + "/web01.outside"));
+  fs::remove(gold);
+  remove_all();
+}
+
+TEST_F(Trash, ACloneOfWhatIsInTheTrashIsNotLetGoWithIt) {
+  hypervisor().define({.name = "web01"});
+  EXPECT_EQ(vm({"delete", "web01", "--expire", "0s", "--yes"}).code, 0);
+  std::string xml = definition(trash().at(0).value("trash_name", ""));
+  const auto replace = [&](const std::string& from, const std::string& to, const std::string& with) {
+    const auto begin = xml.find(from);
+    xml.replace(begin, xml.find(to, begin) - begin, with);
+  };
+  replace("<name>", "</name>", "<name>web02");
+  replace("<uuid>", "</uuid>", "<uuid>99999999-1111-4222-8333-444444444444");
+  const std::string disk = hypervisor().make_disk("web02");
+  replace("<source file=", "/>", "<source file='" + disk + "'");
+  hypervisor().define_xml(xml);
+  hypervisor().virsh({"start", "web02"});
+  EXPECT_EQ(trash().size(), 1U);
+  EXPECT_EQ(vm({"trash", "empty", "--yes", "--expect", "1"}).code, 0);
+  EXPECT_EQ(hypervisor().state("web02"), "running");
+  EXPECT_TRUE(fs::exists(disk));
+  EXPECT_EQ(vm({"delete", "web02", "--purge", "--yes", "--timeout", "0s"}).code, 0);
+  remove_all();
 }
 
 TEST_F(Trash, WhatSnapshotsPutUnderAMachineGoesWithIt) {

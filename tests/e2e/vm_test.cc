@@ -135,6 +135,15 @@ TEST_F(Vm, WhatChangesMachinesWantsItsConnectionNamed) {
   }
 }
 
+TEST_F(Vm, AMistypedMachineIsToldWhatThereIs) {
+  const auto near = alone({"vm", "info", "tset", "-c", "test:///default"});
+  EXPECT_EQ(near.code, 2) << told(near);
+  EXPECT_TRUE(contains(near.err, "no machine 'tset' on test:///default; did you mean 'test'?")) << told(near);
+  const auto far = alone({"vm", "undelete", "nothing-like-it", "-c", "test:///default"});
+  EXPECT_EQ(far.code, 2) << told(far);
+  EXPECT_TRUE(contains(far.err, "muster vm trash list -c test:///default shows")) << told(far);
+}
+
 TEST_F(Vm, SaysWhatWasDoneOrWasNotNeeded) {
   const auto paused = alone({"vm", "pause", "-c", "test:///default", "test"});
   EXPECT_EQ(paused.out, "test: paused\n") << told(paused);

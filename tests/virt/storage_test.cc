@@ -112,7 +112,8 @@ TEST_F(Storage, OffersAreTheDriversOwn) {
 }
 
 TEST(CreationMark, IsReadAsItWasWritten) {
-  const CreationMark mark{.host = "admin<1>",
+  const CreationMark mark{.uuid = "9f0e",
+                          .host = "admin<1>",
                           .machine = "boot/pid:[1]",
                           .pid = 17,
                           .started = 12345678901ULL,

@@ -190,7 +190,39 @@ TEST_F(Making, ALeftVolumeThatAnotherMachineHasIsNotRemoved) {
   xml.replace(xml.find("/guest/diskimage1"), 17, "/default-pool/web01-vda.qcow2");
   connection.define(xml);
   EXPECT_EQ(code_of([&] { create(ctx, connection, small_request(), {}); }), Code::refused);
-  EXPECT_NE(told.find("is a disk of 'test' now"), std::string::npos) << told;
+  EXPECT_NE(told.find("is used by domain 'test' now"), std::string::npos) << told;
+  EXPECT_TRUE(has_volume("web01-vda.qcow2"));
+}
+
+TEST_F(Making, AMarkThatCameWithACopiedDefinitionIsNone) {
+  {
+    Creation creation(connection, plan(small_request()), dead_maker());
+    creation.step(ctx);
+    creation.step(ctx);
+  }
+  std::string xml = connection.domain("web01").xml(virt::Domain::Xml::portable);
+  xml.replace(xml.find("<name>web01"), 11, "<name>web02");
+  xml.replace(xml.find("<uuid>") + 6, 8, "99999999");
+  connection.define(xml);
+  EXPECT_FALSE(find_leftover(connection, "web02")) << "its volumes are another machine's";
+  EXPECT_TRUE(find_leftover(connection, "web01"));
+}
+
+TEST_F(Making, WhatSomebodyEndedByHandIsHalfMadeNoMore) {
+  {
+    Creation creation(connection, plan(small_request()), dead_maker());
+    creation.step(ctx);
+    creation.step(ctx);
+  }
+  const auto leftover = find_leftover(connection, "web01");
+  ASSERT_TRUE(leftover);
+  std::string xml = connection.domain("web01").xml(virt::Domain::Xml::portable);
+  const std::string disk =
+      "<disk type='file' device='disk'><source file='/default-pool/web01-vda.qcow2'/><target dev='vda'/></disk>";
+  connection.define(xml.insert(xml.find("<devices>") + 9, disk));
+  EXPECT_FALSE(find_leftover(connection, "web01"));
+  EXPECT_EQ(code_of([&] { remove(ctx, connection, *leftover); }), Code::busy) << "also where that was just now";
+  EXPECT_EQ(code_of([&] { create(ctx, connection, small_request(), {}); }), Code::refused);
   EXPECT_TRUE(has_volume("web01-vda.qcow2"));
 }
 

@@ -40,10 +40,10 @@ TEST(DiskOwnership, TheMachinesOwnImagesDoNotUseEachOther) {
 
 TEST(DiskOwnership, OneFileUnderTwoPathsIsOneImage) {
   const auto images = listing({{.path = "/i/a", .identity = "1.5/1.5/100"},
-                               {.path = "/link/a", .identity = "1.5/1.5/100"},
+                               {.path = "/link/b", .identity = "1.5/1.5/100"},
                                {.path = "/i/b", .identity = ""},
                                {.path = "/i/c", .identity = ""}});
-  EXPECT_EQ(users_of("/i/a", {"/i/a"}, {{"web02", {"/link/a"}}}, images), Users{"domain 'web02'"});
+  EXPECT_EQ(users_of("/i/a", {"/i/a"}, {{"web02", {"/link/b"}}}, images), Users{"domain 'web02' as /link/b"});
   EXPECT_EQ(users_of("/i/b", {"/i/b"}, {{"web02", {"/i/c"}}}, images), Users{});
 }
 

@@ -1,114 +1,12 @@
-// The retirement of a machine, killed wherever that makes a difference, against libvirt's own test driver. Each
-// Machine has the driver's state for itself.
-#include "vm/retire.h"
-
-#include <functional>
-#include <optional>
-
-#include <gtest/gtest.h>
-#include <libvirt/libvirt.h>
-
-#include "base/error.h"
-#include "virt/image_files.h"
-#include "virt/lifecycle.h"
-#include "virt/metadata.h"
+// The retirement of a machine, killed wherever that makes a difference, against libvirt's own test driver.
+#include "tests/vm/retiring_machine.h"
 #include "vm/machine_facts.h"
+#include "vm/retire_steps.h"
 
 namespace muster::vm {
 namespace {
 
-using base::Code;
-
-// Thrown where the process would be killed: nothing of ours catches it.
-struct Killed {};
-
-constexpr const char* kDomain =
-    "<domain type='test'><name>web01</name><memory>65536</memory><os><type>hvm</type></os><devices><disk type='file' "
-    "device='disk'><driver name='qemu' type='qcow2'/><source file='/default-pool/web01.qcow2'/><target dev='vda' "
-    "bus='virtio'/></disk></devices></domain>";
-
-struct Machine {
-  Machine() {
-    make_volume("web01.qcow2");
-    const auto domain = connection.define(kDomain);
-    virt::start(domain);
-    for (const char* xml : {"<domaincheckpoint><name>c1</name></domaincheckpoint>",
-                            "<domaincheckpoint><name>c2</name></domaincheckpoint>"})
-      virDomainCheckpointFree(virDomainCheckpointCreateXML(domain.handle(), xml, 0));
-    domain.set_autostart(true);
-    virt::put_metadata_part(domain, {.name = "master", .attributes = {{"gold", "yes"}}});
-  }
-
-  virt::Domain web() const { return connection.domain("web01"); }
-  virt::Domain other() const { return connection.domain("test"); }
-
-  void make_volume(const std::string& name) const {
-    const auto pool = virStoragePoolLookupByName(connection.handle(), "default-pool");
-    const std::string xml = "<volume><name>" + name + "</name><capacity>1048576</capacity></volume>";
-    virStorageVolFree(virStorageVolCreateXML(pool, xml.c_str(), 0));
-    virStoragePoolFree(pool);
-  }
-  bool has_image() const { return virt::list_images(connection, {}).images.contains("/default-pool/web01.qcow2"); }
-
-  // What has to be as it was. The test driver takes no checkpoints again: those are the end-to-end tests'.
-  std::string description() const {
-    const auto domain = web();
-    std::string text = domain.uuid() + (domain.autostart() ? " autostart" : "");
-    if (const auto part = virt::metadata_part(domain, "master")) text += " gold " + part->attribute("gold");
-    if (retirement_of(domain)) text += " retired";
-    return text;
-  }
-
-  // Calls `action` with an observer that kills at its `number`th call; false: it was done before.
-  static bool killed(int number, const std::function<void(const StepObserver&)>& action) {
-    int calls = 0;
-    try {
-      action([&](const PlannedStep&, Progress) {
-        if (calls++ == number) throw Killed{};
-      });
-      return false;
-    } catch (const Killed&) {
-      return true;
-    }
-  }
-
-  bool retire_killed(int number, const RetireOptions& options = {}) {
-    return killed(number, [&](const auto& observer) {
-      retire(ctx, connection, to_retire(connection, "web01"), options, observer);
-    });
-  }
-  bool restore_killed(int number) {
-    return killed(number,
-                  [&](const auto& observer) { restore(ctx, connection, to_restore(connection, "web01"), observer); });
-  }
-  void expect_in_trash() const {
-    EXPECT_FALSE(connection.find_domain("web01"));
-    const auto all = tombstones(connection);
-    ASSERT_EQ(all.size(), 1U);
-    EXPECT_TRUE(all[0].in_trash());
-    EXPECT_FALSE(all[0].unfinished());
-    EXPECT_EQ(all[0].retirement.name, "web01");
-    EXPECT_FALSE(all[0].domain.autostart());
-    EXPECT_TRUE(virt::moments(all[0].domain, virt::MomentKind::checkpoint).empty());
-    EXPECT_EQ(all[0].retirement.checkpoints.size(), 2U) << "written down, wherever it was killed";
-    EXPECT_TRUE(has_image());
-  }
-
-  base::Context ctx;
-  virt::Connection connection{"test:///default"};
-};
-
-std::optional<Code> code_of(const std::function<void()>& action, std::string* text = nullptr) {
-  try {
-    action();
-  } catch (const base::Error& e) {
-    if (text != nullptr) *text = e.what();
-    return e.code();
-  }
-  return std::nullopt;
-}
-
-const RetireOptions kPurge{.aim = Aim::purge};
+using Machine = RetiringMachine;
 
 TEST(Retire, IntoTheTrashAndBack) {
   Machine machine;
@@ -197,7 +95,7 @@ TEST(Retire, APurgeTakesTheImageAlongAndSaysSo) {
 TEST(Retire, AnImageThatAnotherUsesIsNotPurged) {
   Machine machine;
   const std::string before = machine.description();
-  std::string other = kDomain;
+  std::string other = kRetiringDomain;
   other.replace(other.find("web01"), 5, "web02");
   machine.connection.define(other);
   std::string text;
@@ -225,9 +123,10 @@ TEST(Retire, ThePlanNamesEveryStepAndChangesNothing) {
   Machine machine;
   const std::string before = machine.description();
   const auto plan = plan_retirement(machine.ctx, machine.connection, machine.web(), {});
-  ASSERT_EQ(plan.size(), all_steps().size());
+  const auto steps = retire_steps();
+  ASSERT_EQ(plan.size(), steps.size());
   for (std::size_t i = 0; i < plan.size(); ++i) {
-    EXPECT_EQ(plan[i].step, all_steps()[i]);
+    EXPECT_EQ(plan[i].step, steps[i].step);
     EXPECT_FALSE(plan[i].what.empty());
   }
   EXPECT_EQ(machine.description(), before);

@@ -79,6 +79,14 @@ TEST_F(Snapshots, WhatCouldNotBeUndoneIsNotMade) {
       code_of([&] {
         create_snapshot(
             domain,
+            {.name = "b", .description = "mine\n[muster: expires=1]", .expires_after = {}, .freeze_watchdog = {}});
+      }),
+      Code::usage)
+      << "pruning would take it";
+  EXPECT_EQ(
+      code_of([&] {
+        create_snapshot(
+            domain,
             {.name = "b", .description = "", .expires_after = {}, .memory = Memory::left_out, .freeze_watchdog = {}});
       }),
       Code::unsupported)
@@ -120,8 +128,8 @@ TEST(SnapshotNotes, AreTheLastLineAndNobodyElses) {
   EXPECT_EQ(back.expires, facts.expires);
   EXPECT_TRUE(back.quiesced);
   EXPECT_EQ(read("[muster: expires=7]").description, "");
-  for (const char* other :
-       {"[muster: expires=x]", "[muster: expires=]", "text [muster: expires=3]", "[muster:", "", "]"})
+  for (const char* other : {"[muster: expires=x]", "[muster: expires=99999999999]", "[muster: expires=]",
+                            "text [muster: expires=3]", "[muster:", "", "]"})
     EXPECT_FALSE(read(other).expires) << other;
 }
 
