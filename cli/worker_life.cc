@@ -25,6 +25,12 @@ json result(const virt::Domain& domain, Change change) {
   return {{"state", virt::name_of(domain.state())}, {"changed", change == Change::made}};
 }
 
+// A transient one is nowhere once it is off.
+json result_of_end(const virt::Domain& domain, Change change) {
+  if (domain.exists()) return result(domain, change);
+  return {{"state", "gone"}, {"changed", change == Change::made}};
+}
+
 json start(const WorkerCall& call) {
   const auto domain = call.domain();
   if (domain.active()) return result(domain, Change::none);
@@ -41,7 +47,7 @@ json stop(const WorkerCall& call) {
   const vm::StopOptions options{.grace = milliseconds(call.arguments.at("grace_ms").get<std::int64_t>()),
                                 .may_force = call.arguments.value("may_force", true)};
   const auto outcome = vm::stop(call.ctx, domain, options);
-  json fields = result(domain, outcome == vm::StopOutcome::was_off ? Change::none : Change::made);
+  json fields = result_of_end(domain, outcome == vm::StopOutcome::was_off ? Change::none : Change::made);
   fields["forced"] = outcome == vm::StopOutcome::forced;
   return fields;
 }
@@ -103,7 +109,7 @@ json wait(const WorkerCall& call) {
   const auto patience = milliseconds(call.arguments.at("patience_ms").get<std::int64_t>());
   const std::string address =
       vm::wait_for(call.ctx, domain, milestone(call.arguments.at("for").get<std::string>()), patience);
-  json fields = result(domain, Change::none);
+  json fields = result_of_end(domain, Change::none);
   if (!address.empty()) fields["address"] = address;
   return fields;
 }

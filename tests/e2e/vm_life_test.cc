@@ -147,6 +147,24 @@ TEST_F(VmLife, AMachineThatVanishesMidWayIsNotFound) {
   EXPECT_TRUE(contains(done.err, "ghost")) << told(done);
 }
 
+TEST_F(VmLife, ATransientMachineIsGoneOnceItIsOff) {
+  write(file("transient.xml"), hypervisor().xml_of({.name = "brief", .virtio_disk = hypervisor().make_disk("brief")}));
+  hypervisor().virsh({"create", file("transient.xml")});
+  const auto stopped = vm({"stop", "brief", "--timeout", "0", "-q"});
+  EXPECT_EQ(stopped.code, 0) << told(stopped);
+  EXPECT_TRUE(contains(stopped.out, "brief: gone (forced")) << told(stopped);
+  hypervisor().virsh({"create", file("transient.xml")});
+  MusterProcess waiting({.argv = in_clean_environment(
+                             {program("muster"), "vm", "wait", "brief", "--for", "off", "-q", "-c", hypervisor().uri()},
+                             {"HOME=" + home()})});
+  ASSERT_TRUE(wait_until([&] { return process_tree(waiting.pid()).size() > 1; }));
+  hypervisor().virsh({"destroy", "brief"});
+  const auto done = waiting.finish();
+  EXPECT_TRUE(done.out == "brief: gone\n" || contains(done.err, "no domain 'brief'")) << told(done);
+  const auto late = vm({"wait", "brief", "--for", "ip"});
+  EXPECT_EQ(late.code, 2) << told(late);
+}
+
 TEST_F(VmLife, WithoutPermissionForTheSocketItIsUnreachable) {
   if (!is_root()) GTEST_SKIP() << "only root can become somebody without permission";
   const auto done = run({.argv = {"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
