@@ -150,21 +150,38 @@ TEST_F(Create, WhatCannotBeMadeLeavesNothing) {
   fails({"web01", "--disk", "1G", "--network", "network=nowhere"}, 2, "no network 'nowhere'");
   fails({"web01", "--disk", "64P,preallocate=full"}, 2, "size '64P'");
   fails({"web01", "--disk", "900T,preallocate=full"}, 14, "and 'web01' takes");
-  // What the plan cannot foresee: the machine is defined and two volumes are made when the third does not fit.
+  // A machine that does not start.
+  fails({"web01", "--disk", "1G,pool=images", "--network", "bridge=nobridge", "--start"}, 1, "nobridge");
+  forget("old");
+  std::filesystem::remove(image("old"));
+}
+
+// What the plan cannot foresee: the machine is defined and two volumes are made when the third does not fit.
+TEST_F(Create, AFullPoolIsNamedAndWhatTheTrashHolds) {
   std::filesystem::create_directory(image("small"));
   ASSERT_EQ(
       run({.argv = hypervisor().inside({"mount", "-t", "tmpfs", "-o", "size=16m", "small", image("small")})}).code, 0);
   hypervisor().virsh({"pool-create-as", "small", "dir", "--target", image("small")});
+  ASSERT_EQ(run(create({"old", "--disk", "4M,pool=small,preallocate=full"})).code, 0);
+  ASSERT_EQ(run(vm("delete", {"old", "--yes"})).code, 0);
   before_ = left();
-  fails({"web01", "--disk", "1G,pool=images", "--disk", "1G,pool=small", "--disk",
-         "16000K,pool=small,preallocate=falloc"},
-        14, "No space left");
-  EXPECT_EQ(hypervisor().virsh({"vol-list", "small"}), "");
-  // A machine that does not start.
-  fails({"web01", "--disk", "1G,pool=images", "--network", "bridge=nobridge", "--start"}, 1, "nobridge");
+  const auto at_once = run(create({"web01", "--disk", "14M,pool=small,preallocate=falloc"}));
+  EXPECT_EQ(at_once.code, 14) << told(at_once);
+  EXPECT_TRUE(contains(at_once.err, "pool 'small' has 1") && contains(at_once.err, "and 'web01' takes 14 MiB at once"))
+      << told(at_once);
+  const auto late = run(create({"web01", "--disk", "1G,pool=images", "--disk", "1G,pool=small", "--disk",
+                                "11900K,pool=small,preallocate=falloc"}));
+  EXPECT_EQ(late.code, 14) << told(late);
+  EXPECT_TRUE(contains(late.err, "No space left") && contains(late.err, "; pool 'small' has ")) << told(late);
+  for (const auto& full : {at_once, late}) EXPECT_TRUE(contains(full.err, "; 1 in the trash hold 4")) << told(full);
+  EXPECT_EQ(left(), before_);
+  EXPECT_FALSE(contains(hypervisor().virsh({"vol-list", "small"}), "web01"));
+  EXPECT_EQ(run(vm("trash", {"empty", "--older-than", "0s", "--yes"})).code, 0);
+  EXPECT_EQ(run(create({"web01", "--disk", "14M,pool=small,preallocate=falloc"})).code, 0);
+  ASSERT_EQ(run(vm("delete", {"web01", "--yes", "--purge"})).code, 0);
   hypervisor().virsh({"pool-destroy", "small"});
-  forget("old");
-  std::filesystem::remove(image("old"));
+  run({.argv = hypervisor().inside({"umount", image("small")})});
+  std::filesystem::remove(image("small"));
 }
 
 TEST_F(Create, AGuestComesUpAsItsSeedSays) {
