@@ -95,20 +95,11 @@ json autostart(const WorkerCall& call) {
   return fields;
 }
 
-vm::Milestone milestone(const std::string& text) {
-  using Kind = vm::Milestone::Kind;
-  if (text == "running") return {Kind::running};
-  if (text == "off") return {Kind::off};
-  if (text == "ip") return {Kind::ip};
-  if (text == "agent") return {Kind::agent};
-  throw Error(Code::usage, "cannot wait for '" + text + "'");
-}
-
 json wait(const WorkerCall& call) {
   const auto domain = call.domain();
   const auto patience = milliseconds(call.arguments.at("patience_ms").get<std::int64_t>());
-  const std::string address =
-      vm::wait_for(call.ctx, domain, milestone(call.arguments.at("for").get<std::string>()), patience);
+  const auto milestone = vm::milestone_from_json(call.arguments.at("milestone"));
+  const std::string address = vm::wait_for(call.ctx, domain, milestone, patience);
   json fields = result_of_end(domain, Change::none);
   if (!address.empty()) fields["address"] = address;
   return fields;

@@ -367,7 +367,7 @@ TEST_F(CreateAnywhere, WaitingForSshWaitsForItsGreeting) {
       create({"-c", "test:///default", "web01", "--start", "--wait", "ssh", "--timeout", "1s", "--wait-address",
               silent.endpoint().address + ":" + std::to_string(silent.endpoint().port)});
   EXPECT_EQ(late.code, 1) << told(late);
-  EXPECT_TRUE(contains(late.err, "made and started, but no SSH server answers")) << told(late);
+  EXPECT_TRUE(contains(late.err, "made and started, but 'web01' has no SSH server that answers on port ")) << told(late);
 }
 
 TEST_F(CreateAnywhere, WhatMakesNoSenseIsToldBeforeAnythingIsAsked) {
@@ -380,7 +380,7 @@ TEST_F(CreateAnywhere, WhatMakesNoSenseIsToldBeforeAnythingIsAsked) {
   fails({"web01", "--disk", "1G"}, "-c URI");
   fails({"-c", nobody, "web01", "--disk", "1X"}, "size '1X'");
   fails({"-c", nobody, "web01", "--wait", "ssh"}, "--start");
-  fails({"-c", nobody, "web01", "--start", "--wait", "forever"}, "write running, ip, agent or ssh");
+  fails({"-c", nobody, "web01", "--start", "--wait", "forever"}, "write running, off, ip, agent, ssh or port:N");
   fails({"-c", nobody, "web01", "--start", "--wait", "ip", "--wait-address", "127.0.0.1"}, "--wait ssh");
   fails({"-c", nobody, "--file", "x.yaml", "--disk", "1G"}, "machines of a file are described there");
   fails({"-c", nobody, "--file", file("none.yaml")}, "none.yaml");
