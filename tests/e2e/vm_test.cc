@@ -87,6 +87,16 @@ TEST_F(Vm, AHypervisorThatHangsCostsItsDeadlineAndNobodyElses) {
   EXPECT_TRUE(contains(text.err, "no answer within 1s")) << told(text);
 }
 
+TEST_F(Vm, ADaemonThatDoesNotRunIsUnreachableAndSaysHow) {
+  const auto gone = alone({"vm", "start", "test", "-c", silent_uri("nobody")});
+  EXPECT_EQ(gone.code, 15) << told(gone);
+  EXPECT_TRUE(contains(gone.err, "nobody") && contains(gone.err, "No such file")) << told(gone);
+  { const SilentSocket killed(file("killed")); }
+  const auto refused = alone({"vm", "start", "test", "-c", silent_uri("killed")});
+  EXPECT_EQ(refused.code, 15) << told(refused);
+  EXPECT_TRUE(contains(refused.err, "killed") && contains(refused.err, "Connection refused")) << told(refused);
+}
+
 TEST_F(Vm, WhatChangesMachinesWantsItsConnectionNamed) {
   for (const char* verb : {"start", "stop", "reboot", "pause", "resume", "save"}) {
     const auto done = alone({"vm", verb, "test"});
