@@ -1,12 +1,12 @@
-// muster vm create against a real libvirtd: what QEMU's own tools find in the images, what a real guest makes of its
-// seed, and what is left when things go wrong or muster is killed.
+// muster vm create against a real libvirtd: what QEMU's own tools find in the images, and what is left when things go
+// wrong or muster is killed. guest_life_test.cc has what a real guest makes of its seed.
 #include <filesystem>
 
 #include <signal.h>
 
 #include "tests/e2e/bad_peer.h"
 #include "tests/e2e/end_to_end.h"
-#include "tests/e2e/guest.h"
+#include "tests/e2e/hypervisor.h"
 #include "tests/e2e/process_table.h"
 #include "vm/creation.h"
 
@@ -184,30 +184,6 @@ TEST_F(Create, AFullPoolIsNamedAndWhatTheTrashHolds) {
   std::filesystem::remove(image("small"));
 }
 
-TEST_F(Create, AGuestComesUpAsItsSeedSays) {
-  std::filesystem::copy_file(guest_image().disk, image("tiny.qcow2"));
-  write(file("key.pub"), key().public_line + "\n");
-  // Where the machine's network is: as somebody on the hypervisor.
-  Launch launch = create({"web01", "--disk", "300M,backing=tiny.qcow2", "--memory", "192M", "--hostname", "anna",
-                          "--ssh-key", file("key.pub"), "--start", "--wait", "ssh", "--timeout", "60s", "--json"});
-  launch.argv = hypervisor().inside(launch.argv);
-  const auto done = run(launch);
-  ASSERT_EQ(done.code, 0) << told(done);
-  const auto result = json_lines(done.out).front();
-  EXPECT_EQ(result.value("state", ""), "running");
-  EXPECT_TRUE(result.value("made", false));
-  const std::string address = result.value("address", "");
-  ASSERT_NE(address, "") << told(done);
-  const auto shell = run({.argv = hypervisor().inside(
-                              {"ssh", "-F", "none", "-i", key().file, "-o", "UserKnownHostsFile=" + file("known_hosts"),
-                               "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes", "root@" + address,
-                               "hostname; cat /sys/block/vda/size; ls /dev/virtio-ports"})});
-  EXPECT_EQ(shell.out, "anna\n614400\norg.qemu.guest_agent.0\n") << told(shell);
-  EXPECT_EQ(image_info("web01-vda.qcow2").value("backing-filename", ""), image("tiny.qcow2"));
-  forget("web01");
-  std::filesystem::remove(image("tiny.qcow2"));
-}
-
 // A program killed after each of the steps in turn; what is there then, muster sees and removes.
 TEST_F(Create, AMakerMayDieAfterAnyStep) {
   const virt::Connection connection(hypervisor().uri());
@@ -367,7 +343,8 @@ TEST_F(CreateAnywhere, WaitingForSshWaitsForItsGreeting) {
       create({"-c", "test:///default", "web01", "--start", "--wait", "ssh", "--timeout", "1s", "--wait-address",
               silent.endpoint().address + ":" + std::to_string(silent.endpoint().port)});
   EXPECT_EQ(late.code, 1) << told(late);
-  EXPECT_TRUE(contains(late.err, "made and started, but 'web01' has no SSH server that answers on port ")) << told(late);
+  EXPECT_TRUE(contains(late.err, "made and started, but 'web01' has no SSH server that answers on port "))
+      << told(late);
 }
 
 TEST_F(CreateAnywhere, WhatMakesNoSenseIsToldBeforeAnythingIsAsked) {
