@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cli/hypervisor_workers.h"
 #include "cli/json_lines.h"
+#include "cli/machine_source.h"
 #include "cli/text_table.h"
 #include "cli/unit_run.h"
 #include "cli/vm_run.h"

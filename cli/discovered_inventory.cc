@@ -32,6 +32,17 @@ std::string quoted(const std::string& text) {
 
 }  // namespace
 
+std::vector<DiscoveredMachine> discovered_machines(const std::string& uri, const nlohmann::json& answer) {
+  std::vector<DiscoveredMachine> machines;
+  for (const auto& machine : answer.at("machines")) {
+    const auto addresses = machine.value("addresses", nlohmann::json::array());
+    machines.push_back({.uri = uri,
+                        .domain = machine.value("name", ""),
+                        .address = addresses.empty() ? "" : addresses.front().value("address", "")});
+  }
+  return machines;
+}
+
 void name_hosts(std::vector<DiscoveredMachine>& machines) {
   std::set<std::string> taken{"all", "ungrouped", "localhost"};
   for (auto& machine : machines) {

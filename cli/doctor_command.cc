@@ -13,6 +13,7 @@
 #include "cli/fleet_selection.h"
 #include "cli/hypervisor_workers.h"
 #include "cli/json_lines.h"
+#include "cli/machine_source.h"
 #include "cli/program.h"
 #include "cli/vm_selection.h"
 #include "inventory/inventory.h"

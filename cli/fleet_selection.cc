@@ -34,30 +34,6 @@ ssh::SshConfig load_ssh_config(const Program& program) {
 
 }  // namespace
 
-std::vector<std::string> found_inventory_sources(const Settings& settings) {
-  if (auto named = settings.list("inventory"); !named.empty()) return named;
-  for (const auto& file : {std::string("./inventory.yaml"), config_directory() + "/inventory.yaml",
-                           std::string("/etc/muster/inventory.yaml")})
-    if (::access(file.c_str(), F_OK) == 0) return {file};
-  return {};
-}
-
-std::vector<std::string> inventory_sources(const Settings& settings) {
-  if (auto found = found_inventory_sources(settings); !found.empty()) return found;
-  throw Error(Code::usage,
-              "no inventory: name one with -i or MUSTER_INVENTORY, or write ./inventory.yaml "
-              "(muster-inventory(5) shows how)");
-}
-
-inventory::Dialect dialect_of(const Program& program) {
-  return program.settings.flag("ansible-strict") ? inventory::Dialect::ansible_strict : inventory::Dialect::muster;
-}
-
-inventory::Inventory load_inventory(const Program& program) {
-  return inventory::load(program.ctx, inventory_sources(program.settings),
-                         {.dialect = dialect_of(program), .all_problems = nullptr});
-}
-
 inventory::Selection select_hosts(const Program& program, const inventory::Inventory& inventory,
                                   const std::string& pattern) {
   return inventory::select(program.ctx, inventory, pattern,
@@ -74,8 +50,8 @@ void check_host_keys(const inventory::Inventory& inventory, inventory::HostIndex
   }
 }
 
-FleetSelection::FleetSelection(const Program& program, const std::string& pattern)
-    : inventory_(load_inventory(program)),
+FleetSelection::FleetSelection(const Program& program, const std::string& pattern, Unnamed unnamed)
+    : inventory_(load_inventory(program, unnamed)),
       selection_(select_hosts(program, inventory_, pattern)),
       config_(load_ssh_config(program)),
       resolution_(connect_options(program), config_, [this](const std::string& name) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/machine_source.h"
 #include "cli/program.h"
 #include "inventory/connection.h"
 #include "inventory/host_pattern.h"
@@ -12,14 +13,6 @@
 #include "parallel-ssh/target_resolution.h"
 
 namespace muster::cli {
-
-// The sources named by options, variable or configuration, else the first default file that exists.
-// Empty if there is none.
-std::vector<std::string> found_inventory_sources(const Settings& settings);
-// The same. Throws base::Error{usage} if there is none.
-std::vector<std::string> inventory_sources(const Settings& settings);
-inventory::Dialect dialect_of(const Program& program);
-inventory::Inventory load_inventory(const Program& program);
 
 // What `pattern` selects, and --limit leaves of it.
 inventory::Selection select_hosts(const Program& program, const inventory::Inventory& inventory,
@@ -31,7 +24,7 @@ void check_host_keys(const inventory::Inventory& inventory, inventory::HostIndex
 class FleetSelection {
  public:
   // Throws base::Error{usage} when nothing matches or a host's variables make no sense, {refused} for --expect.
-  FleetSelection(const Program& program, const std::string& pattern);
+  FleetSelection(const Program& program, const std::string& pattern, Unnamed unnamed = Unnamed::refused);
   FleetSelection(const FleetSelection&) = delete;
   FleetSelection& operator=(const FleetSelection&) = delete;
 

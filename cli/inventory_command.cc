@@ -54,7 +54,7 @@ void check_whole(const Program& program, const std::vector<std::string>& words) 
 int list(const Program& program, const std::vector<std::string>& words) {
   check_whole(program, words);
   if (words.size() > 2) throw Error(Code::usage, "one pattern, please: muster inventory list [PATTERN]");
-  const Inventory inventory = load_inventory(program);
+  const Inventory inventory = load_inventory(program, Unnamed::local_hypervisor);
   const Settings& settings = program.settings;
   std::string text;
   if (settings.flag("ansible")) {
@@ -107,7 +107,7 @@ int explain(const Program& program, const Inventory& inventory, inventory::HostI
 
 int show(const Program& program, const std::vector<std::string>& words) {
   if (words.size() != 2) throw Error(Code::usage, "one host, please: muster inventory show HOST");
-  const Inventory inventory = load_inventory(program);
+  const Inventory inventory = load_inventory(program, Unnamed::local_hypervisor);
   const auto hosts = select_hosts(program, inventory, words[1]).hosts;
   if (hosts.size() != 1)
     throw Error(Code::usage, fmt::format("'{}' is {} hosts; show takes one", words[1], hosts.size()));

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cli/discovered_inventory.h"
 #include "cli/json_lines.h"
+#include "cli/machine_source.h"
 #include "cli/unit_run.h"
 #include "cli/vm_run.h"
 #include "cli/vm_selection.h"
@@ -23,13 +24,7 @@ class Found {
   explicit Found(std::size_t hypervisors) : machines_(hypervisors) {}
 
   void put(std::size_t hypervisor, const std::string& uri, const json& answer) {
-    std::vector<DiscoveredMachine> machines;
-    for (const auto& machine : answer.at("machines")) {
-      const json addresses = machine.value("addresses", json::array());
-      machines.push_back({.uri = uri,
-                          .domain = machine.value("name", ""),
-                          .address = addresses.empty() ? "" : addresses.front().value("address", "")});
-    }
+    auto machines = discovered_machines(uri, answer);
     const std::lock_guard lock(mutex_);
     machines_[hypervisor] = std::move(machines);
   }

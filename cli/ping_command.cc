@@ -46,7 +46,7 @@ class PingOutput : public ssh::RunObserver {
 int ping(Program& program) {
   if (program.arguments.words.size() != 1)
     throw base::Error(base::Code::usage, "one host pattern, please: muster ping PATTERN");
-  const FleetSelection selection(program, program.arguments.words.front());
+  const FleetSelection selection(program, program.arguments.words.front(), Unnamed::local_hypervisor);
   std::unique_ptr<ssh::RunObserver> output;
   if (program.json())
     output = json_output(program.console, selection.names(), temporary_directory());

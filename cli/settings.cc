@@ -61,7 +61,7 @@ Settings::Settings(const CommandRow& command, const Arguments& arguments, const 
     if (::access(file.c_str(), F_OK) == 0) read_file(command, file);
   read_environment(command);
   for (const auto& [name, values] : arguments.options)
-    settings_[name] = {.values = values, .origin = "--" + name, .now = true};
+    settings_[name] = {.values = values, .origin = "--" + name, .source = Source::option};
 }
 
 void Settings::read_file(const CommandRow& command, const std::string& path) {
@@ -98,7 +98,7 @@ void Settings::read_environment(const CommandRow& command) {
     if (!row.configurable || (row.commands & command.bit) == 0) continue;
     const auto value = environment(environment_name(row));
     if (!value) continue;
-    Setting setting{.values = {*value}, .origin = environment_name(row), .now = true};
+    Setting setting{.values = {*value}, .origin = environment_name(row), .source = Source::variable};
     const bool yes = *value == "1" || *value == "true" || *value == "yes";
     const bool no = *value == "0" || *value == "false" || *value == "no";
     if (row.takes == Takes::nothing || (row.takes == Takes::optional_value && (yes || no))) {
@@ -116,10 +116,11 @@ const Settings::Setting* Settings::find(std::string_view option) const {
 
 bool Settings::flag(std::string_view option) const { return find(option) != nullptr; }
 bool Settings::given(std::string_view option) const { return find(option) != nullptr; }
-bool Settings::given_now(std::string_view option) const {
+Settings::Source Settings::source(std::string_view option) const {
   const Setting* setting = find(option);
-  return setting != nullptr && setting->now;
+  return setting == nullptr ? Source::none : setting->source;
 }
+bool Settings::given_now(std::string_view option) const { return source(option) >= Source::variable; }
 
 std::optional<std::string> Settings::text(std::string_view option) const {
   const Setting* setting = find(option);

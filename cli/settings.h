@@ -17,12 +17,17 @@ namespace muster::cli {
 
 class Settings {
  public:
+  // Whence a value came; later ones win.
+  enum class Source { none, file, variable, option };
+
   // Reads the files that exist. Throws base::Error{usage} for a mistake in one, as file:line:column.
   Settings(const CommandRow& command, const Arguments& arguments, const std::vector<std::string>& files);
 
   bool flag(std::string_view option) const;
   // Given in any way, with or without a value.
   bool given(std::string_view option) const;
+  // `none` where it is not given, or switched off.
+  Source source(std::string_view option) const;
   // Given by option or variable, not by a configuration file.
   bool given_now(std::string_view option) const;
   std::optional<std::string> text(std::string_view option) const;
@@ -39,7 +44,7 @@ class Settings {
   struct Setting {
     std::vector<std::string> values;
     std::string origin;  // `--fanout`, `MUSTER_FANOUT`, `/etc/muster/config.yaml:3:1: fanout`
-    bool now = false;
+    Source source = Source::file;
     bool off = false;  // a flag that a later source switched off
   };
   void read_file(const CommandRow& command, const std::string& path);

@@ -9,6 +9,7 @@
 #include "base/unique_fd.h"
 #include "cli/connect_options.h"
 #include "cli/environment.h"
+#include "cli/machine_source.h"
 #include "cli/verb_table.h"
 #include "cli/vm_commands.h"
 #include "cli/vm_selection.h"

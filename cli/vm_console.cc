@@ -14,6 +14,7 @@
 #include "cli/environment.h"
 #include "cli/error_json.h"
 #include "cli/exit_status.h"
+#include "cli/machine_source.h"
 #include "cli/terminal_mode.h"
 #include "cli/vm_commands.h"
 #include "parallel-ssh/cancel.h"

@@ -10,6 +10,7 @@
 #include "cli/exit_status.h"
 #include "cli/hypervisor_watch.h"
 #include "cli/json_lines.h"
+#include "cli/machine_source.h"
 #include "cli/terminal_text.h"
 #include "cli/vm_commands.h"
 #include "cli/vm_wanted.h"

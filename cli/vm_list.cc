@@ -108,6 +108,7 @@ std::string info_text(const VmTarget& target, const json& machine) {
   add_line(text, "uuid", field("uuid"));
   add_line(text, "machine", field("machine"));
   add_line(text, "firmware", field("firmware"));
+  add_line(text, "nvram", field("nvram"));
   add_line(text, "cpus", fmt::format("{} of {}", machine.value("cpus", 0), machine.value("max_cpus", 0)));
   add_line(text, "memory",
            size_text(machine.value("memory_bytes", std::uint64_t{0})) + " of " +

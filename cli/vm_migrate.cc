@@ -53,8 +53,11 @@ std::string progress_text(const json& progress) {
 }
 
 std::string moved_text(const VmTarget& target, const json& result) {
-  return fmt::format("{}: {} on {}, in {:.1f}s\n", target.name, result.value("state", ""), result.value("to", ""),
-                     result.value("duration", 0.0));
+  std::string text = fmt::format("{}: {} on {}, in {:.1f}s\n", target.name, result.value("state", ""),
+                                 result.value("to", ""), result.value("duration", 0.0));
+  for (const auto& path : result.value("left_files", json::array()))
+    text += fmt::format("{}: left where it was: {}\n", target.name, path.get<std::string>());
+  return text;
 }
 
 }  // namespace

@@ -18,26 +18,20 @@ namespace {
 using base::Code;
 using base::Error;
 
-std::string connection_uri(const Settings& settings) {
-  if (const auto named = settings.text("connection")) return *named;
-  if (const auto usual = environment("LIBVIRT_DEFAULT_URI")) return *usual;
-  return ::geteuid() == 0 ? "qemu:///system" : "qemu:///session";
+// Its own, or the connection that was named beside the inventory.
+std::optional<std::string> hypervisor_of(const Program& program, const inventory::ConnectionFacts& facts) {
+  return facts.hypervisor ? facts.hypervisor : program.settings.text("connection");
 }
 
-// An inventory that was found lying about does not win over a connection that was named.
-bool uses_inventory(const Settings& settings) {
-  if (settings.given("inventory")) return true;
-  return !settings.given("connection") && !found_inventory_sources(settings).empty();
-}
-
-VmTarget target_of(const inventory::Inventory& inventory, inventory::HostIndex host) {
+VmTarget target_of(const Program& program, const inventory::Inventory& inventory, inventory::HostIndex host) {
   const auto facts = inventory::connection_facts(inventory, host);
-  if (!facts.hypervisor)
+  const auto uri = hypervisor_of(program, facts);
+  if (!uri)
     throw Error(Code::usage, "host '" + facts.name +
                                  "' says no hypervisor: give it `hypervisor: URI` in the inventory, or name the "
                                  "connection with -c");
   return {.name = facts.name,
-          .uri = *facts.hypervisor,
+          .uri = *uri,
           .domain = facts.domain.value_or(facts.name),
           .address = facts.address.value_or(""),
           .port = facts.port.value_or(0)};
@@ -65,7 +59,8 @@ std::optional<VmTarget> direct_target(const std::string& text) {
 std::vector<VmTarget> from_inventory(const Program& program, const std::string& pattern) {
   const auto inventory = load_inventory(program);
   std::vector<VmTarget> targets;
-  for (const auto host : select_hosts(program, inventory, pattern).hosts) targets.push_back(target_of(inventory, host));
+  for (const auto host : select_hosts(program, inventory, pattern).hosts)
+    targets.push_back(target_of(program, inventory, host));
   return targets;
 }
 
@@ -134,7 +129,7 @@ VmTarget machine_to_be(const Program& program, const std::string& name) {
   if (!settings.given("inventory")) throw_unnamed_inventory();
   const auto inventory = load_inventory(program);
   for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host)
-    if (inventory.host_name(host) == name) return target_of(inventory, host);
+    if (inventory.host_name(host) == name) return target_of(program, inventory, host);
   throw Error(Code::usage,
               "the inventory has no host '" + name + "': add it, with `hypervisor: URI`, or use -c URI alone");
 }
@@ -144,7 +139,7 @@ std::vector<std::string> all_hypervisors(const Program& program) {
   const auto inventory = load_inventory(program);
   std::vector<std::string> uris;
   for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host)
-    if (const auto uri = inventory::connection_facts(inventory, host).hypervisor;
+    if (const auto uri = hypervisor_of(program, inventory::connection_facts(inventory, host));
         uri && std::find(uris.begin(), uris.end(), *uri) == uris.end())
       uris.push_back(*uri);
   if (uris.empty())
@@ -157,12 +152,9 @@ std::vector<VmTarget> inventory_machines(const Program& program) {
   const auto inventory = load_inventory(program);
   std::vector<VmTarget> targets;
   for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host)
-    if (inventory::connection_facts(inventory, host).hypervisor) targets.push_back(target_of(inventory, host));
+    if (hypervisor_of(program, inventory::connection_facts(inventory, host)))
+      targets.push_back(target_of(program, inventory, host));
   return targets;
-}
-
-std::chrono::milliseconds connect_patience(const Settings& settings) {
-  return settings.duration("connect-timeout").value_or(std::chrono::seconds(10));
 }
 
 }  // namespace muster::cli

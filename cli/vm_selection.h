@@ -48,7 +48,4 @@ std::vector<std::string> all_hypervisors(const Program& program);
 // All hosts of the inventory that say their hypervisor; none where no inventory is used.
 std::vector<VmTarget> inventory_machines(const Program& program);
 
-// --connect-timeout, 10 s.
-std::chrono::milliseconds connect_patience(const Settings& settings);
-
 }  // namespace muster::cli

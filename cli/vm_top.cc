@@ -13,6 +13,7 @@
 #include "cli/environment.h"
 #include "cli/exit_status.h"
 #include "cli/hypervisor_watch.h"
+#include "cli/machine_source.h"
 #include "cli/terminal_mode.h"
 #include "cli/terminal_text.h"
 #include "cli/usage_table.h"

@@ -8,6 +8,7 @@
 #include "virt/definition.h"
 #include "virt/lifecycle.h"
 #include "virt/moments.h"
+#include "vm/firmware.h"
 
 namespace muster::cli {
 namespace {
@@ -33,7 +34,7 @@ json rename(const WorkerCall& call) {
     throw base::Error(base::Code::refused, "'" + domain.name() +
                                                "' has checkpoints, which libvirt would lose: the next backup after a "
                                                "rename would be a full one; drop them first");
-  virt::rename(domain, name);
+  vm::rename(call.connection, domain, name);
   return {{"changed", true}, {"new_name", name}};
 }
 

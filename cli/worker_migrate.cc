@@ -34,9 +34,11 @@ json migrate(const WorkerCall& call) {
   };
   const auto moved = vm::migrate(call.ctx, domain, target, options_of(call.arguments), watch);
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(base::Clock::now() - start);
-  return {{"state", virt::name_of(moved.state())},
-          {"to", target.uri()},
-          {"duration", static_cast<double>(took.count()) / 1000}};
+  json fields = {{"state", virt::name_of(moved.domain.state())},
+                 {"to", target.uri()},
+                 {"duration", static_cast<double>(took.count()) / 1000}};
+  if (!moved.left_files.empty()) fields["left_files"] = moved.left_files;
+  return fields;
 }
 
 json check(const WorkerCall& call) {

@@ -105,7 +105,13 @@ void DomainXml::set_name(const std::string& name) {
   element.text().set(name.c_str());
 }
 
-void DomainXml::set_nvram(const std::string& path) { root().child("os").child("nvram").text().set(path.c_str()); }
+void DomainXml::set_nvram(const std::string& path) {
+  auto os = root().child("os");
+  if (path.empty()) return void(os.remove_child("nvram"));
+  auto element = os.child("nvram");
+  if (!element) element = os.append_child("nvram");
+  element.text().set(path.c_str());
+}
 
 void DomainXml::clear_uuid() { root().remove_child("uuid"); }
 

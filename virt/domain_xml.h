@@ -60,7 +60,7 @@ class DomainXml {
   std::uint64_t current_memory_bytes() const;  // what it has
   unsigned cpus() const;                       // what it has
   unsigned max_cpus() const;
-  std::string nvram() const;  // path; empty: none
+  std::string nvram() const;  // path; empty: none, or libvirt is to choose it
   void set_nvram(const std::string& path);
   std::string machine() const;
   std::string firmware() const;  // `bios`, `efi`; empty for a driver without

@@ -13,7 +13,8 @@ struct GuestOffer {
   std::string os_type;      // `hvm`, `exe`, ...
   std::string arch;
   std::string machine;  // versioned, of the newest PC type or the architecture's usual one; empty: the driver has none
-  bool emulated = false;  // every instruction is: `qemu` without KVM
+  bool emulated = false;         // every instruction is: `qemu` without KVM
+  std::string uefi_loader = {};  // path of the firmware that definitions are to name; empty: libvirt sees to it
 };
 
 // For the host's own architecture, or else the first there is. Throws base::Error{unsupported} where the driver makes

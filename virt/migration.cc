@@ -1,5 +1,6 @@
 #include "virt/migration.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include <libvirt/libvirt.h>
@@ -8,6 +9,7 @@
 #include "virt/domain_xml.h"
 #include "virt/libvirt_error.h"
 #include "virt/owned.h"
+#include "virt/typed_parameters.h"
 
 namespace muster::virt {
 namespace {
@@ -19,30 +21,12 @@ unsigned flags_of(const MigrationOptions& options) {
   // PERSIST_DEST: the definition goes along. Nothing is undefined on the source: that is done once the domain was seen
   // running over there. ABORT_ON_ERROR: an I/O error on the way is no state to continue from.
   unsigned flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_AUTO_CONVERGE;
-  if (options.storage == Storage::copied) flags |= VIR_MIGRATE_NON_SHARED_DISK;
+  if (!options.copied_disks.empty()) flags |= VIR_MIGRATE_NON_SHARED_DISK;
   // With images that both see, libvirt fears caches it cannot check the coherence of; qemu flushes and drops its own
   // since 2.10.
   if (options.storage == Storage::shared) flags |= VIR_MIGRATE_UNSAFE;
   return flags;
 }
-
-// Typed parameters that are freed.
-class Parameters {
- public:
-  Parameters() = default;
-  Parameters(const Parameters&) = delete;
-  Parameters& operator=(const Parameters&) = delete;
-  ~Parameters() { virTypedParamsFree(list_, count_); }
-  void add(const char* name, unsigned long long value) {
-    if (virTypedParamsAddULLong(&list_, &count_, &capacity_, name, value) != 0) throw_last("prepare the migration");
-  }
-  virTypedParameterPtr* list() { return &list_; }
-  int* count() { return &count_; }
-
- private:
-  virTypedParameterPtr list_ = nullptr;
-  int count_ = 0, capacity_ = 0;
-};
 
 template <typename List, typename Describe, typename Release>
 std::vector<std::string> described(int count, List* list, const Describe& describe, const Release& release) {
@@ -64,6 +48,14 @@ std::string moving_element(const Lineage& lineage) {
   return node_text(root);
 }
 
+std::string host_uuid_of(virConnectPtr connection, const std::string& action) {
+  const OwnedText text(virConnectGetCapabilities(connection));
+  if (!text) throw_last(action);
+  pugi::xml_document xml;
+  xml.load_string(text.get());
+  return xml.child("capabilities").child("host").child_value("uuid");
+}
+
 // Metadata of the definition and of the running domain.
 unsigned everywhere(const Domain& domain) {
   unsigned where = 0;
@@ -75,11 +67,13 @@ unsigned everywhere(const Domain& domain) {
 }  // namespace
 
 Domain migrate_live(const Domain& domain, const Connection& target, const MigrationOptions& options) {
-  Parameters parameters;
+  TypedParameters parameters;
   if (options.bandwidth_bytes_per_second)
-    parameters.add(VIR_MIGRATE_PARAM_BANDWIDTH, std::max<std::uint64_t>(*options.bandwidth_bytes_per_second >> 20, 1));
-  const virDomainPtr moved = virDomainMigrate3(domain.handle(), target.handle(), *parameters.list(),
-                                               static_cast<unsigned>(*parameters.count()), flags_of(options));
+    parameters.add_unsigned(VIR_MIGRATE_PARAM_BANDWIDTH,
+                            std::max<std::uint64_t>(*options.bandwidth_bytes_per_second >> 20, 1));
+  for (const auto& disk : options.copied_disks) parameters.add_text(VIR_MIGRATE_PARAM_MIGRATE_DISKS, disk);
+  const virDomainPtr moved = virDomainMigrate3(domain.handle(), target.handle(), parameters.list(),
+                                               static_cast<unsigned>(parameters.count()), flags_of(options));
   if (moved == nullptr) throw_last("migrate '" + domain.name() + "'");
   return Domain::adopt(moved);
 }
@@ -88,13 +82,12 @@ void abort_migration(const Domain& domain) { virDomainAbortJob(domain.handle());
 
 std::optional<MigrationProgress> migration_progress(const Domain& domain) {
   int type = 0;
-  Parameters job;
-  if (virDomainGetJobStats(domain.handle(), &type, job.list(), job.count(), 0) != 0 || type == VIR_DOMAIN_JOB_NONE)
-    return std::nullopt;
-  const auto number = [&](const char* name) {
-    unsigned long long value = 0;
-    return virTypedParamsGetULLong(*job.list(), *job.count(), name, &value) == 1 ? value : 0ULL;
+  TypedParameters job;
+  const auto ask = [&](virTypedParameterPtr* list, int* count) {
+    return virDomainGetJobStats(domain.handle(), &type, list, count, 0);
   };
+  if (!job.take(ask) || type == VIR_DOMAIN_JOB_NONE) return std::nullopt;
+  const auto number = [&](const char* name) { return static_cast<std::uint64_t>(job.integer(name).value_or(0)); };
   return MigrationProgress{.memory_total_bytes = number(VIR_DOMAIN_JOB_MEMORY_TOTAL),
                            .memory_remaining_bytes = number(VIR_DOMAIN_JOB_MEMORY_REMAINING),
                            .disk_total_bytes = number(VIR_DOMAIN_JOB_DISK_TOTAL),
@@ -198,20 +191,12 @@ Versions versions(const Connection& connection) {
   return all;
 }
 
-bool has_pool_for(const Connection& connection, const std::string& image_path) {
-  const std::string directory = image_path.substr(0, image_path.rfind('/'));
-  virStoragePoolPtr* pools = nullptr;
-  const int count = virConnectListAllStoragePools(connection.handle(), &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
-  bool found = false;
-  for (int i = 0; i < count; ++i) {
-    const OwnedText text(virStoragePoolGetXMLDesc(pools[i], 0));
-    pugi::xml_document xml;
-    if (text && xml.load_string(text.get()))
-      found = found || directory == xml.child("pool").child("target").child_value("path");
-    virStoragePoolFree(pools[i]);
-  }
-  std::free(pools);
-  return found;
+std::string host_uuid(const Connection& connection) {
+  return host_uuid_of(connection.handle(), "ask " + connection.uri() + " which host it is");
+}
+
+std::string host_uuid(const Domain& domain) {
+  return host_uuid_of(virDomainGetConnect(domain.handle()), "ask which host '" + domain.name() + "' is on");
 }
 
 }  // namespace muster::virt

@@ -15,16 +15,18 @@ namespace muster::virt {
 
 enum class Storage {
   shared,  // both hypervisors see the same images
-  copied,  // images are copied while the domain runs
+  copied,  // images are copied while the domain runs, into files that are made on the target
 };
 
 struct MigrationOptions {
   Storage storage = Storage::shared;
   std::optional<std::uint64_t> bandwidth_bytes_per_second;
+  std::vector<std::string> copied_disks = {};  // of Storage::copied: `vda`, ...; the others are where both see them
 };
 
 // Blocks until the domain runs on `target`, or throws and it runs on where it was. The definition stays behind on the
-// source, too. abort_migration() from another thread ends it: base::Error{cancelled}.
+// source, too, and so do copies that were begun on the target. abort_migration() from another thread ends it:
+// base::Error{cancelled}.
 Domain migrate_live(const Domain& domain, const Connection& target, const MigrationOptions& options);
 void abort_migration(const Domain& domain);
 
@@ -59,7 +61,8 @@ struct Versions {
   unsigned long libvirt = 0, hypervisor = 0;
 };
 Versions versions(const Connection& connection);
-// A storage pool of the connection has this directory, so that libvirt can make images there.
-bool has_pool_for(const Connection& connection, const std::string& image_path);
+// Which host it is, however it is connected to; and which the domain is on.
+std::string host_uuid(const Connection& connection);
+std::string host_uuid(const Domain& domain);
 
 }  // namespace muster::virt

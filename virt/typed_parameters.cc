@@ -25,6 +25,10 @@ void TypedParameters::add_short_unsigned(const char* name, unsigned value) {
   check(virTypedParamsAddUInt(&list_, &count_, &room_, name, value), name);
 }
 
+void TypedParameters::add_text(const char* name, const std::string& value) {
+  check(virTypedParamsAddString(&list_, &count_, &room_, name, value.c_str()), name);
+}
+
 std::optional<std::int64_t> TypedParameters::integer(const char* name) const {
   const virTypedParameterPtr found = virTypedParamsGet(list_, count_, name);
   if (found == nullptr) return std::nullopt;

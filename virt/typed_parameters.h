@@ -1,4 +1,4 @@
-// libvirt's named, typed values, as its calls for limits take and give them. Not thread-safe. For files of virt/ alone.
+// libvirt's named, typed values, as its calls take and give them. Not thread-safe. For files of virt/ alone.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ class TypedParameters {
   void add_unsigned(const char* name, std::uint64_t value);   // ullong
   void add_signed(const char* name, std::int64_t value);      // llong
   void add_short_unsigned(const char* name, unsigned value);  // uint
+  void add_text(const char* name, const std::string& value);  // a name may come several times
   // Integers of any type; nullopt: there is none of that name.
   std::optional<std::int64_t> integer(const char* name) const;
 
@@ -39,6 +40,12 @@ class TypedParameters {
     if (ask(list_, &count_) == 0) return true;
     count_ = 0;
     return false;
+  }
+
+  // Calls `ask(&list, &count)` once, for calls that make the list themselves. False: it failed. Only for an empty one.
+  template <typename Ask>
+  bool take(const Ask& ask) {
+    return ask(&list_, &count_) == 0;
   }
 
  private:

@@ -7,6 +7,8 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "virt/domain_xml.h"
+#include "virt/firmware_files.h"
 #include "vm/images.h"
 #include "vm/seed.h"
 
@@ -71,6 +73,15 @@ class Planner {
     if (plan_.request.firmware == Firmware::uefi && !virt::offers_uefi(connection_, plan_.offer))
       throw Error(Code::unsupported, connection_.uri() + " has no UEFI firmware for " + plan_.offer.arch + " " +
                                          plan_.offer.machine + ": install it there (package ovmf), or write bios");
+    if (plan_.request.firmware == Firmware::uefi) pin_firmware();
+  }
+
+  // Or a new version of the firmware's package would give the machine, at its next start, another one than that which
+  // its variables are of.
+  void pin_firmware() {
+    if (virt::firmware_is_pinned(connection_)) return;
+    const auto chosen = virt::chosen_firmware(connection_, virt::DomainXml(plan_.xml()));
+    if (chosen) plan_.offer.uefi_loader = chosen->loader;
   }
 
   void choose_networks() {

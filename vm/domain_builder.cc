@@ -28,14 +28,23 @@ std::string escaped(const std::string& text) {
 bool is_qemu(const virt::GuestOffer& offer) { return offer.domain_type == "kvm" || offer.domain_type == "qemu"; }
 bool is_pc(const virt::GuestOffer& offer) { return offer.arch == "x86_64" || offer.arch == "i686"; }
 
+// Without secure boot, whose keys let no boot loader start but those that Microsoft signed.
+std::string firmware_xml(const DomainParts& parts) {
+  if (parts.request.firmware != Firmware::uefi) return "";
+  if (!parts.offer.uefi_loader.empty())
+    return fmt::format("    <loader readonly='yes' type='pflash'>{}</loader>\n", escaped(parts.offer.uefi_loader));
+  return "    <firmware>\n      <feature enabled='no' name='secure-boot'/>\n    </firmware>\n";
+}
+
 std::string os_xml(const DomainParts& parts) {
   const auto& offer = parts.offer;
   const std::string machine = offer.machine.empty() ? "" : fmt::format(" machine='{}'", escaped(offer.machine));
-  const char* firmware = parts.request.firmware == Firmware::uefi ? " firmware='efi'" : "";
+  const bool chosen_by_libvirt = parts.request.firmware == Firmware::uefi && offer.uefi_loader.empty();
   // An empty disk does not boot, which is when an installation medium has its turn.
   const char* medium = parts.request.iso.empty() ? "" : "    <boot dev='cdrom'/>\n";
-  return fmt::format("  <os{}>\n    <type arch='{}'{}>{}</type>\n    <boot dev='hd'/>\n{}  </os>\n", firmware,
-                     escaped(offer.arch), machine, escaped(offer.os_type), medium);
+  return fmt::format("  <os{}>\n    <type arch='{}'{}>{}</type>\n{}    <boot dev='hd'/>\n{}  </os>\n",
+                     chosen_by_libvirt ? " firmware='efi'" : "", escaped(offer.arch), machine, escaped(offer.os_type),
+                     firmware_xml(parts), medium);
 }
 
 std::string processor_xml(const DomainParts& parts) {

@@ -2,21 +2,30 @@
 
 #include "base/error.h"
 #include "virt/domain_xml.h"
+#include "virt/firmware_files.h"
 #include "virt/image_files.h"
+#include "virt/lifecycle.h"
 
 namespace muster::vm {
 namespace {
 
-std::string variables_of(const virt::Domain& domain) {
-  return virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).nvram();
+std::string variables_of(const virt::Connection& connection, const virt::Domain& domain) {
+  return virt::variables_file(connection, virt::DomainXml(domain.xml(virt::Domain::Xml::definition)));
+}
+
+// Empty: libvirt has no choice.
+std::string chosen_variables(const virt::Connection& connection, virt::DomainXml machine) {
+  machine.set_nvram("");
+  return virt::variables_file(connection, machine);
 }
 
 std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace
 
-std::string named_variables(const virt::Domain& domain, const std::string& machine) {
-  const std::string path = variables_of(domain);
+std::string named_variables(const virt::Connection& connection, const virt::Domain& domain,
+                            const std::string& machine) {
+  const std::string path = variables_of(connection, domain);
   return file_name(path).starts_with(machine + "_VARS.") ? path : "";
 }
 
@@ -24,7 +33,7 @@ bool others_use(const virt::Connection& connection, const virt::Domain& domain, 
   const std::string uuid = domain.uuid();
   for (const auto& other : connection.domains()) {
     try {
-      if (other.uuid() != uuid && variables_of(other) == path) return true;
+      if (other.uuid() != uuid && variables_of(connection, other) == path) return true;
     } catch (const base::Error& e) {
       if (e.code() != base::Code::not_found) throw;  // gone since it was listed
     }
@@ -36,12 +45,28 @@ void move_variables(const virt::Connection& connection, const virt::Domain& doma
                     const std::string& name) {
   virt::DomainXml xml(domain.xml(virt::Domain::Xml::portable));
   const std::string to = virt::directory_of(from) + '/' + name;
-  if (xml.nvram() == from) {
+  if (virt::variables_file(connection, xml) == from) {
     virt::copy_image(connection, from, name);  // a machine that never ran has none yet
-    xml.set_nvram(to);
+    xml.set_nvram(chosen_variables(connection, xml) == to ? "" : to);
     connection.define(xml.text());
   }
   if (!others_use(connection, domain, from)) virt::remove_image(connection, from);
+}
+
+void rename(const virt::Connection& connection, const virt::Domain& domain, const std::string& name) {
+  const std::string old = domain.name(), from = named_variables(connection, domain, old);
+  if (from.empty() || domain.active()) return virt::rename(domain, name);  // which refuses one that runs
+  const std::string file = name + "_VARS.fd", to = virt::directory_of(from) + '/' + file;
+  if (others_use(connection, domain, to))
+    throw base::Error(base::Code::refused,
+                      "another domain has " + to + ", where the UEFI variables of '" + name + "' would be");
+  move_variables(connection, domain, from, file);
+  try {
+    virt::rename(domain, name);
+  } catch (const base::Error&) {
+    move_variables(connection, domain, to, file_name(from));
+    throw;
+  }
 }
 
 }  // namespace muster::vm

@@ -8,15 +8,19 @@
 
 namespace muster::vm {
 
-// Its path, if libvirt named it so; empty: there is none, or it has a name of somebody's choice.
-std::string named_variables(const virt::Domain& domain, const std::string& machine);
+// Its path, if libvirt named it so or would; empty: there is none, or it has a name of somebody's choice.
+std::string named_variables(const virt::Connection& connection, const virt::Domain& domain, const std::string& machine);
 
-// Whether the definition of another domain names the file.
+// Whether another domain has the file, by its definition or because libvirt would choose it.
 bool others_use(const virt::Connection& connection, const virt::Domain& domain, const std::string& path);
 
 // Beside where they are, as `name`, and the definition says so; the old file goes, unless others use it. Can be called
 // again whenever it broke off; `from` is where they were at first.
 void move_variables(const virt::Connection& connection, const virt::Domain& domain, const std::string& from,
                     const std::string& name);
+
+// Gives a machine that is off another name, and takes the variables along. Throws base::Error{refused} if another
+// domain has the file that they would be in.
+void rename(const virt::Connection& connection, const virt::Domain& domain, const std::string& name);
 
 }  // namespace muster::vm

@@ -9,7 +9,10 @@
 #include "base/quantity.h"
 #include "virt/domain_xml.h"
 #include "virt/guest_agent.h"
+#include "virt/image_files.h"
 #include "virt/lifecycle.h"
+#include "virt/storage.h"
+#include "vm/copied_images.h"
 #include "vm/polling.h"
 
 namespace muster::vm {
@@ -24,26 +27,47 @@ constexpr std::chrono::milliseconds kWatchInterval{500};
 constexpr std::chrono::seconds kProofPatience{30};
 constexpr std::chrono::seconds kAgentPatience{3};
 
-bool is_image(const virt::DiskElement& disk) {
-  return (disk.device == "disk" || disk.device == "lun") && !disk.source.empty();
+// What has to be where both hypervisors see it, though images are copied.
+std::string warning_of(const virt::DiskElement& disk) {
+  const char* why = disk.type != "file" ? "is no file" : disk.read_only ? "is read-only" : "is shared between machines";
+  return fmt::format("{} ({}) {}, and is not copied: it must be on the other side too", disk.target, disk.source, why);
+}
+
+// As far as a pool over there tells.
+bool is_missing(const virt::Connection& target, const virt::DiskElement& disk) {
+  if (disk.type != "file") return false;
+  const auto pool = virt::pool_of_directory(target, virt::directory_of(disk.source));
+  return pool && !pool->find(disk.source.substr(disk.source.rfind('/') + 1));
+}
+
+void check_medium(const virt::DiskElement& disk, const virt::Connection& target, MoveCheck& check) {
+  if (is_missing(target, disk))
+    check.refusals.push_back(fmt::format("{} has {} inserted, which the target has not: eject it, or put it there",
+                                         disk.target, disk.source));
+  else
+    check.warnings.push_back(fmt::format("{} has {} inserted, which must be on the other side too, or be ejected",
+                                         disk.target, disk.source));
 }
 
 void check_disks(const virt::DomainXml& xml, const virt::Connection& target, const MigrateOptions& options,
                  MoveCheck& check) {
+  const bool copied = options.transfer.storage == virt::Storage::copied;
   for (const auto& disk : xml.disks()) {
-    if (!is_image(disk)) {
-      if (!disk.source.empty())
-        check.warnings.push_back(fmt::format("{} has {} inserted, which must be on the other side too, or be ejected",
-                                             disk.target, disk.source));
-      continue;
-    }
-    if (options.transfer.storage == virt::Storage::copied && disk.type == "file" &&
-        !virt::has_pool_for(target, disk.source))
-      check.refusals.push_back(
-          fmt::format("no storage pool of the target has the directory of {} ({}): define one, so "
-                      "that its image can be made there",
-                      disk.target, disk.source));
+    if (disk.source.empty()) continue;
+    if (disk.device != "disk" && disk.device != "lun")
+      check_medium(disk, target, check);
+    else if (copied && (disk.device != "disk" || disk.type != "file" || disk.read_only || disk.shareable))
+      check.warnings.push_back(warning_of(disk));
   }
+}
+
+void check_copies(const Domain& domain, const virt::Connection& target, MoveCheck& check) {
+  for (auto& refusal : refusals_to_copy(domain, target)) check.refusals.push_back(std::move(refusal));
+  const auto lineage = virt::lineage(domain);
+  if (!lineage.snapshots.empty())
+    check.refusals.emplace_back("it has snapshots, whose data would not be copied: delete them first");
+  if (!lineage.checkpoints.empty())
+    check.refusals.emplace_back("it has checkpoints, whose bitmaps would not be copied: delete them first");
 }
 
 // Sees that the transfer ends: by its deadline, by a stop, and tells how far it is.
@@ -100,9 +124,14 @@ void prove(const base::Context& ctx, const Domain& moved, virt::State before, bo
     ctx.note("'" + moved.name() + "' runs on the other side, but its guest agent does not answer there");
 }
 
-// Arrived and ended there: what is on the disks is all there is, and it starts here again.
-void go_back(const base::Context& ctx, const Domain& domain, const Domain& moved) {
+// Arrived and ended there: what is on the disks is all there is, and it starts here again. Not with disks of its own
+// over there: they have what it wrote last.
+void go_back(const base::Context& ctx, const Domain& domain, const Domain& moved, virt::Storage storage) {
   if (moved.active()) return;
+  if (storage == virt::Storage::copied)
+    return ctx.warn("'" + domain.name() +
+                    "' ended on the other side, where its newest data is: start it there; its "
+                    "definition and images here are left as they are");
   ctx.note("'" + domain.name() + "' ended on the other side: it is started here again");
   virt::undefine(moved);
   virt::start(domain);
@@ -117,7 +146,7 @@ Domain move_live(const base::Context& ctx, const Domain& domain, const virt::Con
     // What is proved now must not be cut short by a stop: the machine is over there.
     prove({.stop = {}, .events = ctx.events}, moved, before, had_agent);
   } catch (const Error&) {
-    go_back(ctx, domain, moved);
+    go_back(ctx, domain, moved, options.transfer.storage);
     throw;
   }
   return moved;
@@ -125,6 +154,41 @@ Domain move_live(const base::Context& ctx, const Domain& domain, const virt::Con
 
 Domain move_definition(const Domain& domain, const virt::Connection& target) {
   return target.define(domain.xml(Domain::Xml::portable));
+}
+
+// Whatever way it goes on, this is not cut short by a stop.
+base::Context undisturbed(const base::Context& ctx) { return {.stop = {}, .events = ctx.events}; }
+
+void put_back(const base::Context& ctx, const Domain& domain, const virt::Connection& target) {
+  if (virt::kept_in_metadata(domain)) finish_interrupted_move({.stop = {}, .events = &base::null_events()}, domain);
+  try {
+    remove_copies(undisturbed(ctx), domain, target);
+  } catch (const Error& e) {
+    ctx.warn("'" + domain.name() + "': what was copied to the target may be left there: " + e.what());
+  }
+}
+
+// The images there are to copy, by their disks.
+std::vector<CopiedImage> copies_of(const Domain& domain, const MigrateOptions& options) {
+  if (options.transfer.storage != virt::Storage::copied) return {};
+  return images_to_copy(virt::DomainXml(domain.xml(Domain::Xml::current)));
+}
+
+// What of a copied machine stays here.
+std::vector<std::string> files_left(const Domain& domain, const std::vector<CopiedImage>& copies) {
+  std::vector<std::string> paths;
+  for (const auto& image : copies) paths.push_back(image.path);
+  const std::string variables = virt::DomainXml(domain.xml(Domain::Xml::current)).nvram();
+  if (!paths.empty() && !variables.empty()) paths.push_back(variables);
+  return paths;
+}
+
+void settle(const Domain& domain, const Domain& moved) {
+  finish_interrupted_move({.stop = {}, .events = &base::null_events()}, moved);
+  forget_copying(moved);
+  moved.set_autostart(domain.autostart());
+  // Where the images are shared, its firmware's files may be, too.
+  virt::undefine(domain, virt::FirmwareState::kept);
 }
 
 }  // namespace
@@ -149,10 +213,11 @@ MoveCheck check_move(const Domain& domain, const virt::Connection& target, const
   if (const auto refusal = active ? virt::cpu_refusal(domain, target) : std::nullopt)
     check.refusals.push_back(*refusal);
   check_disks(xml, target, options, check);
-  if (options.transfer.storage == virt::Storage::copied && !virt::lineage(domain).snapshots.empty())
-    check.refusals.emplace_back("it has snapshots, whose data would not be copied: delete them first");
-  if (!xml.nvram().empty())
-    check.warnings.push_back("its UEFI variables (" + xml.nvram() + ") go along only while it runs");
+  if (options.transfer.storage == virt::Storage::copied) check_copies(domain, target, check);
+  if (options.manner == Manner::offline && xml.firmware() == "efi")
+    check.warnings.emplace_back(
+        "its UEFI variables do not go along while it is off: they are fresh on the other side, "
+        "unless their file is there too");
   return check;
 }
 
@@ -165,29 +230,33 @@ bool finish_interrupted_move(const base::Context& ctx, const Domain& domain) {
   return true;
 }
 
-Domain migrate(const base::Context& ctx, const Domain& domain, const virt::Connection& target,
-               const MigrateOptions& options, const Watch& watch) {
+Moved migrate(const base::Context& ctx, const Domain& domain, const virt::Connection& target,
+              const MigrateOptions& options, const Watch& watch) {
+  if (virt::migration_progress(domain))
+    throw Error(Code::busy, "'" + domain.name() + "' has a job of somebody else's under way, a move perhaps");
   finish_interrupted_move(ctx, domain);
+  remove_copies(ctx, domain, target);
   const MoveCheck check = check_move(domain, target, options);
   for (const auto& warning : check.warnings) ctx.note("'" + domain.name() + "': " + warning);
   if (!check.refusals.empty())
     throw Error(Code::refused, fmt::format("'{}' stays: {}", domain.name(), fmt::join(check.refusals, "; ")));
-  const virt::Lineage lineage = virt::lineage(domain);
-  if (!lineage.empty()) virt::keep_in_metadata(domain, lineage);
-  std::optional<Domain> moved;
+  const auto copies = copies_of(domain, options);
+  MigrateOptions chosen = options;
+  for (const auto& image : copies) chosen.transfer.copied_disks.push_back(image.target);
+  Moved moved{.domain = domain, .left_files = files_left(domain, copies)};
+  // What the target is to make known again.
+  if (const virt::Lineage lineage = virt::lineage(domain); !lineage.empty()) virt::keep_in_metadata(domain, lineage);
   try {
+    make_copies(ctx, domain, target, copies);
     virt::forget_snapshots(domain);
-    moved = options.manner == Manner::live ? move_live(ctx, domain, target, options, watch)
-                                           : move_definition(domain, target);
+    moved.domain = options.manner == Manner::live ? move_live(ctx, domain, target, chosen, watch)
+                                                  : move_definition(domain, target);
   } catch (const Error&) {
-    if (!lineage.empty()) finish_interrupted_move({.stop = {}, .events = &base::null_events()}, domain);
+    put_back(ctx, domain, target);
     throw;
   }
-  if (!lineage.empty()) finish_interrupted_move({.stop = {}, .events = &base::null_events()}, *moved);
-  moved->set_autostart(domain.autostart());
-  // Where the images are shared, its firmware's files may be, too.
-  virt::undefine(domain, virt::FirmwareState::kept);
-  return *moved;
+  settle(domain, moved.domain);
+  return moved;
 }
 
 }  // namespace muster::vm

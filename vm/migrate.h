@@ -30,10 +30,15 @@ MoveCheck check_move(const virt::Domain& domain, const virt::Connection& target,
 
 using Watch = std::function<void(const virt::MigrationProgress&)>;
 
-// Returns the machine on `target`. Throws base::Error{refused} with what check_move() says, {timeout} at the deadline,
-// {cancelled}; the machine then runs on here, with its snapshots.
-virt::Domain migrate(const base::Context& ctx, const virt::Domain& domain, const virt::Connection& target,
-                     const MigrateOptions& options, const Watch& watch);
+struct Moved {
+  virt::Domain domain;                  // on the target
+  std::vector<std::string> left_files;  // on the source, those that were copied: images, UEFI variables
+};
+
+// Throws base::Error{refused} with what check_move() says, {timeout} at the deadline, {cancelled}; the machine then
+// runs on here, with its snapshots, and what was copied is removed on the target.
+Moved migrate(const base::Context& ctx, const virt::Domain& domain, const virt::Connection& target,
+              const MigrateOptions& options, const Watch& watch);
 
 // What an interrupted move left in the machine's metadata is put back into its place. True: there was something.
 bool finish_interrupted_move(const base::Context& ctx, const virt::Domain& domain);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/quantity.h"
 #include "virt/domain_xml.h"
+#include "virt/firmware_files.h"
 #include "virt/guest_agent.h"
 #include "virt/lifecycle.h"
 #include "virt/statistics.h"
@@ -165,7 +166,7 @@ bool forget_checkpoints(RetireWork& work) { return forget_moments(work, virt::Mo
 
 PlannedStep plan_firmware(RetireWork& work) {
   if (purges(work)) return {Step::firmware, Fate::not_needed, "its variables go with its definition"};
-  const std::string path = named_variables(work.domain, work.journal.name);
+  const std::string path = named_variables(work.connection, work.domain, work.journal.name);
   const bool broke_off = !work.journal.record(Step::firmware).undo.empty() && work.domain.name() == work.journal.name;
   if (path.empty() && !broke_off) return {Step::firmware, Fate::not_needed, "no variables under its name"};
   return {Step::firmware, Fate::due, "name the file of its UEFI variables as it is named in the trash"};
@@ -173,7 +174,7 @@ PlannedStep plan_firmware(RetireWork& work) {
 
 void prepare_firmware(RetireWork& work) {
   auto& undo = work.journal.record(Step::firmware).undo;
-  if (undo.empty()) undo = named_variables(work.domain, work.journal.name);
+  if (undo.empty()) undo = named_variables(work.connection, work.domain, work.journal.name);
 }
 
 bool move_firmware(RetireWork& work) {
@@ -247,7 +248,8 @@ PlannedStep plan_unregister(RetireWork& work) {
 }
 
 virt::FirmwareState firmware_of(RetireWork& work) {
-  const std::string path = virt::DomainXml(work.domain.xml(virt::Domain::Xml::definition)).nvram();
+  const std::string path =
+      virt::variables_file(work.connection, virt::DomainXml(work.domain.xml(virt::Domain::Xml::definition)));
   if (path.empty() || !others_use(work.connection, work.domain, path)) return virt::FirmwareState::removed;
   work.outcome.kept.push_back(path + " (another domain uses it)");
   return virt::FirmwareState::nvram_kept;

@@ -52,6 +52,10 @@ TEST_F(SettingsTest, LaterFilesThenVariablesThenOptionsWin) {
   EXPECT_EQ(read().text("user"), "variable");
   EXPECT_TRUE(read().given_now("user"));
   EXPECT_EQ(read({{"user", {"option"}}}).text("user"), "option");
+  EXPECT_EQ(read({{"user", {"option"}}}).source("user"), Settings::Source::option);
+  EXPECT_EQ(read().source("user"), Settings::Source::variable);
+  EXPECT_EQ(read().source("port"), Settings::Source::file);
+  EXPECT_EQ(read().source("key"), Settings::Source::none);
 }
 
 TEST_F(SettingsTest, AnEmptyVariableIsNone) {

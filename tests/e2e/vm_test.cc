@@ -71,6 +71,50 @@ TEST_F(Vm, ListsTheMachinesOfAnInventoryUnderTheirNames) {
   EXPECT_TRUE(contains(none.err, "'plain' says no hypervisor")) << told(none);
 }
 
+TEST_F(Vm, WhatWasNamedLastIsMeant) {
+  use({Host{"web01"}.set("hypervisor", "test:///default").set("domain", "test"), Host{"test"}});
+  const std::string variable = "MUSTER_INVENTORY=" + file("inventory.yaml");
+  const auto with_variable = [&](std::vector<std::string> arguments) {
+    Launch launch = command({});
+    launch.argv =
+        in_clean_environment({program("muster"), "vm"}, {"HOME=" + home(), "TMPDIR=" + file("tmp"), variable});
+    launch.argv.insert(launch.argv.end(), arguments.begin(), arguments.end());
+    return run(launch);
+  };
+  EXPECT_EQ(with_variable({"list", "-q", "--names", "web01"}).out, "web01\n");
+  const auto option = with_variable({"list", "-q", "--names", "-c", "test:///default", "web01"});
+  EXPECT_EQ(option.code, 2) << "an option goes before a variable: the domain has another name there " << told(option);
+  // Named alike, the connection is that of hosts that say no hypervisor.
+  for (const char* host : {"web01", "test"}) {
+    const auto beside = alone({"vm", "info", host, "-i", file("inventory.yaml"), "-c", "test:///default"});
+    EXPECT_EQ(beside.code, 0) << told(beside);
+  }
+  EXPECT_EQ(alone({"vm", "info", "test", "-i", file("inventory.yaml")}).code, 2);
+}
+
+TEST_F(Vm, TheDomainsOfAConnectionAreHosts) {
+  EXPECT_EQ(alone({"inventory", "list", "-c", "test:///default"}).out, "test\n");
+  const auto plan = alone({"run", "-c", "test:///default", "all", "--dry-run", "--", "uptime"});
+  EXPECT_EQ(plan.code, 0) << told(plan);
+  EXPECT_TRUE(contains(plan.out, "192.168.122.3")) << told(plan);
+  EXPECT_EQ(alone({"run", "-c", "test:///default", "nobody", "--dry-run", "--", "uptime"}).code, 2);
+  // Whoever only looks needs not name it.
+  const auto with_default = [&](const std::string& uri, std::vector<std::string> arguments) {
+    Launch launch = command({});
+    launch.argv = in_clean_environment({program("muster")},
+                                       {"HOME=" + home(), "TMPDIR=" + file("tmp"), "LIBVIRT_DEFAULT_URI=" + uri});
+    launch.argv.insert(launch.argv.end(), arguments.begin(), arguments.end());
+    return run(launch);
+  };
+  EXPECT_EQ(with_default("test:///default", {"inventory", "list"}).out, "test\n");
+  const auto unnamed = with_default("test:///default", {"run", "all", "--dry-run", "--", "uptime"});
+  EXPECT_EQ(unnamed.code, 2) << told(unnamed);
+  EXPECT_TRUE(contains(unnamed.err, "no inventory: name one with -i")) << told(unnamed);
+  const auto nobody = with_default(silent_uri("nobody"), {"inventory", "list"});
+  EXPECT_EQ(nobody.code, 2) << told(nobody);
+  EXPECT_TRUE(contains(nobody.err, "no inventory: name one with -i") && contains(nobody.err, "nobody")) << told(nobody);
+}
+
 TEST_F(Vm, AHypervisorThatHangsCostsItsDeadlineAndNobodyElses) {
   const SilentSocket silent(file("silent"));
   use({Host{"test"}.set("hypervisor", "test:///default"), Host{"b"}.set("hypervisor", silent_uri("silent")),

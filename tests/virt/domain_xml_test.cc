@@ -54,6 +54,15 @@ TEST(DomainXml, ReadsWhatItKnows) {
   EXPECT_TRUE(xml.has_device("nobody-knows"));
 }
 
+TEST(DomainXml, TheFileOfVariablesCanBeNamedAndLeftToLibvirt) {
+  DomainXml xml("<domain><os firmware='efi'><type>hvm</type></os></domain>");
+  EXPECT_EQ(xml.nvram(), "");
+  xml.set_nvram("/a.fd");
+  EXPECT_EQ(xml.nvram(), "/a.fd");
+  xml.set_nvram("");
+  EXPECT_EQ(xml.text().find("nvram"), std::string::npos);
+}
+
 TEST(DomainXml, WhatItDoesNotKnowStays) {
   DomainXml xml(kDomain);
   xml.set_name("web02");

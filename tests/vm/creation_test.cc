@@ -90,6 +90,17 @@ TEST_F(Making, AMachineIsMadeAsAsked) {
   EXPECT_EQ(volume.capacity_bytes, 2ULL << 30);
 }
 
+// The hypervisor's choice, where libvirt tells it beforehand.
+TEST_F(Making, UefiIsWithoutSecureBoot) {
+  auto made = plan(small_request());
+  made.request.firmware = Firmware::uefi;
+  EXPECT_NE(made.xml().find("<os firmware='efi'>"), std::string::npos) << made.xml();
+  EXPECT_NE(made.xml().find("<feature enabled='no' name='secure-boot'/>"), std::string::npos) << made.xml();
+  made.offer.uefi_loader = "/usr/share/a&b.fd";
+  EXPECT_EQ(made.xml().find("firmware="), std::string::npos) << made.xml();
+  EXPECT_NE(made.xml().find("type='pflash'>/usr/share/a&amp;b.fd<"), std::string::npos) << made.xml();
+}
+
 TEST_F(Making, PlanningChangesNothing) {
   const auto made = plan(small_request());
   EXPECT_EQ(made.volumes.size(), 2U);
