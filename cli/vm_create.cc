@@ -5,6 +5,8 @@
 #include "cli/size_text.h"
 #include "cli/vm_orders.h"
 #include "cli/vm_run.h"
+#include "cli/vm_waiting.h"
+#include "vm/endpoint.h"
 
 namespace muster::cli {
 namespace {
@@ -15,12 +17,14 @@ using nlohmann::json;
 constexpr std::chrono::hours kCreatePatience{4};
 constexpr std::chrono::minutes kWaitPatience{2};
 
-std::string milestone_of(const Settings& settings) {
-  const auto wanted = settings.text("wait");
-  if (!wanted) return "";
-  for (const char* known : {"running", "ip", "agent", "ssh"})
-    if (*wanted == known) return *wanted;
-  settings.reject("wait", "'" + *wanted + "': write running, ip, agent or ssh");
+std::optional<vm::Milestone> wanted_milestone(const Settings& settings) {
+  auto milestone = milestone_of(settings, "wait");
+  if (const auto address = settings.text("wait-address")) {
+    const auto endpoint = vm::parse_endpoint(*address);
+    milestone->host = endpoint.host;
+    milestone->number = endpoint.port;
+  }
+  return milestone;
 }
 
 void check_waiting(const Settings& settings, const Orders& orders) {
@@ -57,19 +61,17 @@ std::string made_line(const VmTarget& target, const json& result) {
 
 VmOperation operation_of(const Settings& settings, const Orders& orders) {
   const auto patience = settings.duration("timeout").value_or(kWaitPatience);
-  const json common = {{"apply", orders.apply},
-                       {"milestone", milestone_of(settings)},
-                       {"address", settings.text("wait-address").value_or("")},
-                       {"patience_ms", patience.count()},
-                       {"take_over", settings.flag("yes")}};
+  const auto milestone = wanted_milestone(settings);
+  const json common = {{"apply", orders.apply}, {"patience_ms", patience.count()}, {"take_over", settings.flag("yes")}};
   const bool plan = settings.flag("dry-run");
   return {.name = plan ? "plan-create" : "create",
           .arguments =
-              [common, &orders](const VmTarget& target) {
+              [common, milestone, &orders](const VmTarget& target) {
                 json arguments = common;
                 const Order& order = orders.by_name.at(target.name);
                 arguments["request"] = vm::to_json(order.request);
                 arguments["start"] = order.start;
+                if (milestone) arguments["milestone"] = milestone_for(target, *milestone);
                 return arguments;
               },
           .patience = kCreatePatience + patience,

@@ -7,6 +7,7 @@
 #include "cli/vm_commands.h"
 #include "cli/vm_plan.h"
 #include "cli/vm_run.h"
+#include "cli/vm_waiting.h"
 
 namespace muster::cli {
 namespace {
@@ -51,21 +52,18 @@ VmOperation stop_operation(const VmCommand& command) {
 
 VmOperation wait_operation(const VmCommand& command) {
   const auto patience = patience_of(command);
-  const std::string what = command.program.settings.text("for").value_or("running");
-  for (const char* known : {"running", "off", "ip", "agent"})
-    if (what == known)
-      return {.name = "wait",
-              .arguments =
-                  [patience, what](const VmTarget&) {
-                    return json{{"for", what}, {"patience_ms", patience.count()}};
-                  },
-              .patience = patience + kGrace,
-              .line =
-                  [](const VmTarget& target, const json& result) {
-                    const std::string address = result.value("address", "");
-                    return fmt::format("{}: {}\n", target.name, address.empty() ? result.value("state", "") : address);
-                  }};
-  command.program.settings.reject("for", "'" + what + "': write running, off, ip or agent");
+  const auto milestone = milestone_of(command.program.settings, "for").value_or(vm::Milestone{});
+  return {.name = "wait",
+          .arguments =
+              [patience, milestone](const VmTarget& target) {
+                return json{{"milestone", milestone_for(target, milestone)}, {"patience_ms", patience.count()}};
+              },
+          .patience = patience + kGrace,
+          .line =
+              [](const VmTarget& target, const json& result) {
+                const std::string address = result.value("address", "");
+                return fmt::format("{}: {}\n", target.name, address.empty() ? result.value("state", "") : address);
+              }};
 }
 
 VmOperation autostart_operation(const VmCommand& command) {

@@ -31,7 +31,11 @@ VmTarget target_of(const Program& program, const inventory::Inventory& inventory
     throw Error(Code::usage, "host '" + facts.name +
                                  "' says no hypervisor: give it `hypervisor: URI` in the inventory, or name the "
                                  "connection with -c");
-  return {.name = facts.name, .uri = *uri, .domain = facts.domain.value_or(facts.name)};
+  return {.name = facts.name,
+          .uri = *uri,
+          .domain = facts.domain.value_or(facts.name),
+          .address = facts.address.value_or(""),
+          .port = facts.port.value_or(0)};
 }
 
 // `URI#DOMAIN`; nullopt: there is no `#`.

@@ -2,6 +2,7 @@
 // `domain`, domains of one connection, or one `URI#domain`.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ struct VmTarget {
   std::string name;    // as the user knows it: inventory host, or domain
   std::string uri;     // of its hypervisor
   std::string domain;  // there
+  // Where its SSH server listens, as far as the inventory says.
+  std::string address = {};  // name or number; empty: it does not say
+  std::uint16_t port = 0;    // 0: it does not say
 };
 
 enum class Purpose {

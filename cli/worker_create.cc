@@ -4,20 +4,17 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/quantity.h"
 #include "cli/worker_operations.h"
 #include "virt/domain_xml.h"
 #include "virt/lifecycle.h"
 #include "virt/storage.h"
 #include "vm/compare_machine.h"
 #include "vm/creation.h"
-#include "vm/ssh_banner.h"
 #include "vm/wait_for.h"
 
 namespace muster::cli {
 namespace {
 
-using base::Clock;
 using base::Code;
 using base::Error;
 using nlohmann::json;
@@ -26,22 +23,22 @@ using std::chrono::milliseconds;
 struct Wanted {
   vm::MachineRequest request;
   bool start = false;
-  bool apply = false;     // one that is there is held against the request instead of being an error
-  std::string milestone;  // empty: nothing is waited for
-  std::string address;    // for `ssh`; empty: the one the hypervisor knows
+  bool apply = false;                      // one that is there is held against the request instead of being an error
+  std::optional<vm::Milestone> milestone;  // nullopt: nothing is waited for
   milliseconds patience{0};
   vm::TakeOver take_over = vm::TakeOver::from_the_dead;
 };
 
 Wanted wanted(const json& arguments) {
-  return {
+  Wanted wanted{
       .request = vm::request_from_json(arguments.at("request")),
       .start = arguments.at("start"),
       .apply = arguments.at("apply"),
-      .milestone = arguments.at("milestone"),
-      .address = arguments.at("address"),
+      .milestone = {},
       .patience = milliseconds(arguments.at("patience_ms").get<std::int64_t>()),
       .take_over = arguments.at("take_over").get<bool>() ? vm::TakeOver::when_unknown : vm::TakeOver::from_the_dead};
+  if (arguments.contains("milestone")) wanted.milestone = vm::milestone_from_json(arguments["milestone"]);
+  return wanted;
 }
 
 // One that is there whole, and not half made.
@@ -58,29 +55,15 @@ void check_same(const WorkerCall& call, const virt::Domain& domain, const vm::Ma
   if (!all.empty()) throw Error(Code::refused, "it is not as described, and was not changed: " + all);
 }
 
-// The address, where there is one to tell.
-std::string wait(const WorkerCall& call, const virt::Domain& domain, const Wanted& wanted) {
-  using Kind = vm::Milestone::Kind;
-  const auto deadline = Clock::now() + wanted.patience;
-  if (wanted.milestone == "running") return vm::wait_for(call.ctx, domain, {Kind::running}, wanted.patience);
-  if (wanted.milestone == "agent") return vm::wait_for(call.ctx, domain, {Kind::agent}, wanted.patience);
-  if (wanted.milestone == "ip") return vm::wait_for(call.ctx, domain, {Kind::ip}, wanted.patience);
-  const auto endpoint = vm::parse_ssh_endpoint(
-      wanted.address.empty() ? vm::wait_for(call.ctx, domain, {Kind::ip}, wanted.patience) : wanted.address);
-  if (!vm::wait_for_ssh_banner(call.ctx, endpoint, deadline))
-    throw Error(Code::timeout, "no SSH server answers on " + endpoint.address + " port " +
-                                   std::to_string(endpoint.port) + " after " + base::format_duration(wanted.patience));
-  return endpoint.address;
-}
-
 void start_and_wait(const WorkerCall& call, const virt::Domain& domain, const Wanted& wanted, json& fields) {
   if (wanted.start && !domain.active()) {
     virt::start(domain);
     fields["changed"] = true;
   }
-  if (wanted.milestone.empty()) return;
+  if (!wanted.milestone) return;
   try {
-    if (const std::string address = wait(call, domain, wanted); !address.empty()) fields["address"] = address;
+    const std::string address = vm::wait_for(call.ctx, domain, *wanted.milestone, wanted.patience);
+    if (!address.empty()) fields["address"] = address;
   } catch (const Error& e) {
     throw Error(e.code(), std::string(fields["made"].get<bool>() ? "made and started, but " : "") + e.what());
   }
@@ -96,7 +79,6 @@ json disks_of(const virt::Domain& domain) {
 
 json create(const WorkerCall& call) {
   const Wanted what = wanted(call.arguments);
-  if (!what.address.empty()) vm::parse_ssh_endpoint(what.address);
   json fields = {{"name", what.request.name}, {"changed", false}, {"made", false}};
   auto domain = existing(call, what);
   if (domain) {

@@ -25,6 +25,12 @@ json result(const virt::Domain& domain, Change change) {
   return {{"state", virt::name_of(domain.state())}, {"changed", change == Change::made}};
 }
 
+// A transient one is nowhere once it is off.
+json result_of_end(const virt::Domain& domain, Change change) {
+  if (domain.exists()) return result(domain, change);
+  return {{"state", "gone"}, {"changed", change == Change::made}};
+}
+
 json start(const WorkerCall& call) {
   const auto domain = call.domain();
   if (domain.active()) return result(domain, Change::none);
@@ -41,7 +47,7 @@ json stop(const WorkerCall& call) {
   const vm::StopOptions options{.grace = milliseconds(call.arguments.at("grace_ms").get<std::int64_t>()),
                                 .may_force = call.arguments.value("may_force", true)};
   const auto outcome = vm::stop(call.ctx, domain, options);
-  json fields = result(domain, outcome == vm::StopOutcome::was_off ? Change::none : Change::made);
+  json fields = result_of_end(domain, outcome == vm::StopOutcome::was_off ? Change::none : Change::made);
   fields["forced"] = outcome == vm::StopOutcome::forced;
   return fields;
 }
@@ -89,21 +95,12 @@ json autostart(const WorkerCall& call) {
   return fields;
 }
 
-vm::Milestone milestone(const std::string& text) {
-  using Kind = vm::Milestone::Kind;
-  if (text == "running") return {Kind::running};
-  if (text == "off") return {Kind::off};
-  if (text == "ip") return {Kind::ip};
-  if (text == "agent") return {Kind::agent};
-  throw Error(Code::usage, "cannot wait for '" + text + "'");
-}
-
 json wait(const WorkerCall& call) {
   const auto domain = call.domain();
   const auto patience = milliseconds(call.arguments.at("patience_ms").get<std::int64_t>());
-  const std::string address =
-      vm::wait_for(call.ctx, domain, milestone(call.arguments.at("for").get<std::string>()), patience);
-  json fields = result(domain, Change::none);
+  const auto milestone = vm::milestone_from_json(call.arguments.at("milestone"));
+  const std::string address = vm::wait_for(call.ctx, domain, milestone, patience);
+  json fields = result_of_end(domain, Change::none);
   if (!address.empty()) fields["address"] = address;
   return fields;
 }

@@ -77,7 +77,11 @@ _muster_note_value() {
 _muster_offer() {
   local prefix=$1 typed=$2 word
   shift 2
-  for word; do [[ $word != "$typed"* ]] || COMPREPLY+=("$prefix$word"); done
+  for word; do
+    [[ $word == "$typed"* ]] || continue
+    COMPREPLY+=("$prefix$word")
+    [[ $word != *: ]] || compopt -o nospace 2>/dev/null
+  done
 }
 
 # PREFIX TYPED ACTION: what compgen -A ACTION knows.

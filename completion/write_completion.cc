@@ -29,9 +29,11 @@ std::string quoted(std::string_view text) {
 
 bool takes_next_word(const OptionRow& option) { return option.takes == Takes::value || option.takes == Takes::list; }
 
-// The words of a value that can only be one of these, separated by blanks; empty for any other.
+// The words of a value that can only be one of these, separated by blanks, `port:` where a value follows it; empty for
+// any other.
 std::string choices(const OptionRow& option) {
   std::string words(option.value);
+  if (words.ends_with(":N")) words.pop_back();
   const bool any_upper = std::any_of(words.begin(), words.end(), [](unsigned char c) { return std::isupper(c) != 0; });
   if (any_upper || words.find('|') == std::string::npos) return "";
   std::replace(words.begin(), words.end(), '|', ' ');
@@ -117,13 +119,20 @@ std::string bash_tables() {
          "declare -gA _muster_values=(\n" + next + ")\ndeclare -gA _muster_optional_values=(\n" + optional + ")\n";
 }
 
+// Colons separate the parts of what _arguments reads.
+std::string zsh_part(std::string_view text) {
+  std::string part;
+  for (const char c : text) part += c == ':' ? std::string("\\:") : std::string(1, c);
+  return part;
+}
+
 std::string zsh_action(const OptionRow& option) {
   const std::string what = kind(option);
   if (what == "file") return "_files";
   if (what == "directory") return "_files -/";
   if (what == "pattern") return "_muster_pattern";
   if (what == "user") return "_users";
-  return what == "nothing" ? " " : "(" + choices(option) + ")";
+  return what == "nothing" ? " " : "(" + zsh_part(choices(option)) + ")";
 }
 
 // As _arguments wants it: one for the long form, one for the letter, which exclude each other.
@@ -135,7 +144,7 @@ std::string zsh_specs(const OptionRow& option) {
   std::string help = "[" + std::string(option.help) + "]", long_end, letter_end;
   if (takes_next_word(option)) {
     long_end = "=", letter_end = "+";
-    help += ":" + std::string(option.value) + ":" + zsh_action(option);
+    help += ":" + zsh_part(option.value) + ":" + zsh_action(option);
   } else if (option.takes == Takes::optional_value) {
     long_end = "=-";
     help += "::" + std::string(option.value) + ":" + zsh_action(option);

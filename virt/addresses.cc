@@ -1,5 +1,7 @@
 #include "virt/addresses.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <optional>
 
@@ -11,6 +13,7 @@ namespace muster::virt {
 namespace {
 
 constexpr int kAgentSeconds = 3;
+constexpr std::array kSources{AddressSource::leases, AddressSource::agent, AddressSource::arp};
 
 unsigned number_of(AddressSource source) {
   switch (source) {
@@ -54,9 +57,18 @@ std::vector<GuestAddress> addresses(const Domain& domain, AddressSource source) 
 }
 
 std::vector<GuestAddress> addresses(const Domain& domain) {
-  for (const auto source : {AddressSource::leases, AddressSource::agent, AddressSource::arp})
+  for (const auto source : kSources)
     if (auto found = addresses(domain, source); !found.empty()) return found;
   return {};
+}
+
+std::vector<GuestAddress> all_addresses(const Domain& domain) {
+  std::vector<GuestAddress> all;
+  for (const auto source : kSources)
+    for (auto& found : addresses(domain, source))
+      if (std::none_of(all.begin(), all.end(), [&](const auto& one) { return one.address == found.address; }))
+        all.push_back(std::move(found));
+  return all;
 }
 
 }  // namespace muster::virt

@@ -26,5 +26,7 @@ enum class AddressSource {
 std::vector<GuestAddress> addresses(const Domain& domain, AddressSource source);
 // The first source that knows any: leases, then the agent, then the neighbour table.
 std::vector<GuestAddress> addresses(const Domain& domain);
+// Of all sources in that order, each address once: a lease may be of a start long ago.
+std::vector<GuestAddress> all_addresses(const Domain& domain);
 
 }  // namespace muster::virt

@@ -166,8 +166,15 @@ std::string Domain::reason() const {
 
 bool Domain::active() const {
   const int active = virDomainIsActive(handle());
-  if (active < 0) throw_last("ask whether " + named(*this) + " is active");
+  if (active < 0 && !last_is_not_found()) throw_last("ask whether " + named(*this) + " is active");
   return active == 1;
+}
+
+bool Domain::exists() const {
+  int state = 0;
+  if (virDomainGetState(handle(), &state, nullptr, 0) == 0) return true;
+  if (last_is_not_found()) return false;
+  throw_last("ask for the state of " + named(*this));
 }
 
 bool Domain::persistent() const {

@@ -30,7 +30,9 @@ class Domain {
   State state() const;
   // What libvirt knows of why it is in that state (`booted`, `migrated`, `user`, ...), else empty.
   std::string reason() const;
+  // False also for a transient one that has ended, and for one that was undefined: exists() tells.
   bool active() const;
+  bool exists() const;
   bool persistent() const;
   bool autostart() const;
   void set_autostart(bool on) const;

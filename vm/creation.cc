@@ -49,6 +49,14 @@ void check_nobody_has(const base::Context& ctx, const virt::Connection& connecti
                                      "', and is used by " + joined(image.users) + " now: it is not removed");
 }
 
+// A full pool is named: QEMU's tools only say that there is no space.
+Error with_room(const Error& e, const virt::Pool& pool) {
+  if (e.code() != Code::no_space) return e;
+  pool.refresh();
+  return {e.code(),
+          fmt::format("{}; pool '{}' has {} bytes left", e.what(), pool.name(), virt::facts(pool).available_bytes)};
+}
+
 std::string whose(const virt::CreationMark& mark) {
   return fmt::format("process {} on {}, since {}", mark.pid, mark.host, mark.since);
 }
@@ -78,9 +86,7 @@ Creation::Creation(const virt::Connection& connection, CreationPlan plan, virt::
   for (const auto& volume : plan_.volumes) {
     steps_.emplace_back([this, &volume](const auto& ctx) { make_volume(ctx, volume); });
     if (volume.content.empty()) continue;
-    steps_.emplace_back([this, &volume](const auto& ctx) {
-      virt::upload(ctx, virt::pool(connection_, volume.pool).volume(volume.spec.name), volume.content);
-    });
+    steps_.emplace_back([this, &volume](const auto& ctx) { fill_volume(ctx, volume); });
   }
   steps_.emplace_back([this](const auto&) { complete(); });
   if (plan_.request.autostart) steps_.emplace_back([this](const auto&) { domain_->set_autostart(true); });
@@ -120,7 +126,16 @@ void Creation::make_volume(const base::Context& ctx, const PlannedVolume& volume
                         virt::pool(connection_, volume.copy_of.pool).volume(volume.copy_of.name));
   } catch (const Error& e) {
     if (e.code() == Code::refused) disown(name);
-    throw;
+    throw with_room(e, pool);
+  }
+}
+
+void Creation::fill_volume(const base::Context& ctx, const PlannedVolume& volume) {
+  const auto pool = virt::pool(connection_, volume.pool);
+  try {
+    virt::upload(ctx, pool.volume(volume.spec.name), volume.content);
+  } catch (const Error& e) {
+    throw with_room(e, pool);
   }
 }
 

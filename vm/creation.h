@@ -37,6 +37,7 @@ class Creation {
   std::string marked_xml() const;
   void reserve();
   void make_volume(const base::Context& ctx, const PlannedVolume& volume);
+  void fill_volume(const base::Context& ctx, const PlannedVolume& volume);
   // It is somebody else's.
   void disown(const virt::VolumeName& volume);
   void complete();

@@ -3,23 +3,17 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <optional>
 #include <string>
 
 #include "base/context.h"
 #include "virt/domain.h"
+#include "vm/milestone.h"
 
 namespace muster::vm {
 
-struct Milestone {
-  enum class Kind { running, off, ip, agent };
-  Kind kind = Kind::running;
-};
-
-// Blocks until the machine is there. Returns the address for `ip`. Throws base::Error{timeout} at the deadline, saying
-// what was missing, {refused} when it is off and so will never come there, {cancelled}.
-std::string wait_for(const base::Context& ctx, const virt::Domain& domain, Milestone milestone,
+// Blocks until the machine is there. Returns the address for `ip`, `ssh` and `port`. Throws base::Error{timeout} at the
+// deadline, saying what was missing, {refused} when it is off and so will never come there, {cancelled}.
+std::string wait_for(const base::Context& ctx, const virt::Domain& domain, const Milestone& milestone,
                      std::chrono::milliseconds patience);
 
 }  // namespace muster::vm

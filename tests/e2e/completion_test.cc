@@ -112,6 +112,9 @@ TEST_P(Completion, KnowsVerbsAndTheirOptions) {
   EXPECT_EQ(completed("muster vm stats --prom"), "muster vm stats --prometheus" + sign);
   EXPECT_EQ(completed("muster vm start --prom"), "muster vm start --prom") << "another verb's";
   EXPECT_EQ(completed("muster vm top --sort mem"), "muster vm top --sort memory");
+  EXPECT_EQ(completed("muster vm wait --for ag"), "muster vm wait --for agent");
+  EXPECT_EQ(completed("muster vm wait --for po"), "muster vm wait --for port:");
+  EXPECT_EQ(completed("muster vm create --wait=po"), "muster vm create --wait=port:");
   EXPECT_EQ(completed("muster vm stop mai"), "muster vm stop mail7");
   EXPECT_EQ(completed("muster vm stop web,pr"), "muster vm stop web,prod");
   EXPECT_EQ(completed("muster vm console db"), "muster vm console db-main");

@@ -2,6 +2,7 @@
 // own, daemons, a parent that was killed. Reads /proc; not thread-safe against processes that come meanwhile.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -25,14 +26,12 @@ bool is_running(pid_t pid);
 
 void pause_between_polls();
 
-// Polls until `condition` holds, at most `patience_ms`. Returns whether it held.
+// Polls until `condition` holds, at most `patience_ms`, however long each look takes. Returns whether it held.
 template <class Condition>
-bool wait_until(Condition condition, int patience_ms = 10'000) {
-  constexpr int kPollMs = 5;
-  for (int waited = 0; !condition(); waited += kPollMs) {
-    if (waited >= patience_ms) return false;
-    pause_between_polls();
-  }
+bool wait_until(Condition condition, int patience_ms = 30'000) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_ms);
+  for (; !condition(); pause_between_polls())
+    if (std::chrono::steady_clock::now() >= deadline) return false;
   return true;
 }
 

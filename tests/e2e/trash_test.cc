@@ -1,5 +1,5 @@
 // muster vm delete, undelete and trash on a real hypervisor: machines with snapshots, checkpoints and firmware
-// variables, muster killed on the way, images that others use, and a guest that comes back with its files.
+// variables, muster killed on the way, and images that others use. guest_life_test.cc has a guest that comes back.
 #include <algorithm>
 #include <filesystem>
 #include <functional>
@@ -7,7 +7,6 @@
 #include <signal.h>
 
 #include "tests/e2e/end_to_end.h"
-#include "tests/e2e/guest.h"
 #include "tests/e2e/hypervisor.h"
 #include "tests/e2e/process_table.h"
 
@@ -410,35 +409,6 @@ TEST_F(Trash, ADriverThatCannotRenameHasNone) {
   EXPECT_TRUE(contains(refused.err, "--purge is for good")) << told(refused);
   const auto purged = vm({"delete", name, "--yes", "--purge"});
   EXPECT_EQ(purged.code, 0) << told(purged);
-}
-
-TEST_F(Trash, AGuestHasItsFilesAgain) {
-  Guest guest(hypervisor(), {.seed = {.host_name = "web01", .authorized_keys = {key().public_line}}});
-  guest.start();
-  const auto remember = [&] {
-    write(file("known_hosts"), "[" + guest.endpoint().address + "]:" + std::to_string(guest.endpoint().port) + ' ' +
-                                   guest.host_key() + '\n');
-  };
-  const auto inside = [&](const std::string& what) {
-    return run({.argv = {"ssh", "-F", "none", "-i", key().file, "-o", "UserKnownHostsFile=" + file("known_hosts"), "-o",
-                         "BatchMode=yes", "-o", "ConnectTimeout=10", "-p", std::to_string(guest.endpoint().port),
-                         "root@" + guest.endpoint().address, what},
-                .environment = {"HOME=" + home()}});
-  };
-  remember();
-  const auto written = inside("head -c 3000000 /dev/urandom > /root/precious; sha256sum /root/precious");
-  ASSERT_EQ(written.code, 0) << told(written);
-  ASSERT_TRUE(guest.wait_for_agent());
-  const auto deleted = vm({"delete", "web01", "--yes", "-v"});
-  EXPECT_EQ(deleted.code, 0) << told(deleted);
-  EXPECT_TRUE(contains(deleted.err, "disable-logins: done")) << told(deleted);
-  EXPECT_FALSE(contains(deleted.err, "not disabled")) << told(deleted);
-  EXPECT_EQ(vm({"undelete", "web01"}).code, 0);
-  guest.start();
-  remember();
-  EXPECT_EQ(inside("sha256sum /root/precious; test ! -e /run/nologin").out, written.out);
-  EXPECT_EQ(vm({"delete", "web01", "--yes", "--purge", "--timeout", "0s"}).code, 0);
-  remove_all();
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "tests/e2e/end_to_end.h"
-#include "tests/e2e/guest.h"
 #include "tests/e2e/hypervisor.h"
 #include "tests/e2e/process_table.h"
 
@@ -282,67 +281,6 @@ TEST_F(Tuning, WhatCouldNotBeRevertedIsNotMade) {
   const auto frozen = vm({"snapshot", "create", "snap3", "c", "--quiesce"});
   EXPECT_EQ(frozen.code, 4) << told(frozen);
   EXPECT_TRUE(contains(frozen.err, "agent")) << told(frozen);
-}
-
-class TuningGuest : public Tuning {
- protected:
-  std::string in_guest(const Guest& guest, const std::string& command) const {
-    return run({.argv = {"ssh", "-F", "none", "-i", key().file, "-o", "StrictHostKeyChecking=no", "-o",
-                         "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o",
-                         "ConnectTimeout=10", "-p", std::to_string(guest.endpoint().port),
-                         "root@" + guest.endpoint().address, command},
-                .environment = {"HOME=" + home()}})
-        .out;
-  }
-  static bool frozen() {
-    const auto done =
-        hypervisor().try_virsh({"qemu-agent-command", "guest1", R"({"execute":"guest-fsfreeze-status"})"});
-    return contains(done.out, "frozen");
-  }
-};
-
-TEST_F(TuningGuest, TheGuestSeesWhatChanged) {
-  Guest guest(hypervisor(), {.seed = {.host_name = "guest1", .authorized_keys = {key().public_line}}});
-  guest.start();
-  ASSERT_TRUE(guest.wait_for_agent());
-  EXPECT_EQ(vm({"set", "guest1", "--cpus", "2"}).out, "guest1: cpus 2: now and from the next start\n");
-  EXPECT_TRUE(wait_until([&] { return in_guest(guest, "ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l") == "2\n"; }));
-  const auto less = vm({"set", "guest1", "--memory", "160M"});
-  EXPECT_EQ(less.out, "guest1: memory 160M: now and from the next start\n") << told(less);
-  const std::string total = in_guest(guest, "sed -n 's/MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo");
-  EXPECT_LT(std::stol("0" + total), 160 * 1024) << total;
-
-  // A guest lets go of its disk.
-  const std::string image = hypervisor().make_disk("guest1-data");
-  EXPECT_EQ(vm({"attach", "guest1", "disk=" + image}).code, 0);
-  EXPECT_TRUE(wait_until([&] { return contains(in_guest(guest, "cat /proc/partitions"), "vdb"); }));
-  const auto gone = vm({"detach", "guest1", "vdb"});
-  EXPECT_EQ(gone.out, "guest1: vdb detached: now and from the next start\n") << told(gone);
-  EXPECT_FALSE(contains(in_guest(guest, "cat /proc/partitions"), "vdb"));
-
-  // And goes back to what its files were.
-  // Not with a CPU that was plugged in: libvirt would start it without, and QEMU would not find its state.
-  const auto refused = vm({"snapshot", "create", "guest1", "before"});
-  EXPECT_EQ(refused.code, 4) << told(refused);
-  EXPECT_TRUE(contains(refused.err, "plugged in while it ran")) << told(refused);
-  virsh({"destroy", "guest1"});
-  guest.start();
-  ASSERT_TRUE(guest.wait_for_agent());
-  in_guest(guest, "echo old > /root/state; sync");
-  const auto made = vm({"snapshot", "create", "guest1", "before", "--quiesce"});
-  ASSERT_EQ(made.out, "guest1: snapshot before (running)\n") << told(made);
-  EXPECT_FALSE(frozen());
-  in_guest(guest, "echo new > /root/state; sync");
-  const auto back = vm({"snapshot", "revert", "guest1", "before", "--yes"});
-  ASSERT_EQ(back.code, 0) << told(back);
-  EXPECT_FALSE(frozen());
-  EXPECT_EQ(in_guest(guest, "cat /root/state"), "old\n") << guest.console();
-
-  // Whoever froze it died: the watchdog reads the end of its standard input.
-  virsh({"domfsfreeze", "guest1"});
-  EXPECT_TRUE(frozen());
-  run({.argv = {program("muster-hypervisor-worker"), "--thaw", hypervisor().uri(), "guest1"}});
-  EXPECT_TRUE(wait_until([&] { return !frozen(); }));
 }
 
 }  // namespace

@@ -147,6 +147,74 @@ TEST_F(VmLife, AMachineThatVanishesMidWayIsNotFound) {
   EXPECT_TRUE(contains(done.err, "ghost")) << told(done);
 }
 
+TEST_F(VmLife, ATransientMachineIsGoneOnceItIsOff) {
+  write(file("transient.xml"), hypervisor().xml_of({.name = "brief", .virtio_disk = hypervisor().make_disk("brief")}));
+  hypervisor().virsh({"create", file("transient.xml")});
+  const auto stopped = vm({"stop", "brief", "--timeout", "0", "-q"});
+  EXPECT_EQ(stopped.code, 0) << told(stopped);
+  EXPECT_TRUE(contains(stopped.out, "brief: gone (forced")) << told(stopped);
+  hypervisor().virsh({"create", file("transient.xml")});
+  MusterProcess waiting({.argv = in_clean_environment(
+                             {program("muster"), "vm", "wait", "brief", "--for", "off", "-q", "-c", hypervisor().uri()},
+                             {"HOME=" + home()})});
+  ASSERT_TRUE(wait_until([&] { return process_tree(waiting.pid()).size() > 1; }));
+  hypervisor().virsh({"destroy", "brief"});
+  const auto done = waiting.finish();
+  EXPECT_TRUE(done.out == "brief: gone\n" || contains(done.err, "no domain 'brief'")) << told(done);
+  const auto late = vm({"wait", "brief", "--for", "ip"});
+  EXPECT_EQ(late.code, 2) << told(late);
+}
+
+// What muster does not know of, libvirt's own and others', is there afterwards as it was.
+TEST_F(VmLife, PartsThatNobodyKnowsAreKept) {
+  std::string xml = hypervisor().xml_of({.name = "odd", .virtio_disk = hypervisor().make_disk("odd")});
+  const std::string metadata =
+      "<metadata><their:facts xmlns:their='http://example.org/inventory/1' rack='7'><their:owner>anna</their:owner>"
+      "</their:facts></metadata>";
+  const std::string qemu =
+      "<qemu:commandline><qemu:arg value='-fw_cfg'/><qemu:arg value='name=opt/org.example/a,string=b'/>"
+      "<qemu:env name='EXAMPLE' value='1'/></qemu:commandline>";
+  xml.insert(xml.find("<memory"), metadata);
+  xml.insert(xml.find("</domain>"), qemu);
+  xml.replace(xml.find("<domain type='qemu'"), 19,
+              "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'");
+  hypervisor().define_xml(xml);
+  vm({"start", "odd"});
+  run({.argv = {"truncate", "-s", "1M", hypervisor().directory() + "/odd.iso"}});
+  const auto odd_parts = [&](const std::string& name, const char* which) {
+    const std::string all = hypervisor().virsh({"dumpxml", name, which});
+    const auto part = [&](const std::string& from, const std::string& to) {
+      const auto begin = all.find(from), end = all.find(to);
+      return begin == std::string::npos || end == std::string::npos ? "none of " + from
+                                                                    : all.substr(begin, end - begin);
+    };
+    return part("<their:facts", "</metadata>") + part("<qemu:commandline>", "</qemu:commandline>");
+  };
+  const std::string before = odd_parts("odd", "--inactive");
+  EXPECT_TRUE(contains(before, "<their:owner>anna</their:owner>") && contains(before, "org.example/a")) << before;
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"limit", "odd", "--cpu-quota", "150%", "--disk", "vda=iops:100"},
+           {"attach", "odd", "disk=" + hypervisor().make_disk("odd-data") + ",bus=scsi"},
+           {"detach", "odd", "sda"},
+           {"media", "insert", "odd", hypervisor().directory() + "/odd.iso"},
+           {"snapshot", "create", "odd", "s1"},
+           {"snapshot", "revert", "odd", "s1", "--yes"},
+           {"snapshot", "delete", "odd", "s1", "--yes"},
+           {"set", "odd", "--cpus", "2", "--max-memory", "128M"},
+           {"stop", "odd", "--timeout", "0"},
+           {"delete", "odd", "--yes"},
+           {"undelete", "odd"}}) {
+    const auto done = vm(words);
+    EXPECT_EQ(done.code, 0) << told(done);
+    if (words.front() == "delete") continue;
+    EXPECT_EQ(odd_parts("odd", "--inactive"), before) << words.front();
+    EXPECT_EQ(odd_parts("odd", "--security-info"), before) << words.front();
+  }
+  const auto renamed = vm({"rename", "odd", "even"});
+  EXPECT_EQ(renamed.code, 0) << told(renamed);
+  EXPECT_EQ(odd_parts("even", "--inactive"), before);
+}
+
 TEST_F(VmLife, WithoutPermissionForTheSocketItIsUnreachable) {
   if (!is_root()) GTEST_SKIP() << "only root can become somebody without permission";
   const auto done = run({.argv = {"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/e2e/end_to_end.h"
-#include "tests/e2e/guest.h"
 #include "tests/e2e/hypervisor.h"
 #include "tests/e2e/process_table.h"
 
@@ -94,43 +93,6 @@ TEST_F(VmMigrate, WhatIsLateStaysWhereItIs) {
   EXPECT_EQ(state(*source_, "slow"), "running");
   EXPECT_EQ(state(*target_, "slow"), "none");
   EXPECT_EQ(source_->virsh({"snapshot-list", "slow", "--name"}), "kept\n");
-}
-
-// What a command in the guest prints, through its agent.
-std::string guest_output(const Hypervisor& hypervisor, const std::string& name, const std::string& command) {
-  const auto ask = [&](const nlohmann::json& question) {
-    const auto answer = hypervisor.try_virsh({"qemu-agent-command", name, question.dump()});
-    return answer.code == 0 ? nlohmann::json::parse(answer.out)["return"] : nlohmann::json::object();
-  };
-  const auto started = ask({{"execute", "guest-exec"},
-                            {"arguments", {{"path", "/bin/sh"}, {"arg", {"-c", command}}, {"capture-output", true}}}});
-  nlohmann::json status;
-  wait_until([&] {
-    status = ask({{"execute", "guest-exec-status"}, {"arguments", {{"pid", started.value("pid", 0)}}}});
-    return status.value("exited", false);
-  });
-  return status.value("out-data", "");
-}
-
-TEST_F(VmMigrate, ARealGuestGoesOnWithItsMemory) {
-  // Networks of their own: the guest's forwarded port can be had once on each.
-  target_.reset();
-  source_ = std::make_unique<Hypervisor>(Hypervisor::Options{
-      .name = "hv3", .network = Hypervisor::Network::own, .bed = file("bed"), .address = "10.77.0.3/24"});
-  target_ = std::make_unique<Hypervisor>(Hypervisor::Options{
-      .name = "hv4", .network = Hypervisor::Network::own, .bed = file("bed"), .address = "10.77.0.4/24"});
-  Guest guest(*source_, {.seed = {.host_name = "web01", .authorized_keys = {key().public_line}}});
-  guest.start();
-  ASSERT_TRUE(guest.wait_for_agent());
-  const std::string before =
-      guest_output(*source_, "web01", "head -c 3000000 /dev/urandom >/run/bytes; sha256sum /run/bytes");
-  ASSERT_FALSE(before.empty());
-  const auto done = run(migrate("web01", {"--json"}));
-  EXPECT_EQ(done.code, 0) << told(done);
-  EXPECT_EQ(summary_of(json_lines(done.out)).value("ok", 0), 1);
-  EXPECT_EQ(state(*target_, "web01"), "running");
-  EXPECT_EQ(state(*source_, "web01"), "none");
-  EXPECT_EQ(guest_output(*target_, "web01", "sha256sum /run/bytes"), before) << guest.console();
 }
 
 // What a move that was killed leaves behind: its notes in the machine's metadata, and no snapshots.

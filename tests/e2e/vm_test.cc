@@ -1,5 +1,9 @@
 // muster vm and muster capabilities against libvirt's test driver, and against hypervisors that do not answer.
+#include <signal.h>
+
+#include "tests/e2e/bad_peer.h"
 #include "tests/e2e/end_to_end.h"
+#include "tests/e2e/process_table.h"
 #include "tests/e2e/silent_socket.h"
 
 namespace muster::e2e {
@@ -127,6 +131,16 @@ TEST_F(Vm, AHypervisorThatHangsCostsItsDeadlineAndNobodyElses) {
   EXPECT_TRUE(contains(text.err, "no answer within 1s")) << told(text);
 }
 
+TEST_F(Vm, ADaemonThatDoesNotRunIsUnreachableAndSaysHow) {
+  const auto gone = alone({"vm", "start", "test", "-c", silent_uri("nobody")});
+  EXPECT_EQ(gone.code, 15) << told(gone);
+  EXPECT_TRUE(contains(gone.err, "nobody") && contains(gone.err, "No such file")) << told(gone);
+  { const SilentSocket killed(file("killed")); }
+  const auto refused = alone({"vm", "start", "test", "-c", silent_uri("killed")});
+  EXPECT_EQ(refused.code, 15) << told(refused);
+  EXPECT_TRUE(contains(refused.err, "killed") && contains(refused.err, "Connection refused")) << told(refused);
+}
+
 TEST_F(Vm, WhatChangesMachinesWantsItsConnectionNamed) {
   for (const char* verb : {"start", "stop", "reboot", "pause", "resume", "save"}) {
     const auto done = alone({"vm", verb, "test"});
@@ -154,6 +168,55 @@ TEST_F(Vm, SaysWhatWasDoneOrWasNotNeeded) {
   EXPECT_EQ(stopped[0].value("outcome", ""), "ok");
   EXPECT_FALSE(stopped[0].value("forced", true));
   EXPECT_EQ(alone({"vm", "wait", "-q", "-c", "test:///default", "test", "--for", "ip"}).out, "test: 192.168.122.3\n");
+}
+
+TEST_F(Vm, WaitsUntilSshAnswersWhereTheInventorySays) {
+  const SshServer server(accepting_key());
+  const BadPeer relay({.behaviour = Misbehaviour::closes_at_once, .first = 2, .then = server.endpoint()});
+  const auto at = [&](const Endpoint& endpoint) {
+    use({Host{"web01"}
+             .set("hypervisor", "test:///default")
+             .set("domain", "test")
+             .set("ansible_host", endpoint.address)
+             .set("ansible_port", std::to_string(endpoint.port))});
+  };
+  at(relay.endpoint());
+  const auto done = muster({"vm", "wait", "web01", "--for", "ssh", "-q"});
+  EXPECT_EQ(done.code, 0) << told(done);
+  EXPECT_EQ(done.out, "web01: " + relay.endpoint().address + "\n");
+  const auto json = json_lines(muster({"vm", "wait", "web01", "--for", "ssh", "--json"}).out);
+  EXPECT_EQ(json.front().value("address", ""), relay.endpoint().address);
+  // The port of the inventory is that of SSH.
+  const auto port = "port:" + std::to_string(server.endpoint().port);
+  const auto elsewhere = muster({"vm", "wait", "web01", "--for", port, "--timeout", "0.3s"});
+  EXPECT_EQ(elsewhere.code, 1) << told(elsewhere);
+  EXPECT_TRUE(contains(elsewhere.err, "accepts nothing on port")) << told(elsewhere);
+  at(server.endpoint());
+  EXPECT_EQ(muster({"vm", "wait", "web01", "--for", port, "-q"}).out, "web01: " + server.endpoint().address + "\n");
+}
+
+TEST_F(Vm, WaitingForAPortThatSwallowsEverythingHasItsDeadline) {
+  const BlackHole hole;
+  use({Host{"web01"}
+           .set("hypervisor", "test:///default")
+           .set("domain", "test")
+           .set("ansible_host", hole.endpoint().address)
+           .set("ansible_port", std::to_string(hole.endpoint().port))});
+  const auto late = muster({"vm", "wait", "web01", "--for", "ssh", "--timeout", "1s"});
+  EXPECT_EQ(late.code, 1) << told(late);
+  EXPECT_TRUE(contains(late.err, hole.endpoint().address + " is silent")) << told(late);
+  EXPECT_GE(late.took, 1s);
+  EXPECT_LT(late.took, 6s);
+  MusterProcess waiting(command({"vm", "wait", "web01", "--for", "ssh", "-v"}));
+  ASSERT_TRUE(wait_until([&] { return process_tree(waiting.pid()).size() > 1; }));
+  waiting.signal(SIGTERM);
+  const auto ended = waiting.finish();
+  EXPECT_LT(ended.took, 6s) << told(ended);
+  EXPECT_NE(ended.code, 0);
+  EXPECT_EQ(muster({"vm", "wait", "web01", "--for", "port:0"}).code, 2);
+  const auto unknown = muster({"vm", "wait", "web01", "--for", "http"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_TRUE(contains(unknown.err, "write running, off, ip, agent, ssh or port:N")) << told(unknown);
 }
 
 TEST_F(Vm, AResetIsAskedForOrSaidYesTo) {

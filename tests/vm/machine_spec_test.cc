@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "vm/endpoint.h"
 #include "vm/machines_file.h"
 #include "vm/seed.h"
 #include "vm/seed_files.h"
-#include "vm/ssh_banner.h"
 #include "yaml/document.h"
 
 namespace muster::vm {
@@ -234,14 +234,14 @@ TEST_F(Files, TheManualsExampleLoads) {
   EXPECT_EQ(machines[1].request.disks.size(), 2U);
 }
 
-TEST(SshEndpoint, IsAnAddressWithOrWithoutAPort) {
-  EXPECT_EQ(parse_ssh_endpoint("192.0.2.7").port, 22);
-  EXPECT_EQ(parse_ssh_endpoint("192.0.2.7:2222").port, 2222);
-  EXPECT_EQ(parse_ssh_endpoint("2001:db8::7").address, "2001:db8::7");
-  EXPECT_EQ(parse_ssh_endpoint("[2001:db8::7]:2222").port, 2222);
-  EXPECT_EQ(parse_ssh_endpoint("[2001:db8::7]").address, "2001:db8::7");
-  EXPECT_NE(refusal([] { parse_ssh_endpoint("host.example:22"); }).find("numeric"), std::string::npos);
-  EXPECT_NE(refusal([] { parse_ssh_endpoint("192.0.2.7:0"); }).find("port"), std::string::npos);
+TEST(Endpoint, IsAnAddressWithOrWithoutAPort) {
+  EXPECT_EQ(parse_endpoint("192.0.2.7").port, 22);
+  EXPECT_EQ(parse_endpoint("192.0.2.7:2222").port, 2222);
+  EXPECT_EQ(parse_endpoint("2001:db8::7").host, "2001:db8::7");
+  EXPECT_EQ(parse_endpoint("[2001:db8::7]:2222").port, 2222);
+  EXPECT_EQ(parse_endpoint("[2001:db8::7]").host, "2001:db8::7");
+  EXPECT_NE(refusal([] { parse_endpoint("host.example:22"); }).find("numeric"), std::string::npos);
+  EXPECT_NE(refusal([] { parse_endpoint("192.0.2.7:0"); }).find("port"), std::string::npos);
 }
 
 }  // namespace
