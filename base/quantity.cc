@@ -80,7 +80,8 @@ std::chrono::milliseconds parse_duration(std::string_view text) {
   }
   const auto value = parse_whole<double>(text);
   if (!value || !(*value >= 0)) throw Error(Code::usage, "duration '" + original + "': write it as 90s, 5m, 26h or 7d");
-  if (*value * unit > kTenYearsInSeconds) throw Error(Code::usage, "duration '" + original + "' is too long: ten years are the most");
+  if (*value * unit > kTenYearsInSeconds)
+    throw Error(Code::usage, "duration '" + original + "' is too long: ten years are the most");
   return std::chrono::milliseconds(static_cast<std::int64_t>(*value * unit * 1000));
 }
 

@@ -14,9 +14,6 @@
 namespace muster::virt {
 namespace {
 
-constexpr const char* kMovingNamespace = "urn:x-muster:moving:1";
-constexpr const char* kMovingPrefix = "moving";
-
 unsigned flags_of(const MigrationOptions& options) {
   // PERSIST_DEST: the definition goes along. Nothing is undefined on the source: that is done once the domain was seen
   // running over there. ABORT_ON_ERROR: an I/O error on the way is no state to continue from.
@@ -28,40 +25,12 @@ unsigned flags_of(const MigrationOptions& options) {
   return flags;
 }
 
-template <typename List, typename Describe, typename Release>
-std::vector<std::string> described(int count, List* list, const Describe& describe, const Release& release) {
-  std::vector<std::string> texts;
-  for (int i = 0; i < count; ++i) {
-    const OwnedText xml(describe(list[i]));
-    if (xml) texts.emplace_back(xml.get());
-    release(list[i]);
-  }
-  std::free(list);
-  return texts;
-}
-
-std::string moving_element(const Lineage& lineage) {
-  pugi::xml_document document;
-  auto root = document.append_child("lineage");
-  for (const auto& xml : lineage.snapshots) root.append_child("snapshot").text().set(xml.c_str());
-  for (const auto& xml : lineage.checkpoints) root.append_child("checkpoint").text().set(xml.c_str());
-  return node_text(root);
-}
-
 std::string host_uuid_of(virConnectPtr connection, const std::string& action) {
   const OwnedText text(virConnectGetCapabilities(connection));
   if (!text) throw_last(action);
   pugi::xml_document xml;
   xml.load_string(text.get());
   return xml.child("capabilities").child("host").child_value("uuid");
-}
-
-// Metadata of the definition and of the running domain.
-unsigned everywhere(const Domain& domain) {
-  unsigned where = 0;
-  if (domain.persistent()) where |= VIR_DOMAIN_AFFECT_CONFIG;
-  if (domain.active()) where |= VIR_DOMAIN_AFFECT_LIVE;
-  return where;
 }
 
 }  // namespace
@@ -93,77 +62,6 @@ std::optional<MigrationProgress> migration_progress(const Domain& domain) {
                            .disk_total_bytes = number(VIR_DOMAIN_JOB_DISK_TOTAL),
                            .disk_remaining_bytes = number(VIR_DOMAIN_JOB_DISK_REMAINING),
                            .elapsed = std::chrono::milliseconds(number(VIR_DOMAIN_JOB_TIME_ELAPSED))};
-}
-
-Lineage lineage(const Domain& domain) {
-  Lineage all;
-  virDomainSnapshotPtr* snapshots = nullptr;
-  const int count = virDomainListAllSnapshots(domain.handle(), &snapshots, VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL);
-  all.snapshots = described(
-      count, snapshots,
-      [](virDomainSnapshotPtr s) { return virDomainSnapshotGetXMLDesc(s, VIR_DOMAIN_SNAPSHOT_XML_SECURE); },
-      [](virDomainSnapshotPtr s) { virDomainSnapshotFree(s); });
-  virDomainCheckpointPtr* checkpoints = nullptr;
-  const int marks = virDomainListAllCheckpoints(domain.handle(), &checkpoints, VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL);
-  all.checkpoints = described(
-      marks, checkpoints,
-      [](virDomainCheckpointPtr c) { return virDomainCheckpointGetXMLDesc(c, VIR_DOMAIN_CHECKPOINT_XML_SECURE); },
-      [](virDomainCheckpointPtr c) { virDomainCheckpointFree(c); });
-  return all;
-}
-
-void forget_snapshots(const Domain& domain) {
-  virDomainSnapshotPtr* list = nullptr;
-  const int count = virDomainListAllSnapshots(domain.handle(), &list, 0);
-  bool failed = false;
-  for (int i = 0; i < count; ++i) {
-    failed = virDomainSnapshotDelete(list[i], VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY) != 0 || failed;
-    if (!failed) virDomainSnapshotFree(list[i]);
-  }
-  std::free(list);
-  if (failed) throw_last("put the snapshots of '" + domain.name() + "' aside");
-}
-
-void remember(const Domain& domain, const Lineage& lineage) {
-  for (const auto& xml : lineage.snapshots) {
-    const virDomainSnapshotPtr known =
-        virDomainSnapshotCreateXML(domain.handle(), xml.c_str(), VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE);
-    if (known == nullptr) throw_last("make a snapshot of '" + domain.name() + "' known");
-    virDomainSnapshotFree(known);
-  }
-  for (const auto& xml : lineage.checkpoints) {
-    const virDomainCheckpointPtr known =
-        virDomainCheckpointCreateXML(domain.handle(), xml.c_str(), VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE);
-    if (known == nullptr) throw_last("make a checkpoint of '" + domain.name() + "' known");
-    virDomainCheckpointFree(known);
-  }
-}
-
-void keep_in_metadata(const Domain& domain, const Lineage& lineage) {
-  if (virDomainSetMetadata(domain.handle(), VIR_DOMAIN_METADATA_ELEMENT, moving_element(lineage).c_str(), kMovingPrefix,
-                           kMovingNamespace, everywhere(domain)) != 0)
-    throw_last("note the snapshots of '" + domain.name() + "'");
-}
-
-std::optional<Lineage> kept_in_metadata(const Domain& domain) {
-  const unsigned where = domain.persistent() ? VIR_DOMAIN_AFFECT_CONFIG : VIR_DOMAIN_AFFECT_LIVE;
-  const OwnedText text(virDomainGetMetadata(domain.handle(), VIR_DOMAIN_METADATA_ELEMENT, kMovingNamespace, where));
-  if (!text) return std::nullopt;
-  pugi::xml_document document;
-  if (!document.load_string(text.get())) return std::nullopt;
-  Lineage kept;
-  const auto root = document.first_child();
-  for (const auto& node : root.children()) {
-    const std::string name = node.name();
-    if (name.ends_with("snapshot")) kept.snapshots.emplace_back(node.text().get());
-    if (name.ends_with("checkpoint")) kept.checkpoints.emplace_back(node.text().get());
-  }
-  return kept;
-}
-
-void drop_from_metadata(const Domain& domain) {
-  virDomainSetMetadata(domain.handle(), VIR_DOMAIN_METADATA_ELEMENT, nullptr, nullptr, kMovingNamespace,
-                       everywhere(domain));
 }
 
 std::optional<std::string> cpu_refusal(const Domain& domain, const Connection& target) {

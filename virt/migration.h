@@ -1,5 +1,5 @@
-// Moving a domain to another hypervisor, and the facts that libvirt does not move with it. One call each; the order of
-// things, and what happens when they go wrong, is vm/migrate.h's. Thread-safe.
+// Moving a domain to another hypervisor. One call each; the order of things, what libvirt does not move, and what
+// happens when they go wrong, is vm/migrate.h's. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -37,22 +37,6 @@ struct MigrationProgress {
 };
 // nullopt: no job is under way.
 std::optional<MigrationProgress> migration_progress(const Domain& domain);
-
-// Snapshots and checkpoints as libvirt describes them, parents first: what is needed to make them known elsewhere.
-struct Lineage {
-  std::vector<std::string> snapshots, checkpoints;
-  bool empty() const { return snapshots.empty() && checkpoints.empty(); }
-};
-Lineage lineage(const Domain& domain);
-// Forgets the snapshots, without touching what they hold: libvirt does not move a domain that has any.
-void forget_snapshots(const Domain& domain);
-// Makes them known again, those that already are included.
-void remember(const Domain& domain, const Lineage& lineage);
-
-// A lineage kept in the domain's own metadata while it moves; it travels with the domain.
-void keep_in_metadata(const Domain& domain, const Lineage& lineage);
-std::optional<Lineage> kept_in_metadata(const Domain& domain);
-void drop_from_metadata(const Domain& domain);
 
 // Whether `target` can run the CPU that the domain has or will have; text: why not.
 std::optional<std::string> cpu_refusal(const Domain& domain, const Connection& target);

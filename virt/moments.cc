@@ -65,7 +65,26 @@ void forget_checkpoint(const Domain& domain, const std::string& name) {
     throw_last("forget checkpoint '" + name + "'" + of(domain));
 }
 
+const char* element_name(MomentKind kind) { return kind == MomentKind::snapshot ? "snapshot" : "checkpoint"; }
+
 }  // namespace
+
+void put_moments(MetadataElement& part, MomentKind kind, const std::vector<Moment>& moments) {
+  for (const auto& moment : moments) {
+    MetadataElement element{.name = element_name(kind), .attributes = {{"name", moment.name}}, .text = moment.xml};
+    if (moment.current) element.attributes["current"] = "yes";
+    part.children.push_back(std::move(element));
+  }
+}
+
+std::vector<Moment> moments_in(const MetadataElement& part, MomentKind kind) {
+  std::vector<Moment> all;
+  for (const auto& child : part.children)
+    if (child.name == element_name(kind))
+      all.push_back(
+          {.name = child.attribute("name"), .xml = child.text, .current = child.attribute("current") == "yes"});
+  return all;
+}
 
 std::vector<Moment> moments(const Domain& domain, MomentKind kind) {
   return kind == MomentKind::snapshot ? snapshots(domain) : checkpoints(domain);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "virt/domain.h"
+#include "virt/metadata.h"
 
 namespace muster::virt {
 
@@ -27,5 +28,9 @@ void forget(const Domain& domain, MomentKind kind, const std::string& name);
 
 // The entry alone, in place of one of the same name. Its parent must be there.
 void register_again(const Domain& domain, MomentKind kind, const Moment& moment);
+
+// Written down in metadata: `snapshot` and `checkpoint` elements, in the order given.
+void put_moments(MetadataElement& part, MomentKind kind, const std::vector<Moment>& moments);
+std::vector<Moment> moments_in(const MetadataElement& part, MomentKind kind);
 
 }  // namespace muster::virt

@@ -30,24 +30,32 @@ struct Note {
 
 std::optional<Note> note_of(const virt::Domain& domain) {
   const auto part = virt::metadata_part(domain, kPart);
-  if (!part) return std::nullopt;
+  // A clone has what was noted of its original.
+  if (!part || part->attribute("uuid") != domain.uuid()) return std::nullopt;
   Note note{.uri = part->attribute("uri"), .host = part->attribute("host"), .paths = {}};
   for (const auto& image : part->children) note.paths.push_back(image.attribute("path"));
   return note;
 }
 
 void write_note(const virt::Domain& domain, const Note& note) {
-  virt::MetadataElement part{.name = kPart, .attributes = {{"uri", note.uri}, {"host", note.host}}};
+  virt::MetadataElement part{.name = kPart,
+                             .attributes = {{"uuid", domain.uuid()}, {"uri", note.uri}, {"host", note.host}}};
   for (const auto& path : note.paths) part.children.push_back({.name = "image", .attributes = {{"path", path}}});
   virt::put_metadata_part(domain, part);
 }
 
-std::set<std::string> used_on(const virt::Connection& target) {
-  std::set<std::string> all;
+// What domains of the target name as storage.
+virt::NamedPaths named_on(const virt::Connection& target) {
+  virt::NamedPaths all;
+  const auto add = [&](const virt::Domain& domain, virt::Domain::Xml which) {
+    auto named = virt::named_paths(target, virt::DomainXml(domain.xml(which)));
+    all.paths.merge(named.paths);
+    all.unknown.merge(named.unknown);
+  };
   for (const auto& domain : target.domains()) {
     try {
-      all.merge(virt::named_paths(target, virt::DomainXml(domain.xml(virt::Domain::Xml::definition))));
-      all.merge(virt::named_paths(target, virt::DomainXml(domain.xml(virt::Domain::Xml::current))));
+      add(domain, virt::Domain::Xml::definition);
+      add(domain, virt::Domain::Xml::current);
     } catch (const Error& e) {
       if (e.code() != base::Code::not_found) throw;  // gone since it was listed
     }
@@ -147,8 +155,11 @@ void remove_copies(const base::Context& ctx, const virt::Domain& domain, const v
     ctx.warn(fmt::format("{}: {}", what, fmt::join(note->paths, ", ")));
     return forget_copying(domain);
   }
-  const auto used = used_on(target);
-  std::erase_if(note->paths, [&](const auto& path) { return used.contains(path); });
+  const auto named = named_on(target);
+  std::erase_if(note->paths, [&](const auto& path) {
+    const auto has_its_name = [&](const auto& volume) { return file_name(volume) == file_name(path); };
+    return named.paths.contains(path) || std::any_of(named.unknown.begin(), named.unknown.end(), has_its_name);
+  });
   std::vector<std::string> left;
   for (const auto& path : note->paths) {
     const std::string failure = failed_removal(target, path);

@@ -10,6 +10,7 @@
 #include "virt/domain_xml.h"
 #include "virt/firmware_files.h"
 #include "vm/images.h"
+#include "vm/own_seed.h"
 #include "vm/seed.h"
 
 namespace muster::vm {
@@ -258,8 +259,12 @@ class Planner {
 }  // namespace
 
 std::string CreationPlan::xml() const {
+  std::string metadata;
+  for (const auto& volume : volumes)
+    if (!volume.content.empty())
+      metadata = virt::new_metadata(note_of_seed(uuid, {.pool = volume.pool, .name = volume.spec.name}));
   return domain_xml(
-      {.request = request, .offer = offer, .uuid = uuid, .disks = disks, .networks = networks, .metadata = ""});
+      {.request = request, .offer = offer, .uuid = uuid, .disks = disks, .networks = networks, .metadata = metadata});
 }
 
 CreationPlan plan_creation(const base::Context& ctx, const virt::Connection& connection, const MachineRequest& request,

@@ -17,7 +17,7 @@ struct PlannedVolume {
   std::string pool;
   virt::VolumeSpec spec;
   virt::VolumeName copy_of;  // empty: of nothing
-  std::string content;       // empty: nothing is written
+  std::string content;       // of a seed; empty: nothing is written
   std::string target;        // which disk of the machine it becomes
 };
 

@@ -221,8 +221,9 @@ Ownership ownership(const base::Context& ctx, const virt::Connection& connection
   std::set<std::string> own = belongings.noted;
   for (const auto& disk : virt::DomainXml(belongings.domain.xml(virt::Domain::Xml::definition)).disks()) {
     if (disk.source.empty()) continue;
-    result.images.push_back(claim_of(connection, disk));
-    if (result.images.back().kept_because.empty()) own.insert(result.images.back().path);
+    auto& claim = result.images.emplace_back(claim_of(connection, disk));
+    if (belongings.noted.contains(claim.path)) claim.kept_because = "";
+    if (claim.kept_because.empty()) own.insert(claim.path);
   }
   if (own.empty()) return result;
   const auto others = other_domains(ctx, connection, belongings.domain);

@@ -11,6 +11,8 @@
 #include "virt/guest_agent.h"
 #include "virt/image_files.h"
 #include "virt/lifecycle.h"
+#include "virt/metadata.h"
+#include "virt/moments.h"
 #include "virt/storage.h"
 #include "vm/copied_images.h"
 #include "vm/polling.h"
@@ -22,7 +24,9 @@ using base::Clock;
 using base::Code;
 using base::Error;
 using virt::Domain;
+using virt::MomentKind;
 
+constexpr const char* kMoving = "moving";
 constexpr std::chrono::milliseconds kWatchInterval{500};
 constexpr std::chrono::seconds kProofPatience{30};
 constexpr std::chrono::seconds kAgentPatience{3};
@@ -63,10 +67,9 @@ void check_disks(const virt::DomainXml& xml, const virt::Connection& target, con
 
 void check_copies(const Domain& domain, const virt::Connection& target, MoveCheck& check) {
   for (auto& refusal : refusals_to_copy(domain, target)) check.refusals.push_back(std::move(refusal));
-  const auto lineage = virt::lineage(domain);
-  if (!lineage.snapshots.empty())
+  if (!virt::moments(domain, MomentKind::snapshot).empty())
     check.refusals.emplace_back("it has snapshots, whose data would not be copied: delete them first");
-  if (!lineage.checkpoints.empty())
+  if (!virt::moments(domain, MomentKind::checkpoint).empty())
     check.refusals.emplace_back("it has checkpoints, whose bitmaps would not be copied: delete them first");
 }
 
@@ -152,6 +155,21 @@ Domain move_live(const base::Context& ctx, const Domain& domain, const virt::Con
   return moved;
 }
 
+// Snapshots and checkpoints, which do not move along: what is to be made known again, here or over there.
+void note_moments(const Domain& domain) {
+  virt::MetadataElement part{.name = kMoving, .attributes = {{"uuid", domain.uuid()}}};
+  for (const auto kind : {MomentKind::snapshot, MomentKind::checkpoint})
+    virt::put_moments(part, kind, virt::moments(domain, kind));
+  if (!part.children.empty()) virt::put_metadata_part(domain, part);
+}
+
+// libvirt does not move a domain that has any. Children first.
+void forget_snapshots(const Domain& domain) {
+  auto snapshots = virt::moments(domain, MomentKind::snapshot);
+  for (auto snapshot = snapshots.rbegin(); snapshot != snapshots.rend(); ++snapshot)
+    virt::forget(domain, MomentKind::snapshot, snapshot->name);
+}
+
 Domain move_definition(const Domain& domain, const virt::Connection& target) {
   return target.define(domain.xml(Domain::Xml::portable));
 }
@@ -160,7 +178,7 @@ Domain move_definition(const Domain& domain, const virt::Connection& target) {
 base::Context undisturbed(const base::Context& ctx) { return {.stop = {}, .events = ctx.events}; }
 
 void put_back(const base::Context& ctx, const Domain& domain, const virt::Connection& target) {
-  if (virt::kept_in_metadata(domain)) finish_interrupted_move({.stop = {}, .events = &base::null_events()}, domain);
+  finish_interrupted_move({.stop = {}, .events = &base::null_events()}, domain);
   try {
     remove_copies(undisturbed(ctx), domain, target);
   } catch (const Error& e) {
@@ -222,10 +240,12 @@ MoveCheck check_move(const Domain& domain, const virt::Connection& target, const
 }
 
 bool finish_interrupted_move(const base::Context& ctx, const Domain& domain) {
-  const auto kept = virt::kept_in_metadata(domain);
-  if (!kept) return false;
-  virt::remember(domain, *kept);
-  virt::drop_from_metadata(domain);
+  const auto part = virt::metadata_part(domain, kMoving);
+  // A clone has what was noted of its original.
+  if (!part || part->attribute("uuid") != domain.uuid()) return false;
+  for (const auto kind : {MomentKind::snapshot, MomentKind::checkpoint})
+    for (const auto& moment : virt::moments_in(*part, kind)) virt::register_again(domain, kind, moment);
+  virt::drop_metadata_part(domain, kMoving);
   ctx.note("'" + domain.name() + "' was on the move when that was interrupted: its snapshots are known again");
   return true;
 }
@@ -244,11 +264,10 @@ Moved migrate(const base::Context& ctx, const Domain& domain, const virt::Connec
   MigrateOptions chosen = options;
   for (const auto& image : copies) chosen.transfer.copied_disks.push_back(image.target);
   Moved moved{.domain = domain, .left_files = files_left(domain, copies)};
-  // What the target is to make known again.
-  if (const virt::Lineage lineage = virt::lineage(domain); !lineage.empty()) virt::keep_in_metadata(domain, lineage);
+  note_moments(domain);
   try {
     make_copies(ctx, domain, target, copies);
-    virt::forget_snapshots(domain);
+    forget_snapshots(domain);
     moved.domain = options.manner == Manner::live ? move_live(ctx, domain, target, chosen, watch)
                                                   : move_definition(domain, target);
   } catch (const Error&) {

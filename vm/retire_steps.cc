@@ -15,6 +15,7 @@
 #include "virt/statistics.h"
 #include "vm/firmware.h"
 #include "vm/guest_command.h"
+#include "vm/own_seed.h"
 #include "vm/stop.h"
 
 namespace muster::vm {
@@ -308,9 +309,9 @@ const Ownership& RetireWork::images() {
   if (known_images) return *known_images;
   auto snapshots = virt::moments(domain, virt::MomentKind::snapshot);
   snapshots.insert(snapshots.end(), journal.snapshots.begin(), journal.snapshots.end());
-  known_images =
-      ownership(ctx, connection,
-                {.domain = domain, .snapshots = snapshots, .noted = {journal.removed.begin(), journal.removed.end()}});
+  std::set<std::string> noted(journal.removed.begin(), journal.removed.end());
+  if (auto seed = own_seed(connection, domain)) noted.insert(std::move(*seed));
+  known_images = ownership(ctx, connection, {.domain = domain, .snapshots = snapshots, .noted = std::move(noted)});
   return *known_images;
 }
 

@@ -62,16 +62,6 @@ Value value(const std::array<std::pair<Value, const char*>, N>& table, const std
   throw Error(Code::corrupt, "'" + name + "' in the journal of a retirement: a newer version's, or damaged");
 }
 
-MetadataElement element_of(const char* name, const virt::Moment& moment) {
-  MetadataElement element{.name = name, .attributes = {{"name", moment.name}}, .text = moment.xml};
-  if (moment.current) element.attributes["current"] = "yes";
-  return element;
-}
-
-virt::Moment moment_of(const MetadataElement& element) {
-  return {.name = element.attribute("name"), .xml = element.text, .current = element.attribute("current") == "yes"};
-}
-
 MetadataElement element_of(const StepRecord& record) {
   MetadataElement element{.name = "step",
                           .attributes = {{"name", name_of(record.step)}, {"state", word(kStates, record.state)}}};
@@ -87,8 +77,6 @@ StepRecord step_of(const MetadataElement& element) {
 
 void take(Retirement& retirement, const MetadataElement& child) {
   if (child.name == "step") retirement.steps.push_back(step_of(child));
-  if (child.name == "snapshot") retirement.snapshots.push_back(moment_of(child));
-  if (child.name == "checkpoint") retirement.checkpoints.push_back(moment_of(child));
   if (child.name == "removed") retirement.removed.push_back(child.text);
 }
 
@@ -106,6 +94,8 @@ Retirement read(const MetadataElement& part) {
                         .revision = part.attribute("revision")};
   if (retirement.name.empty()) throw Error(Code::corrupt, "it does not say the machine's name");
   for (const auto& child : part.children) take(retirement, child);
+  retirement.snapshots = virt::moments_in(part, virt::MomentKind::snapshot);
+  retirement.checkpoints = virt::moments_in(part, virt::MomentKind::checkpoint);
   return retirement;
 }
 
@@ -126,8 +116,8 @@ MetadataElement to_part(const virt::Domain& domain, const Retirement& retirement
                                       {"expires", time_text(retirement.expires)},
                                       {"revision", retirement.revision}}};
   for (const auto& record : retirement.steps) part.children.push_back(element_of(record));
-  for (const auto& moment : retirement.snapshots) part.children.push_back(element_of("snapshot", moment));
-  for (const auto& moment : retirement.checkpoints) part.children.push_back(element_of("checkpoint", moment));
+  virt::put_moments(part, virt::MomentKind::snapshot, retirement.snapshots);
+  virt::put_moments(part, virt::MomentKind::checkpoint, retirement.checkpoints);
   for (const auto& path : retirement.removed) part.children.push_back({.name = "removed", .text = path});
   return part;
 }

@@ -236,6 +236,23 @@ TEST_F(Create, WhatAKilledOneLeftCanBeDeleted) {
   EXPECT_EQ(left(), before_);
 }
 
+TEST_F(Create, ItsSeedGoesWithIt) {
+  const std::vector<std::string> words = {"web01", "--disk", "1M", "--hostname", "web01", "--memory", "64M"};
+  ASSERT_EQ(run(create(words)).code, 0);
+  const auto gone = run(vm("delete", {"web01", "--purge", "--yes"}));
+  EXPECT_EQ(gone.code, 0) << told(gone);
+  EXPECT_EQ(left(), before_) << told(gone);
+  // Not one that somebody else has in the drive, too.
+  ASSERT_EQ(run(create(words)).code, 0);
+  ASSERT_EQ(run(create({"web02", "--iso", image("web01-seed.iso"), "--memory", "64M"})).code, 0);
+  const auto kept = run(vm("delete", {"web01", "--purge", "--yes"}));
+  EXPECT_TRUE(contains(left(), "web01-seed.iso")) << told(kept);
+  EXPECT_TRUE(contains(kept.out + kept.err, "domain 'web02'")) << told(kept);
+  forget("web02");
+  if (contains(left(), "web01\n")) forget("web01");
+  std::filesystem::remove(image("web01-seed.iso"));
+}
+
 // A worker killed while a volume is written.
 TEST_F(Create, TheNextTryRemovesWhatAKilledOneLeft) {
   MusterProcess muster(create({"web01", "--disk", "1M", "--disk", "1G,format=raw,preallocate=full"}));

@@ -53,6 +53,21 @@ TEST_F(Moments, ForgottenOnesCanBeRegisteredAgain) {
   EXPECT_EQ(names(MomentKind::checkpoint), "one two ");
 }
 
+TEST_F(Moments, AreWrittenDownAsTheyAre) {
+  const std::vector<Moment> written{{.name = "a&b", .xml = "<domainsnapshot>\n</domainsnapshot>", .current = true},
+                                    {.name = "c", .xml = "<x/>"}};
+  MetadataElement part{.name = "moving"};
+  put_moments(part, MomentKind::snapshot, written);
+  put_moments(part, MomentKind::checkpoint, {{.name = "d", .xml = "<y/>"}});
+  const auto read = find_part(with_part("", part), "moving");
+  const auto snapshots = moments_in(*read, MomentKind::snapshot);
+  ASSERT_EQ(snapshots.size(), 2U);
+  EXPECT_EQ(snapshots[0].name, "a&b");
+  EXPECT_EQ(snapshots[0].xml, written[0].xml);
+  EXPECT_TRUE(snapshots[0].current && !snapshots[1].current);
+  EXPECT_EQ(moments_in(*read, MomentKind::checkpoint).at(0).name, "d");
+}
+
 TEST_F(Moments, ADomainIsRenamedWhenItIsOff) {
   EXPECT_TRUE(can_rename(domain));
   EXPECT_THROW(rename(domain, "other"), base::Error);
