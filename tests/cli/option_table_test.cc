@@ -5,8 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/parallel-ssh/support.h"
-
 namespace muster::cli {
 namespace {
 
@@ -60,43 +58,6 @@ TEST(OptionTable, NamesElsewhereFollowFromTheOptions) {
 TEST(OptionTable, SafetyAndSecretsAreNotConfigured) {
   for (const auto* name : {"expect", "dry-run", "stdin", "script", "ask-pass", "ask-sudo-pass", "json"})
     EXPECT_FALSE(find_option(name)->configurable) << name;
-}
-
-ssh::Ran muster(const std::vector<std::string>& arguments) {
-  std::vector<std::string> argv{std::string(MUSTER_BUILD_DIR) + "/bin/muster"};
-  argv.insert(argv.end(), arguments.begin(), arguments.end());
-  return ssh::run_program(argv);
-}
-
-TEST(Dispatcher, ListsEveryCommandAndStartsItsProgram) {
-  const auto overview = muster({"--help"});
-  EXPECT_EQ(overview.status, 0);
-  for (const CommandRow& command : command_rows()) {
-    const std::string name(command.name);
-    EXPECT_NE(overview.out.find("\n  " + name + " "), std::string::npos) << name;
-    const auto help = muster({name, "--help"});
-    EXPECT_EQ(help.status, 0) << help.err;
-    EXPECT_TRUE(help.out.starts_with("usage: muster " + name + " ")) << help.out;
-  }
-}
-
-TEST(Dispatcher, FindsTheCommandBehindOptionsAndTheirValues) {
-  for (const auto& words : std::vector<std::vector<std::string>>{{"-i", "run", "ping", "--help"},
-                                                                 {"--inventory=run", "-qi", "run", "ping", "--help"},
-                                                                 {"--no-color", "--help", "ping"},
-                                                                 {"--fanout", "3", "-f4", "ping", "-h"}}) {
-    const auto help = muster(words);
-    EXPECT_TRUE(help.out.starts_with("usage: muster ping ")) << help.out << help.err;
-  }
-}
-
-TEST(Dispatcher, WhatIsNoCommandIsAnErrorThatNamesThem) {
-  const auto unknown = muster({"pnig", "web"});
-  EXPECT_EQ(unknown.status, 2);
-  EXPECT_EQ(unknown.out, "");
-  EXPECT_NE(unknown.err.find("no command 'pnig'; the commands are: run ping"), std::string::npos) << unknown.err;
-  EXPECT_EQ(muster({}).status, 2);
-  EXPECT_EQ(muster({"--", "ping"}).status, 2);
 }
 
 }  // namespace
