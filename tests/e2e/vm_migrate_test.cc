@@ -87,7 +87,6 @@ TEST_F(VmMigrate, WhatIsLateStaysWhereItIs) {
   source_->virsh({"start", "slow"});
   source_->virsh({"snapshot-create-as", "slow", "kept"});
   const auto done = run(migrate("slow", {"--timeout", "0.1s", "--bandwidth", "1M"}));
-  if (done.code == 0) GTEST_SKIP() << "an idle machine without an operating system has too little memory to be slow";
   EXPECT_EQ(done.code, 1) << told(done);
   EXPECT_TRUE(contains(done.err, "runs on where it was")) << told(done);
   EXPECT_EQ(state(*source_, "slow"), "running");
@@ -101,8 +100,8 @@ TEST_F(VmMigrate, AKilledMoveIsFinishedByTheNext) {
   source_->virsh({"start", "web01"});
   source_->virsh({"snapshot-create-as", "web01", "kept"});
   MusterProcess moving(migrate("web01", {"--bandwidth", "1M"}));
-  const auto noted = [&] { return contains(source_->try_virsh({"dumpxml", "web01"}).out, "x-muster:moving"); };
-  ASSERT_TRUE(wait_until(noted) || state(*target_, "web01") == "running");
+  const auto noted = [&] { return contains(source_->try_virsh({"dumpxml", "web01"}).out, "moving uuid="); };
+  ASSERT_TRUE(wait_until(noted)) << moving.err();
   moving.signal(SIGKILL);
   moving.finish();
   // Its worker hears of that by the end of its input, and undoes what it began, or is done.
