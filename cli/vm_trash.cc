@@ -47,8 +47,7 @@ class Trash {
       machines_[number] = answer.at("machines");
       report.state = HostState::ok;
     } catch (const Error& e) {
-      report.state = e.code() == Code::unreachable ? HostState::unreachable : HostState::failed;
-      report.error = e.what();
+      report = report_of(e);
       const std::lock_guard lock(mutex_);
       failures_.push_back(e);
     }

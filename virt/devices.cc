@@ -17,9 +17,6 @@ namespace {
 using base::Code;
 using base::Error;
 
-using Pool = OwnedPool;
-using Volume = OwnedVolume;
-
 unsigned flags_of(Reach reach) {
   unsigned flags = 0;
   if (reach != Reach::next_start) flags |= VIR_DOMAIN_AFFECT_LIVE;
@@ -27,7 +24,7 @@ unsigned flags_of(Reach reach) {
   return flags;
 }
 
-ImageSource source_of(const Volume& volume) {
+ImageSource source_of(const OwnedVolume& volume) {
   const OwnedText path(virStorageVolGetPath(volume.get()));
   if (!path) throw_last(std::string("ask for the path of volume '") + virStorageVolGetName(volume.get()) + "'");
   virStorageVolInfo info{};
@@ -66,16 +63,16 @@ void append(pugi::xml_node parent, const char* name,
 }  // namespace
 
 ImageSource volume_source(const Connection& connection, const std::string& pool, const std::string& volume) {
-  const Pool found(virStoragePoolLookupByName(connection.handle(), pool.c_str()));
+  const OwnedPool found(virStoragePoolLookupByName(connection.handle(), pool.c_str()));
   if (!found) throw_last("look up storage pool '" + pool + "'");
-  const Volume in_pool(virStorageVolLookupByName(found.get(), volume.c_str()));
+  const OwnedVolume in_pool(virStorageVolLookupByName(found.get(), volume.c_str()));
   if (!in_pool) throw_last("look up volume '" + pool + "/" + volume + "'");
   return source_of(in_pool);
 }
 
 std::optional<ImageSource> volume_at(const Connection& connection, const std::string& path) {
   // Without pools, or without storage altogether, there is nothing to find.
-  const Volume volume(virStorageVolLookupByPath(connection.handle(), path.c_str()));
+  const OwnedVolume volume(virStorageVolLookupByPath(connection.handle(), path.c_str()));
   return volume ? std::optional(source_of(volume)) : std::nullopt;
 }
 

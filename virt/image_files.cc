@@ -23,9 +23,6 @@ namespace {
 using base::Code;
 using base::Error;
 
-using Pool = OwnedPool;
-using Volume = OwnedVolume;
-
 constexpr const char* kScratchPrefix = "muster-scratch-";
 
 // Two threads of this process do not take each other's scratch pool away.
@@ -45,16 +42,16 @@ std::string target_path(virStoragePoolPtr pool) {
   return path;
 }
 
-std::vector<Pool> active_pools(const Connection& connection) {
+std::vector<OwnedPool> active_pools(const Connection& connection) {
   virStoragePoolPtr* list = nullptr;
   const int count = virConnectListAllStoragePools(connection.handle(), &list, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
   if (count < 0) throw_last("list the storage pools of " + connection.uri());
-  std::vector<Pool> pools(list, list + count);
+  std::vector<OwnedPool> pools(list, list + count);
   std::free(list);
   return pools;
 }
 
-Pool pool_of(const Connection& connection, const std::string& directory) {
+OwnedPool pool_of(const Connection& connection, const std::string& directory) {
   for (auto& pool : active_pools(connection))
     if (target_path(pool.get()) == directory) return std::move(pool);
   return nullptr;
@@ -86,7 +83,7 @@ class ScratchPool {
   virStoragePoolPtr handle() const { return pool_.get(); }
 
  private:
-  Pool pool_;
+  OwnedPool pool_;
 };
 
 std::string inode(const struct stat& seen) { return fmt::format("inode {}:{}", seen.st_dev, seen.st_ino); }
@@ -128,7 +125,7 @@ void add_images(virStoragePoolPtr pool, const std::string& what, ImageListing& l
     listing.unseen.push_back(what + ": cannot be listed");
     return;
   }
-  const std::vector<Volume> volumes(list, list + count);
+  const std::vector<OwnedVolume> volumes(list, list + count);
   std::free(list);
   for (const auto& volume : volumes)
     if (auto image = image_of(volume.get())) listing.images[image->path] = std::move(*image);
@@ -158,14 +155,14 @@ std::set<std::string> directories_below(const ImageListing& listing, const std::
   return directories;
 }
 
-Volume volume_at(const Connection& connection, const std::string& path) {
-  Volume volume(virStorageVolLookupByPath(connection.handle(), path.c_str()));
+OwnedVolume volume_at(const Connection& connection, const std::string& path) {
+  OwnedVolume volume(virStorageVolLookupByPath(connection.handle(), path.c_str()));
   if (!volume && !last_is_not_found()) throw_last("look up the volume " + path);
   return volume;
 }
 
 Removal remove_volume(const Connection& connection, const std::string& path) {
-  const Volume volume = volume_at(connection, path);
+  const OwnedVolume volume = volume_at(connection, path);
   if (!volume) return Removal::was_gone;
   if (virStorageVolDelete(volume.get(), 0) != 0) throw_last("remove " + path);
   return Removal::removed;
@@ -189,7 +186,7 @@ void in_pool_of(const Connection& connection, const std::string& path,
                 const std::function<void(virStoragePoolPtr)>& use) {
   const std::lock_guard lock(scratch_mutex());
   remove_scratch_pools(connection);
-  if (const Pool pool = pool_of(connection, directory_of(path))) {
+  if (const OwnedPool pool = pool_of(connection, directory_of(path))) {
     virStoragePoolRefresh(pool.get(), 0);
     use(pool.get());
     return check_still_there(pool.get(), path);
@@ -206,9 +203,9 @@ void in_pool_of(const Connection& connection, const std::string& path,
 }
 
 std::string volume_path(const Connection& connection, const std::string& pool_name, const std::string& name) {
-  const Pool pool(virStoragePoolLookupByName(connection.handle(), pool_name.c_str()));
+  const OwnedPool pool(virStoragePoolLookupByName(connection.handle(), pool_name.c_str()));
   if (!pool) return "";
-  const Volume volume(virStorageVolLookupByName(pool.get(), name.c_str()));
+  const OwnedVolume volume(virStorageVolLookupByName(pool.get(), name.c_str()));
   return volume ? text_of(OwnedText(virStorageVolGetPath(volume.get()))) : "";
 }
 
@@ -245,6 +242,8 @@ void add_sources(const Connection& connection, const pugi::xml_node& node, Named
 }  // namespace
 
 bool is_scratch_pool(std::string_view name) { return name.starts_with(kScratchPrefix); }
+
+std::string file_name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 std::string directory_of(const std::string& path) {
   const auto slash = path.rfind('/');
@@ -289,7 +288,7 @@ std::string identity_of(const Connection& connection, const std::string& path) {
   struct stat seen {};
   if (host != std::string::npos && connection.uri().compare(host + 3, 1, "/") == 0)
     return ::stat(path.c_str(), &seen) == 0 ? inode(seen) : "";
-  const Volume volume = volume_at(connection, path);
+  const OwnedVolume volume = volume_at(connection, path);
   const auto image = volume ? image_of(volume.get()) : std::nullopt;
   return image ? image->identity : "";
 }
@@ -306,7 +305,7 @@ Removal remove_image(const Connection& connection, const std::string& path) {
 bool copy_image(const Connection& connection, const std::string& path, const std::string& name) {
   bool there = false;
   in_pool_of(connection, path, [&](virStoragePoolPtr pool) {
-    const Volume source = volume_at(connection, path);
+    const OwnedVolume source = volume_at(connection, path);
     there = static_cast<bool>(source);
     if (!there) return;
     remove_volume(connection, directory_of(path) + '/' + name);
@@ -317,7 +316,7 @@ bool copy_image(const Connection& connection, const std::string& path, const std
     root.append_child("name").text().set(name.c_str());
     root.append_child("capacity").text().set(info.capacity);
     root.append_child("target").append_child("format").append_attribute("type") = "raw";
-    const Volume copy(virStorageVolCreateXMLFrom(pool, node_text(root).c_str(), source.get(), 0));
+    const OwnedVolume copy(virStorageVolCreateXMLFrom(pool, node_text(root).c_str(), source.get(), 0));
     if (!copy) throw_last("copy " + path + " to " + name);
   });
   return there;

@@ -62,5 +62,7 @@ bool is_scratch_pool(std::string_view name);
 
 // Of a path: `/` for what lies at the top.
 std::string directory_of(const std::string& path);
+// Of `/x/web01.qcow2`: `web01.qcow2`.
+std::string file_name_of(const std::string& path);
 
 }  // namespace muster::virt

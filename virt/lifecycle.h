@@ -46,6 +46,6 @@ enum class FirmwareState {
   nvram_kept,  // and the TPM's state removed
   kept,
 };
-void undefine(const Domain& domain, FirmwareState firmware = FirmwareState::removed);
+void undefine(const Domain& domain, FirmwareState firmware);
 
 }  // namespace muster::virt

@@ -20,8 +20,6 @@ using base::Error;
 
 constexpr const char* kPart = "copying";
 
-std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
 // Where the images of an interrupted move are: URI and UUID of its target, and their paths.
 struct Note {
   std::string uri, host;
@@ -74,7 +72,7 @@ std::string failed_removal(const virt::Connection& target, const std::string& pa
 }
 
 virt::VolumeSpec spec_of(const virt::Domain& domain, const CopiedImage& image) {
-  return {.name = file_name(image.path),
+  return {.name = virt::file_name_of(image.path),
           .format = image.format == "raw" ? virt::VolumeFormat::raw : virt::VolumeFormat::qcow2,
           .capacity_bytes = virt::disk_sizes(domain, image.target).capacity_bytes.value_or(0)};
 }
@@ -110,7 +108,7 @@ std::vector<std::string> refusals_to_copy(const virt::Domain& domain, const virt
           fmt::format("no storage pool of the target has the directory of {} ({}): define one, so "
                       "that its image can be made there",
                       image.target, image.path));
-    else if (pool->find(file_name(image.path)) && !begun.contains(image.path))
+    else if (pool->find(virt::file_name_of(image.path)) && !begun.contains(image.path))
       refusals.push_back(
           fmt::format("the target has {} already, which is not overwritten: where both hypervisors see "
                       "the same storage, leave out --copy-storage; else move it away there",
@@ -157,7 +155,9 @@ void remove_copies(const base::Context& ctx, const virt::Domain& domain, const v
   }
   const auto named = named_on(target);
   std::erase_if(note->paths, [&](const auto& path) {
-    const auto has_its_name = [&](const auto& volume) { return file_name(volume) == file_name(path); };
+    const auto has_its_name = [&](const auto& volume) {
+      return virt::file_name_of(volume) == virt::file_name_of(path);
+    };
     return named.paths.contains(path) || std::any_of(named.unknown.begin(), named.unknown.end(), has_its_name);
   });
   std::vector<std::string> left;

@@ -174,7 +174,7 @@ void Creation::undo() {
   if (!kept.empty())
     throw Error(Code::io, "these cannot be removed again: " + joined(kept) + "; '" + domain_->name() +
                               "' stays marked as half made, and making it once more will remove them");
-  virt::undefine(*domain_);
+  virt::undefine(*domain_, virt::FirmwareState::removed);
   domain_.reset();
 }
 
@@ -204,7 +204,7 @@ std::vector<std::string> remove(const base::Context& ctx, const virt::Connection
   std::vector<std::string> removed;
   for (const auto& volume : leftover.mark.volumes)
     if (remove_volume(connection, volume)) removed.push_back(named(volume));
-  virt::undefine(leftover.domain);
+  virt::undefine(leftover.domain, virt::FirmwareState::removed);
   removed.push_back("the definition of '" + leftover.domain.name() + "'");
   return removed;
 }

@@ -19,14 +19,12 @@ std::string chosen_variables(const virt::Connection& connection, virt::DomainXml
   return virt::variables_file(connection, machine);
 }
 
-std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
 }  // namespace
 
 std::string named_variables(const virt::Connection& connection, const virt::Domain& domain,
                             const std::string& machine) {
   const std::string path = variables_of(connection, domain);
-  return file_name(path).starts_with(machine + "_VARS.") ? path : "";
+  return virt::file_name_of(path).starts_with(machine + "_VARS.") ? path : "";
 }
 
 bool others_use(const virt::Connection& connection, const virt::Domain& domain, const std::string& path) {
@@ -64,7 +62,7 @@ void rename(const virt::Connection& connection, const virt::Domain& domain, cons
   try {
     virt::rename(domain, name);
   } catch (const base::Error&) {
-    move_variables(connection, domain, to, file_name(from));
+    move_variables(connection, domain, to, virt::file_name_of(from));
     throw;
   }
 }

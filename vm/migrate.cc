@@ -41,7 +41,7 @@ std::string warning_of(const virt::DiskElement& disk) {
 bool is_missing(const virt::Connection& target, const virt::DiskElement& disk) {
   if (disk.type != "file") return false;
   const auto pool = virt::pool_of_directory(target, virt::directory_of(disk.source));
-  return pool && !pool->find(disk.source.substr(disk.source.rfind('/') + 1));
+  return pool && !pool->find(virt::file_name_of(disk.source));
 }
 
 void check_medium(const virt::DiskElement& disk, const virt::Connection& target, MoveCheck& check) {
@@ -136,7 +136,8 @@ void go_back(const base::Context& ctx, const Domain& domain, const Domain& moved
                     "' ended on the other side, where its newest data is: start it there; its "
                     "definition and images here are left as they are");
   ctx.note("'" + domain.name() + "' ended on the other side: it is started here again");
-  virt::undefine(moved);
+  // As in settle().
+  virt::undefine(moved, virt::FirmwareState::kept);
   virt::start(domain);
 }
 

@@ -86,7 +86,7 @@ void restore_firmware(const Restoration& work) {
   const std::string from = directory + '/' + tombstone_name(work.journal, work.domain.uuid()) + "_VARS.fd";
   if (others_use(work.connection, work.domain, path))
     return work.ctx->warn(work.journal.name + ": another domain uses " + path + ": its UEFI variables stay in " + from);
-  move_variables(work.connection, work.domain, from, path.substr(path.rfind('/') + 1));
+  move_variables(work.connection, work.domain, from, virt::file_name_of(path));
 }
 
 PlannedStep plan_autostart(const Restoration& work) {

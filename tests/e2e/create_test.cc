@@ -5,8 +5,7 @@
 #include <signal.h>
 
 #include "tests/e2e/bad_peer.h"
-#include "tests/e2e/end_to_end.h"
-#include "tests/e2e/hypervisor.h"
+#include "tests/e2e/on_hypervisor.h"
 #include "tests/e2e/process_table.h"
 #include "vm/creation.h"
 
@@ -17,35 +16,29 @@ using nlohmann::json;
 
 constexpr std::uint64_t kMib = 1U << 20;
 
-class Create : public EndToEnd {
+class Create : public OnHypervisor {
  protected:
   static void SetUpTestSuite() {
-    if (!no_hypervisor_because().empty()) return;
-    hypervisor_ = std::make_unique<Hypervisor>(Hypervisor::Options{.network = Hypervisor::Network::own});
-    hypervisor_->virsh({"pool-create-as", "images", "dir", "--target", hypervisor_->directory()});
-    hypervisor_->virsh({"net-start", "default"});
+    start_hypervisor({.network = Hypervisor::Network::own});
+    if (!has_hypervisor()) return;
+    virsh({"pool-create-as", "images", "dir", "--target", hypervisor().directory()});
+    virsh({"net-start", "default"});
   }
-  static void TearDownTestSuite() { hypervisor_.reset(); }
   void SetUp() override {
-    if (!hypervisor_) GTEST_SKIP() << no_hypervisor_because();
-    before_ = left();
+    OnHypervisor::SetUp();
+    if (!IsSkipped()) before_ = left();
   }
 
-  static Hypervisor& hypervisor() { return *hypervisor_; }
   static std::string image(const std::string& name) { return hypervisor().directory() + "/" + name; }
   // All that a create could leave.
   static std::string left() {
     return hypervisor().virsh({"list", "--all", "--name"}) + listing(hypervisor().directory());
   }
 
-  Launch vm(const std::string& verb, const std::vector<std::string>& arguments) {
-    Launch launch = command({});
-    launch.argv = in_clean_environment({program("muster"), "vm", verb, "-c", hypervisor().uri()},
-                                       {"HOME=" + home(), "TMPDIR=" + file("tmp")});
-    launch.argv.insert(launch.argv.end(), arguments.begin(), arguments.end());
-    return launch;
+  Launch create(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), "create");
+    return vm_command(arguments);
   }
-  Launch create(const std::vector<std::string>& arguments) { return vm("create", arguments); }
   static void forget(const std::string& machine) {
     hypervisor().try_virsh({"destroy", machine});
     hypervisor().virsh({"undefine", machine});
@@ -58,12 +51,7 @@ class Create : public EndToEnd {
   }
 
   std::string before_;
-
- private:
-  static std::unique_ptr<Hypervisor> hypervisor_;
 };
-
-std::unique_ptr<Hypervisor> Create::hypervisor_;
 
 TEST_F(Create, DisksAreWhatWasAsked) {
   ASSERT_EQ(run({.argv = {"qemu-img", "create", "-q", "-f", "qcow2", image("gold.qcow2"), "40M"}}).code, 0);
@@ -163,7 +151,7 @@ TEST_F(Create, AFullPoolIsNamedAndWhatTheTrashHolds) {
       run({.argv = hypervisor().inside({"mount", "-t", "tmpfs", "-o", "size=16m", "small", image("small")})}).code, 0);
   hypervisor().virsh({"pool-create-as", "small", "dir", "--target", image("small")});
   ASSERT_EQ(run(create({"old", "--disk", "4M,pool=small,preallocate=full"})).code, 0);
-  ASSERT_EQ(run(vm("delete", {"old", "--yes"})).code, 0);
+  ASSERT_EQ(vm({"delete", "old", "--yes"}).code, 0);
   before_ = left();
   const auto at_once = run(create({"web01", "--disk", "14M,pool=small,preallocate=falloc"}));
   EXPECT_EQ(at_once.code, 14) << told(at_once);
@@ -176,9 +164,9 @@ TEST_F(Create, AFullPoolIsNamedAndWhatTheTrashHolds) {
   for (const auto& full : {at_once, late}) EXPECT_TRUE(contains(full.err, "; 1 in the trash hold 4")) << told(full);
   EXPECT_EQ(left(), before_);
   EXPECT_FALSE(contains(hypervisor().virsh({"vol-list", "small"}), "web01"));
-  EXPECT_EQ(run(vm("trash", {"empty", "--older-than", "0s", "--yes"})).code, 0);
+  EXPECT_EQ(vm({"trash", "empty", "--older-than", "0s", "--yes"}).code, 0);
   EXPECT_EQ(run(create({"web01", "--disk", "14M,pool=small,preallocate=falloc"})).code, 0);
-  ASSERT_EQ(run(vm("delete", {"web01", "--yes", "--purge"})).code, 0);
+  ASSERT_EQ(vm({"delete", "web01", "--yes", "--purge"}).code, 0);
   hypervisor().virsh({"pool-destroy", "small"});
   run({.argv = hypervisor().inside({"umount", image("small")})});
   std::filesystem::remove(image("small"));
@@ -228,9 +216,9 @@ TEST_F(Create, WhatAKilledOneLeftCanBeDeleted) {
   vm::Creation creation(connection, vm::plan_creation(ctx, connection, request, {}), dead);
   for (int i = 0; i < 3; ++i) creation.step(ctx);
   EXPECT_TRUE(contains(left(), "web01-vda.qcow2")) << left();
-  const auto plan = run(vm("delete", {"web01", "--dry-run"}));
+  const auto plan = vm({"delete", "web01", "--dry-run"});
   EXPECT_TRUE(contains(plan.out, "remove what was half made")) << told(plan);
-  const auto done = run(vm("delete", {"web01", "--yes"}));
+  const auto done = vm({"delete", "web01", "--yes"});
   EXPECT_EQ(done.code, 0) << told(done);
   EXPECT_TRUE(contains(done.out, "web01: gone for good; removed ")) << told(done);
   EXPECT_EQ(left(), before_);
@@ -239,13 +227,13 @@ TEST_F(Create, WhatAKilledOneLeftCanBeDeleted) {
 TEST_F(Create, ItsSeedGoesWithIt) {
   const std::vector<std::string> words = {"web01", "--disk", "1M", "--hostname", "web01", "--memory", "64M"};
   ASSERT_EQ(run(create(words)).code, 0);
-  const auto gone = run(vm("delete", {"web01", "--purge", "--yes"}));
+  const auto gone = vm({"delete", "web01", "--purge", "--yes"});
   EXPECT_EQ(gone.code, 0) << told(gone);
   EXPECT_EQ(left(), before_) << told(gone);
   // Not one that somebody else has in the drive, too.
   ASSERT_EQ(run(create(words)).code, 0);
   ASSERT_EQ(run(create({"web02", "--iso", image("web01-seed.iso"), "--memory", "64M"})).code, 0);
-  const auto kept = run(vm("delete", {"web01", "--purge", "--yes"}));
+  const auto kept = vm({"delete", "web01", "--purge", "--yes"});
   EXPECT_TRUE(contains(left(), "web01-seed.iso")) << told(kept);
   EXPECT_TRUE(contains(kept.out + kept.err, "domain 'web02'")) << told(kept);
   forget("web02");
@@ -343,7 +331,7 @@ TEST_F(Create, AnImageThatSomebodyWritesToIsRecognisedByAnyName) {
   std::filesystem::create_directory(image("names"));
   std::filesystem::create_symlink(image("busy.qcow2"), image("names/other.qcow2"));
   const auto expect_refused = [&](const std::string& writer, const std::string& disk) {
-    const auto done = run(vm("create", {"web01", "--disk", disk, "--memory", "64M"}));
+    const auto done = vm({"create", "web01", "--disk", disk, "--memory", "64M"});
     EXPECT_EQ(done.code, 5) << told(done);
     EXPECT_TRUE(contains(done.err, "is a disk of '" + writer + "'")) << told(done);
   };

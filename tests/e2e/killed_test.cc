@@ -5,10 +5,9 @@
 
 #include <signal.h>
 
-#include "tests/e2e/end_to_end.h"
 #include "tests/e2e/guest.h"
-#include "tests/e2e/hypervisor.h"
 #include "tests/e2e/libvirt_relay.h"
+#include "tests/e2e/on_hypervisor.h"
 #include "tests/e2e/process_table.h"
 
 namespace muster::e2e {
@@ -16,15 +15,12 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-class Killed : public EndToEnd {
+class Killed : public OnHypervisor {
  protected:
-  static void SetUpTestSuite() {
-    if (no_hypervisor_because().empty()) hypervisor_ = std::make_unique<Hypervisor>();
-  }
-  static void TearDownTestSuite() { hypervisor_.reset(); }
   void SetUp() override {
-    if (!hypervisor_) GTEST_SKIP() << no_hypervisor_because();
-    const std::string socket = hypervisor_->uri().substr(hypervisor_->uri().find('=') + 1);
+    OnHypervisor::SetUp();
+    if (IsSkipped()) return;
+    const std::string socket = hypervisor().uri().substr(hypervisor().uri().find('=') + 1);
     relay_ = std::make_unique<LibvirtRelay>(file("relay"), socket);
   }
   void TearDown() override {
@@ -32,23 +28,20 @@ class Killed : public EndToEnd {
     EndToEnd::TearDown();
   }
 
-  static Hypervisor& hypervisor() { return *hypervisor_; }
   LibvirtRelay& relay() { return *relay_; }
-  static std::string virsh(const Words& words) { return hypervisor_->virsh(words); }
 
-  Launch vm(Words words, const std::string& uri) const {
-    words.insert(words.begin(), {program("muster"), "vm"});
-    words.insert(words.end(), {"-q", "-c", uri});
-    return {.argv = in_clean_environment(words, {"HOME=" + home(), "TMPDIR=" + file("tmp")})};
+  Launch vm_on(Words words, const std::string& uri) const {
+    words.emplace_back("-q");
+    return vm_command(words, uri);
   }
-  Finished vm(const Words& words) const { return run(vm(words, hypervisor_->uri())); }
+  Finished vm(const Words& words) const { return run(vm_on(words, hypervisor().uri())); }
 
   // Starts it, and kills it before its change number `changes` (from 0). With its worker, or without: that finds its
   // way to the end alone. False if it ended before.
   enum class Whom { both, muster };
   bool killed_before(const Words& words, int changes, Whom whom) {
     relay().let_through(changes);
-    MusterProcess process(vm(words, relay().uri()));
+    MusterProcess process(vm_on(words, relay().uri()));
     EXPECT_TRUE(wait_until([&] { return relay().holds() || !is_running(process.pid()); }));
     if (!relay().holds()) {
       const auto ended = process.finish();
@@ -90,7 +83,6 @@ class Killed : public EndToEnd {
   }
 
  private:
-  static inline std::unique_ptr<Hypervisor> hypervisor_;
   std::unique_ptr<LibvirtRelay> relay_;
 };
 
@@ -148,7 +140,7 @@ TEST_F(Killed, AMachineOrADaemonThatVanishesMeanwhileIsNamed) {
   virsh({"start", "web03"});
   const Words words{"set", "web03", "--cpus", "2"};
   relay().let_through(0);
-  MusterProcess orphaned(vm(words, relay().uri()));
+  MusterProcess orphaned(vm_on(words, relay().uri()));
   ASSERT_TRUE(wait_until([&] { return relay().holds(); }));
   hypervisor().kill_daemon();
   relay().release();
@@ -156,7 +148,7 @@ TEST_F(Killed, AMachineOrADaemonThatVanishesMeanwhileIsNamed) {
   EXPECT_EQ(unreachable.code, 15) << told(unreachable);
   hypervisor().restart();
   relay().let_through(1);
-  MusterProcess bereft(vm(words, relay().uri()));
+  MusterProcess bereft(vm_on(words, relay().uri()));
   ASSERT_TRUE(wait_until([&] { return relay().holds(); }));
   virsh({"destroy web03; undefine web03"});
   relay().release();

@@ -6,8 +6,7 @@
 
 #include <signal.h>
 
-#include "tests/e2e/end_to_end.h"
-#include "tests/e2e/hypervisor.h"
+#include "tests/e2e/on_hypervisor.h"
 #include "tests/e2e/process_table.h"
 
 namespace muster::e2e {
@@ -18,39 +17,19 @@ using namespace std::chrono_literals;
 using Words = std::vector<std::string>;
 
 // One hypervisor for all; each test has machines of its own, and leaves none.
-class Trash : public EndToEnd {
+class Trash : public OnHypervisor {
  protected:
-  static void SetUpTestSuite() {
-    if (no_hypervisor_because().empty()) hypervisor_ = new Hypervisor;
-  }
-  static void TearDownTestSuite() {
-    delete hypervisor_;
-    hypervisor_ = nullptr;
-  }
-  void SetUp() override {
-    if (hypervisor_ == nullptr) GTEST_SKIP() << no_hypervisor_because();
-  }
+  static std::string uri() { return hypervisor().uri(); }
 
-  static Hypervisor& hypervisor() { return *hypervisor_; }
-  static std::string uri() { return hypervisor_->uri(); }
-
-  Launch on_hypervisor(const Words& arguments) const {
-    Launch launch;
-    launch.argv = in_clean_environment({program("muster"), "vm"}, {"HOME=" + home(), "TMPDIR=" + file("tmp")});
-    launch.argv.insert(launch.argv.end(), arguments.begin(), arguments.end());
-    launch.argv.insert(launch.argv.end(), {"-c", uri()});
-    return launch;
-  }
-  Finished vm(const Words& arguments) const { return run(on_hypervisor(arguments)); }
   // The machines in the trash, as `trash list --json` has them.
   std::vector<nlohmann::json> trash() const {
     auto lines = json_lines(vm({"trash", "list", "--json"}).out);
     lines.pop_back();
     return lines;
   }
-  static std::string names() { return hypervisor_->virsh({"list", "--all", "--name"}); }
+  static std::string names() { return hypervisor().virsh({"list", "--all", "--name"}); }
   static std::string definition(const std::string& name) {
-    std::string xml = hypervisor_->virsh({"dumpxml", "--inactive", name});
+    std::string xml = hypervisor().virsh({"dumpxml", "--inactive", name});
     // libvirt leaves the empty element behind.
     const auto empty = xml.find("  <metadata/>\n");
     return empty == std::string::npos ? xml : xml.erase(empty, 14);
@@ -59,7 +38,7 @@ class Trash : public EndToEnd {
   // Files of UEFI variables, each a line of sha256sum.
   static Words variables() {
     const std::string all =
-        run({.argv = hypervisor_->inside({"sh", "-c", "cd /var/lib/libvirt/qemu/nvram && sha256sum *"})}).out;
+        run({.argv = hypervisor().inside({"sh", "-c", "cd /var/lib/libvirt/qemu/nvram && sha256sum *"})}).out;
     Words lines;
     for (std::size_t from = 0, end = 0; (end = all.find('\n', from)) != std::string::npos; from = end + 1)
       lines.push_back(all.substr(from, end - from));
@@ -69,14 +48,9 @@ class Trash : public EndToEnd {
   void remove_all() const {
     EXPECT_EQ(vm({"trash", "empty", "--older-than", "0s", "--yes", "-q"}).code, 0);
     EXPECT_EQ(names(), "");
-    EXPECT_EQ(hypervisor_->virsh({"pool-list", "--all", "--name"}), "") << "scratch pools stay";
+    EXPECT_EQ(hypervisor().virsh({"pool-list", "--all", "--name"}), "") << "scratch pools stay";
   }
-
- private:
-  static Hypervisor* hypervisor_;
 };
-
-Hypervisor* Trash::hypervisor_ = nullptr;
 
 // A machine with firmware variables: a BIOS in the place of UEFI does for that.
 std::string with_nvram(const Hypervisor& hypervisor, std::string xml) {
@@ -154,7 +128,7 @@ void Trash::kill_at(const Words& steps, const std::function<std::string()>& fact
   const std::string before = definition("web01"), had = facts();
   bool finishes = true;
   for (const auto& step : steps) {
-    MusterProcess killed(on_hypervisor({"delete", "web01", "--yes", "--timeout", "1s", "-v"}));
+    MusterProcess killed(vm_command({"delete", "web01", "--yes", "--timeout", "1s", "-v"}));
     // The first finds it running: what is off by then is not shut down again.
     EXPECT_TRUE(killed.wait_for_error("web01: " + step) || contains(step, "shut-down")) << killed.err();
     kill_all(killed);
@@ -164,7 +138,7 @@ void Trash::kill_at(const Words& steps, const std::function<std::string()>& fact
       EXPECT_EQ(vm({"delete", "web01", "--yes", "--timeout", "0s"}).code, 0) << step;
       EXPECT_EQ(trash().at(0).value("unfinished", "?"), "") << step;
     }
-    MusterProcess half(on_hypervisor({"undelete", "web01", "-v"}));
+    MusterProcess half(vm_command({"undelete", "web01", "-v"}));
     half.wait_for_error(finishes ? "web01: unregister" : "web01: " + step.substr(0, step.find(':')));
     kill_all(half);
     half.finish();
@@ -366,7 +340,7 @@ TEST_F(Trash, OnlyWhatHasExpiredIsLetGo) {
 
 TEST_F(Trash, WhatWouldLoseSomethingIsRefused) {
   hypervisor().define({.name = "web01"});
-  Launch bare = on_hypervisor({"delete", "web01", "--yes"});
+  Launch bare = vm_command({"delete", "web01", "--yes"});
   bare.argv.resize(bare.argv.size() - 2);
   EXPECT_EQ(run(bare).code, 2) << "a bare name";
   EXPECT_EQ(vm({"delete", "nobody", "--yes"}).code, 2);

@@ -2,42 +2,23 @@
 // of virsh. One hypervisor for all of them.
 #include <filesystem>
 
-#include "tests/e2e/end_to_end.h"
-#include "tests/e2e/hypervisor.h"
+#include "tests/e2e/on_hypervisor.h"
 #include "tests/e2e/process_table.h"
 
 namespace muster::e2e {
 namespace {
 
-class Tuning : public EndToEnd {
+class Tuning : public OnHypervisor {
  protected:
-  static void SetUpTestSuite() {
-    if (no_hypervisor_because().empty()) hypervisor_ = std::make_unique<Hypervisor>();
-  }
-  static void TearDownTestSuite() { hypervisor_.reset(); }
-  void SetUp() override {
-    if (!hypervisor_) GTEST_SKIP() << no_hypervisor_because();
-  }
-
-  static Hypervisor& hypervisor() { return *hypervisor_; }
   // A machine without a guest system: 1 of 2 CPUs, 64 MiB.
   static void start(const NoOsDomain& domain) {
     hypervisor().define(domain);
     hypervisor().virsh({"start", domain.name});
   }
-  // `muster vm ARGUMENT...` on the hypervisor.
-  Finished vm(std::vector<std::string> arguments) {
-    Launch launch = command({});
-    launch.argv = in_clean_environment({program("muster"), "vm"}, {"HOME=" + home(), "TMPDIR=" + file("tmp")});
-    launch.argv.insert(launch.argv.end(), arguments.begin(), arguments.end());
-    for (const char* word : {"-q", "-c"}) launch.argv.emplace_back(word);
-    launch.argv.push_back(hypervisor().uri());
-    return run(launch);
+  Finished vm(std::vector<std::string> words) const {
+    words.emplace_back("-q");
+    return OnHypervisor::vm(words);
   }
-  static std::string virsh(const std::vector<std::string>& words) { return hypervisor().virsh(words); }
-
- private:
-  static inline std::unique_ptr<Hypervisor> hypervisor_;
 };
 
 TEST_F(Tuning, CpusAndMemoryChangeNowAndForTheNextStart) {

@@ -3,8 +3,7 @@
 #include <filesystem>
 #include <map>
 
-#include "tests/e2e/end_to_end.h"
-#include "tests/e2e/hypervisor.h"
+#include "tests/e2e/on_hypervisor.h"
 #include "tests/e2e/process_table.h"
 
 namespace muster::e2e {
@@ -16,29 +15,18 @@ using Words = std::vector<std::string>;
 constexpr const char* kFirmware = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 constexpr const char* kFreshVariables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
-class Uefi : public EndToEnd {
+class Uefi : public OnHypervisor {
  protected:
-  static std::string why_not() {
-    if (const std::string reason = no_hypervisor_because(); !reason.empty()) return reason;
-    return fs::exists(kFirmware) ? "" : std::string("no ") + kFirmware + ": run scripts/install-packages test";
-  }
   static void SetUpTestSuite() {
-    if (!why_not().empty()) return;
-    hypervisor_ = std::make_unique<Hypervisor>();
-    hypervisor_->virsh({"pool-create-as", "images", "dir", "--target", hypervisor_->directory()});
+    if (!fs::exists(kFirmware)) return;
+    start_hypervisor({});
+    if (has_hypervisor()) virsh({"pool-create-as", "images", "dir", "--target", hypervisor().directory()});
   }
-  static void TearDownTestSuite() { hypervisor_.reset(); }
   void SetUp() override {
-    if (!hypervisor_) GTEST_SKIP() << why_not();
+    if (!fs::exists(kFirmware)) GTEST_SKIP() << "no " << kFirmware << ": run scripts/install-packages test";
+    OnHypervisor::SetUp();
   }
 
-  static Hypervisor& hypervisor() { return *hypervisor_; }
-  Finished vm(const Words& arguments) const {
-    Words words = {program("muster"), "vm"};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    words.insert(words.end(), {"-c", hypervisor().uri()});
-    return run({.argv = in_clean_environment(words, {"HOME=" + home(), "TMPDIR=" + file("tmp")})});
-  }
   void expect_done(const Words& arguments) const {
     const auto done = vm(arguments);
     EXPECT_EQ(done.code, 0) << told(done);
@@ -83,12 +71,7 @@ class Uefi : public EndToEnd {
     EXPECT_TRUE(variables().empty());
     EXPECT_EQ(hypervisor().virsh({"list", "--all", "--name"}), "");
   }
-
- private:
-  static std::unique_ptr<Hypervisor> hypervisor_;
 };
-
-std::unique_ptr<Hypervisor> Uefi::hypervisor_;
 
 TEST_F(Uefi, AMachineKeepsItsFirmwareAndVariables) {
   create();

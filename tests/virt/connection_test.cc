@@ -66,14 +66,14 @@ TEST_F(TestDriver, GoesThroughALife) {
   EXPECT_EQ(domain.state(), State::shut_off);
   EXPECT_EQ(domain.reason(), "destroyed");
   const std::string definition = domain.xml(Domain::Xml::portable);
-  undefine(domain);
+  undefine(domain, FirmwareState::removed);
   EXPECT_FALSE(connection.find_domain("test"));
   EXPECT_EQ(connection.define(definition).name(), "test");
 }
 
 TEST_F(TestDriver, ADomainThatVanishedIsNotFound) {
   power_off(domain);
-  undefine(domain);
+  undefine(domain, FirmwareState::removed);
   EXPECT_EQ(code_of([&] { domain.state(); }), Code::not_found);
   EXPECT_EQ(code_of([&] { start(domain); }), Code::not_found);
 }

@@ -83,7 +83,7 @@ TEST_F(Moments, ADomainIsRenamedWhenItIsOff) {
 
 TEST_F(Moments, AreUndefinedWithTheirDomain) {
   power_off(domain);
-  undefine(domain);
+  undefine(domain, FirmwareState::removed);
   EXPECT_FALSE(connection.find_domain("web01"));
 }
 

@@ -132,7 +132,7 @@ TEST_F(Making, WhatAKilledProgramLeftIsRemovedByTheNext) {
       EXPECT_EQ(code_of([&] { create(ctx, connection, small_request(), {}); }), Code::refused);
       EXPECT_NE(told.find("'web01' is there already"), std::string::npos) << told;
       EXPECT_FALSE(find_leftover(connection, "web01"));
-      virt::undefine(connection.domain("web01"));
+      virt::undefine(connection.domain("web01"), virt::FirmwareState::removed);
       for (const char* name : {"web01-vda.qcow2", "web01-sda.raw"})
         virt::remove(virt::pool(connection, kPool).volume(name));
       continue;
@@ -147,7 +147,7 @@ TEST_F(Making, WhatAKilledProgramLeftIsRemovedByTheNext) {
       EXPECT_NE(events.all.find("web01-sda.raw"), std::string::npos) << events.all;
     }
     expect_whole();
-    virt::undefine(connection.domain("web01"));
+    virt::undefine(connection.domain("web01"), virt::FirmwareState::removed);
     for (const char* name : {"web01-vda.qcow2", "web01-sda.raw"})
       virt::remove(virt::pool(connection, kPool).volume(name));
   }
