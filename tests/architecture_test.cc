@@ -44,6 +44,8 @@ const std::map<std::string, Names> kOnlyIn = {
     {"libfdisk/", {"disk"}},
     {"blkid/", {"disk"}},
     {"zstd", {"backup"}},
+    {"xxhash", {"backup"}},
+    {"nbdkit", {"backup"}},
     {"curl/", {"backup"}},
     {"archive.h", {"archive"}},
     {"archive_entry.h", {"archive"}},
