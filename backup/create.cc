@@ -1,0 +1,146 @@
+#include "backup/create.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "backup/disk_intake.h"
+#include "backup/lease.h"
+#include "backup/object_names.h"
+#include "backup/rfc3339.h"
+#include "backup/settle.h"
+#include "base/error.h"
+
+namespace muster::backup {
+namespace {
+
+using base::Code;
+using base::Context;
+using base::Error;
+
+// Attempts before a writer and maintenance give up getting past each other.
+constexpr unsigned kMaxAttempts = 5;
+
+const DiskMap* parent_map(const std::optional<RestorePoint>& parent, const std::string& disk) {
+  if (!parent) return nullptr;
+  const auto found = std::find_if(parent->disks.begin(), parent->disks.end(),
+                                  [&](const DiskPoint& candidate) { return candidate.disk == disk; });
+  return found == parent->disks.end() ? nullptr : &found->map;
+}
+
+LeaseHolding holding_of(const std::optional<RestorePoint>& parent) {
+  LeaseHolding holding{.kind = LeaseKind::writer, .maps = {}};
+  if (parent)
+    for (const auto& disk : parent->disks) holding.maps.push_back(disk.map);
+  return holding;
+}
+
+// One attempt, from reading to a point that is put but not confirmed.
+class Attempt {
+ public:
+  Attempt(const Context& ctx, const Repository& repository, const CreateRequest& request, Progress& progress)
+      : ctx_(ctx),
+        repository_(repository),
+        request_(request),
+        progress_(progress),
+        index_(Index::load(ctx, repository)),
+        keys_(repository),
+        rate_(request.options.bytes_per_second),
+        writer_(ctx, repository, *index_, {}) {}
+
+  CreateResult run(const std::optional<RestorePoint>& parent);
+  const Index& index() const { return *index_; }
+
+ private:
+  DiskPoint take_disk(const DiskSource& source, const std::optional<RestorePoint>& parent);
+
+  const Context& ctx_;
+  const Repository& repository_;
+  const CreateRequest& request_;
+  Progress& progress_;
+  std::unique_ptr<Index> index_;
+  PackKeyCache keys_;
+  RateLimit rate_;
+  IntakeCounts counts_;
+  std::atomic<std::uint32_t> next_sealer_ = 0;
+  SessionWriter writer_;
+};
+
+DiskPoint Attempt::take_disk(const DiskSource& source, const std::optional<RestorePoint>& parent) {
+  Intake intake{.repository = repository_,
+                .index = *index_,
+                .writer = writer_,
+                .keys = keys_,
+                .options = request_.options,
+                .rate = rate_,
+                .progress = progress_,
+                .counts = counts_,
+                .next_sealer = next_sealer_};
+  return {.disk = source.disk,
+          .source = source.source,
+          .format = source.format,
+          .source_modified_ns = source.modified_ns,
+          .map = take_in(ctx_, intake, source, parent_map(parent, source.disk))};
+}
+
+CreateResult Attempt::run(const std::optional<RestorePoint>& parent) {
+  const auto began = base::Clock::now();
+  CreateResult result;
+  RestorePoint& point = result.point;
+  point = {.id = random_object_id(),
+           .name = request_.name,
+           .time = now(),
+           .sequence = request_.parent ? request_.parent->sequence + 1 : 0,
+           .tool = request_.tool,
+           .consistency = request_.consistency,
+           .parent = parent ? std::optional(parent->id) : std::nullopt,
+           .tags = request_.tags,
+           .disks = {}};
+  point.domain = repository_.credential().home();
+  for (const auto& source : request_.disks) point.disks.push_back(take_disk(source, parent));
+  writer_.flush();
+  const Written written = writer_.written();
+  point.bytes_dirty = counts_.dirty_bytes;
+  point.bytes_read = counts_.read_bytes;
+  point.bytes_new = written.chunk_plain_bytes;
+  point.bytes_stored = written.stored_bytes;
+  point.duration = std::chrono::duration_cast<std::chrono::milliseconds>(base::Clock::now() - began);
+  result.chunks = counts_.chunks;
+  result.changed_chunks = counts_.changed_chunks;
+  put_point(ctx_, repository_, point);
+  return result;
+}
+
+void check_request(const CreateRequest& request) {
+  check_point_name(request.name);
+  if (request.disks.empty()) throw Error(Code::usage, "a restore point has at least one disk");
+  for (const auto& source : request.disks)
+    if (source.reader->size_bytes() > kMaxDiskBytes)
+      throw Error(Code::unsupported, source.source + ": larger than muster backs up");
+}
+
+}  // namespace
+
+CreateResult create_restore_point(const Context& ctx, const Repository& repository, const CreateRequest& request,
+                                  Progress& progress) {
+  check_request(request);
+  check_features(repository.config(), Use::write);
+  std::optional<RestorePoint> parent = request.parent;
+  Lease lease(ctx, repository, holding_of(parent));
+  for (unsigned attempt = 1; attempt <= kMaxAttempts; ++attempt) {
+    progress.done_bytes = 0;
+    progress.total_bytes = 0;
+    for (const auto& source : request.disks) progress.total_bytes += source.reader->size_bytes();
+    Attempt work(ctx, repository, request, progress);
+    // Looked at after the sentences: whoever let go of what a forgotten parent had did so before, or is seen later.
+    if (parent && !is_kept(ctx, repository, parent->id)) parent.reset();
+    CreateResult result = work.run(parent);
+    result.attempts = attempt;
+    if (settle(ctx, repository, work.index(), result.point)) return result;
+    ctx.note("maintenance let go of what this backup relies on: it is made again from its source");
+    // Whatever the parent has may be gone as well.
+    parent.reset();
+  }
+  throw Error(Code::busy, "maintenance kept letting go of what the backup of '" + request.name + "' relies on");
+}
+
+}  // namespace muster::backup

@@ -1,0 +1,64 @@
+// Makes a restore point: reads disks, stores what is not there yet, and commits. Readers, workers and a writer are
+// joined by bounded queues. One call is one thread's; it makes threads of its own.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backup/index.h"
+#include "backup/repository.h"
+#include "backup/restore_point.h"
+#include "disk/block_device.h"
+
+namespace muster::backup {
+
+// What is known of a backup or restore while it runs. Any thread may look.
+struct Progress {
+  std::atomic<std::uint64_t> total_bytes = 0;  // that there are to look at: allocated, or dirty
+  std::atomic<std::uint64_t> done_bytes = 0;
+  std::atomic<std::uint64_t> new_bytes = 0;  // that were not in the repository
+};
+
+struct DiskSource {
+  std::string disk;  // `vda`, or an image's number from 1
+  std::string source, format;
+  std::optional<std::int64_t> modified_ns{};
+  disk::BlockReader* reader = nullptr;  // outlives the call
+  // What may differ from the parent, where that is known: nothing else is read. Sorted, apart from each other.
+  std::optional<std::vector<disk::ByteRange>> dirty{};
+};
+
+struct CreateOptions {
+  unsigned workers = 0;  // hash, compress, encrypt; 0: as many as processors
+  unsigned readers = 2;
+  int compression_level = 3;
+  std::size_t memory_bytes = 48U << 20;  // of chunks in flight
+  std::uint64_t bytes_per_second = 0;    // read at most; 0: no limit
+};
+
+struct CreateRequest {
+  std::string name;
+  std::string tool, consistency;
+  std::vector<std::string> tags{};
+  std::vector<DiskSource> disks{};
+  // What to compare with; with `dirty` the one that that is relative to. Its disks are found by name.
+  std::optional<RestorePoint> parent{};
+  CreateOptions options{};
+};
+
+struct CreateResult {
+  RestorePoint point;
+  std::uint64_t chunks = 0, changed_chunks = 0;
+  unsigned attempts = 1;  // more: maintenance was at the same packs meanwhile
+};
+
+// Throws Error{io, no_space, cancelled, ...}; then there is no new restore point. What was stored by then serves the
+// next try.
+CreateResult create_restore_point(const base::Context& ctx, const Repository& repository, const CreateRequest& request,
+                                  Progress& progress);
+
+}  // namespace muster::backup

@@ -1,0 +1,33 @@
+// Takes one disk into a repository: its chunks through readers and workers, leaf by leaf of its map, into a session's
+// packs. create.cc puts several together into a restore point.
+#pragma once
+
+#include <cstdint>
+
+#include "backup/create.h"
+#include "backup/rate_limit.h"
+#include "backup/session_writer.h"
+
+namespace muster::backup {
+
+struct IntakeCounts {
+  std::atomic<std::uint64_t> dirty_bytes = 0, read_bytes = 0, chunks = 0, changed_chunks = 0;
+};
+
+// What all disks of one restore point share.
+struct Intake {
+  const Repository& repository;
+  const Index& index;
+  SessionWriter& writer;
+  PackKeyCache& keys;
+  const CreateOptions& options;
+  RateLimit& rate;
+  Progress& progress;
+  IntakeCounts& counts;
+  std::atomic<std::uint32_t>& next_sealer;
+};
+
+// `parent`: the same disk earlier. Returns the map of `source` as it is now; its chunks and pages are with the writer.
+DiskMap take_in(const base::Context& ctx, Intake& intake, const DiskSource& source, const DiskMap* parent);
+
+}  // namespace muster::backup

@@ -1,0 +1,102 @@
+#include "backup/refill.h"
+
+#include <set>
+
+#include "backup/chunk_reader.h"
+#include "backup/object_names.h"
+#include "backup/session_writer.h"
+#include "base/error.h"
+
+namespace muster::backup {
+namespace {
+
+using base::Bytes;
+using base::Code;
+using base::Context;
+using base::Error;
+
+constexpr int kLevel = 3;
+
+class Refill {
+ public:
+  Refill(const Context& ctx, const Repository& repository, const std::vector<ChunkId>& missing,
+         const Repository& second)
+      : ctx_(ctx),
+        second_(second),
+        index_(Index::load(ctx, repository)),
+        second_index_(Index::load(ctx, second)),
+        second_keys_(second),
+        second_chunks_(second, *second_index_, second_keys_),
+        writer_(ctx, repository, *index_, {}),
+        sealer_(writer_.keys(), kLevel, 0),
+        missing_(missing.begin(), missing.end()) {}
+
+  std::uint64_t run(bool is_copy) {
+    is_copy ? by_name() : by_content();
+    writer_.flush();
+    return found_;
+  }
+
+ private:
+  void store(RecordKind kind, const ChunkId& id, const Bytes& plain) {
+    if (sealer_.id_of(kind, plain) != id) return;
+    if (writer_.claim(kind, id)) writer_.add(sealer_.seal(kind, id, plain));
+    missing_.erase(id);
+    ++found_;
+  }
+
+  // The same identifiers stand there.
+  void by_name() {
+    Bytes plain;
+    for (const ChunkId id : std::set<ChunkId>(missing_))
+      for (const RecordKind kind : {RecordKind::chunk, RecordKind::page}) {
+        ctx_.check_stop();
+        try {
+          if (!second_index_->find(ctx_, kind, id)) continue;
+          second_chunks_.get(ctx_, kind, id, plain);
+          store(kind, id, plain);
+        } catch (const Error& e) {
+          if (e.code() != Code::corrupt && e.code() != Code::not_found) throw;  // damaged there as well
+        }
+      }
+  }
+
+  // Every chunk there is tried under the name it would have here.
+  void by_content() {
+    Bytes plain;
+    for (const auto& pack : list_packs(ctx_, second_.storage())) {
+      if (missing_.empty()) return;
+      for (const auto& place : read_pack_table(ctx_, second_.storage(), second_.id(), pack).places) {
+        if (place.kind != RecordKind::chunk) continue;
+        ctx_.check_stop();
+        try {
+          second_chunks_.get(ctx_, RecordKind::chunk, place.id, plain);
+        } catch (const Error& e) {
+          if (e.code() != Code::corrupt && e.code() != Code::not_found) throw;
+          continue;
+        }
+        const ChunkId id = sealer_.id_of(RecordKind::chunk, plain);
+        if (missing_.contains(id)) store(RecordKind::chunk, id, plain);
+      }
+    }
+  }
+
+  const Context& ctx_;
+  const Repository& second_;
+  std::unique_ptr<Index> index_, second_index_;
+  PackKeyCache second_keys_;
+  ChunkReader second_chunks_;
+  SessionWriter writer_;
+  RecordSealer sealer_;
+  std::set<ChunkId> missing_;
+  std::uint64_t found_ = 0;
+};
+
+}  // namespace
+
+std::uint64_t refill(const Context& ctx, const Repository& repository, const std::vector<ChunkId>& missing,
+                     const Repository& second) {
+  return Refill(ctx, repository, missing, second).run(repository.id() == second.id());
+}
+
+}  // namespace muster::backup

@@ -1,0 +1,289 @@
+#include "backup/restore_point.h"
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+#include <nlohmann/json.hpp>
+
+#include "backup/fields.h"
+#include "backup/object_names.h"
+#include "backup/rfc3339.h"
+#include "base/error.h"
+
+namespace muster::backup {
+namespace {
+
+using base::Code;
+using base::Context;
+using base::Error;
+using nlohmann::json;
+
+constexpr std::size_t kMaxNameBytes = 200, kMaxDisks = 1024;
+
+json disk_fields(const DiskPoint& disk) {
+  json fields = {{"disk", disk.disk},
+                 {"source", disk.source},
+                 {"format", disk.format},
+                 {"size_bytes", disk.map.size_bytes},
+                 {"chunk_bytes", disk.map.chunk_bytes}};
+  if (disk.map.root) fields["root"] = hex(*disk.map.root);
+  if (disk.source_modified_ns) fields["source_modified_ns"] = *disk.source_modified_ns;
+  return fields;
+}
+
+json point_fields(const RestorePoint& point) {
+  json disks = json::array();
+  for (const auto& disk : point.disks) disks.push_back(disk_fields(disk));
+  json fields = {{"point", hex(point.id)},
+                 {"name", point.name},
+                 {"time", rfc3339(point.time)},
+                 {"sequence", point.sequence},
+                 {"tool", point.tool},
+                 {"consistency", point.consistency},
+                 {"tags", point.tags},
+                 {"disks", disks},
+                 {"bytes_dirty", point.bytes_dirty},
+                 {"bytes_read", point.bytes_read},
+                 {"bytes_new", point.bytes_new},
+                 {"bytes_stored", point.bytes_stored},
+                 {"duration_ms", static_cast<std::uint64_t>(point.duration.count())}};
+  if (point.parent) fields["parent"] = hex(*point.parent);
+  return fields;
+}
+
+DiskMap decode_map(const json& fields, std::string_view what) {
+  DiskMap map{.size_bytes = number_field(fields, "size_bytes", kMaxDiskBytes, what),
+              .chunk_bytes = static_cast<std::uint32_t>(number_field(fields, "chunk_bytes", kMaxChunkBytes, what)),
+              .root = std::nullopt};
+  if (map.chunk_bytes < kMinChunkBytes || (map.chunk_bytes & (map.chunk_bytes - 1)) != 0)
+    throw Error(Code::corrupt, std::string(what) + ": chunks of a size that cannot be");
+  if (fields.contains("root")) map.root = parse_chunk_id(text_field(fields, "root", what), what);
+  return map;
+}
+
+DiskPoint decode_disk(const json& fields, std::string_view what) {
+  if (!fields.is_object()) throw Error(Code::corrupt, std::string(what) + ": a disk makes no sense");
+  DiskPoint disk{.disk = text_field(fields, "disk", what),
+                 .source = text_field(fields, "source", what),
+                 .format = text_field(fields, "format", what),
+                 .source_modified_ns = std::nullopt,
+                 .map = decode_map(fields, what)};
+  const auto modified = fields.find("source_modified_ns");
+  if (modified != fields.end() && modified->is_number_integer())
+    disk.source_modified_ns = modified->get<std::int64_t>();
+  return disk;
+}
+
+RestorePoint decode_point(base::ByteView payload, const ObjectId& id, std::string_view what) {
+  const json fields = parse_fields(payload, what);
+  RestorePoint point{.id = id_field(fields, "point", what),
+                     .name = text_field(fields, "name", what),
+                     .time = parse_rfc3339(text_field(fields, "time", what), what),
+                     .tool = text_field(fields, "tool", what),
+                     .consistency = text_field(fields, "consistency", what),
+                     .parent = std::nullopt,
+                     .tags = texts_field(fields, "tags", what),
+                     .disks = {},
+                     .bytes_dirty = number_field(fields, "bytes_dirty", UINT64_MAX, what),
+                     .bytes_read = number_field(fields, "bytes_read", UINT64_MAX, what),
+                     .bytes_new = number_field(fields, "bytes_new", UINT64_MAX, what),
+                     .bytes_stored = number_field(fields, "bytes_stored", UINT64_MAX, what),
+                     .duration = std::chrono::milliseconds(number_field(fields, "duration_ms", INT64_MAX, what))};
+  if (point.id != id) throw Error(Code::corrupt, std::string(what) + ": says it is another restore point");
+  try {
+    check_point_name(point.name);
+  } catch (const Error&) {
+    throw Error(Code::corrupt, std::string(what) + ": its machine's name makes no sense");
+  }
+  if (fields.contains("sequence")) point.sequence = number_field(fields, "sequence", UINT64_MAX, what);
+  if (fields.contains("parent")) point.parent = id_field(fields, "parent", what);
+  const json& disks = list_field(fields, "disks", what);
+  if (disks.size() > kMaxDisks) throw Error(Code::corrupt, std::string(what) + ": too many disks");
+  for (const json& disk : disks) point.disks.push_back(decode_disk(disk, what));
+  return point;
+}
+
+bool may_name(const Host& host, const std::string& name) {
+  return host.names.empty() || std::any_of(host.names.begin(), host.names.end(), [&](const std::string& glob) {
+           return ::fnmatch(glob.c_str(), name.c_str(), FNM_NOESCAPE) == 0;
+         });
+}
+
+// Confirmed by who made it, or rejected by maintenance.
+PointState read_decision(const Context& ctx, const Repository& repository, const ListedPoint& listed) {
+  const std::string name = object_name(kDecisionsPrefix, listed.point.id);
+  try {
+    const auto opened = repository.get_document(ctx, repository.address(name, DocumentKind::decision));
+    const json fields = parse_fields(opened.payload, name);
+    if (id_field(fields, "point", name) != listed.point.id) throw Error(Code::corrupt, name + ": is of another point");
+    const bool confirmed = text_field(fields, "state", name) == "confirmed";
+    if (opened.signer != (confirmed ? listed.signer : repository.maintenance_signer()))
+      throw Error(Code::corrupt, name + ": not signed by who may decide that");
+    return confirmed ? PointState::confirmed : PointState::rejected;
+  } catch (const Error& e) {
+    if (e.code() != Code::not_found) throw;
+    return PointState::unconfirmed;
+  }
+}
+
+std::set<ObjectId> forgotten_points(const Context& ctx, const Repository& repository) {
+  std::vector<std::string> names;
+  repository.storage().list(ctx, kForgottenPrefix, [&](const StoredObject& object) { names.push_back(object.name); });
+  std::set<ObjectId> points;
+  for (const auto& name : names) {
+    if (!id_in_name(kForgottenPrefix, name)) continue;
+    try {
+      const auto payload = repository.get_maintenance(ctx, repository.address(name, DocumentKind::forgotten));
+      for (const auto& id : ids_field(parse_fields(payload, name), "points", name)) points.insert(id);
+    } catch (const Error& e) {
+      if (e.code() == Code::corrupt) ctx.warn(std::string(e.what()) + "; it forgets nothing");
+      if (e.code() != Code::corrupt && e.code() != Code::not_found) throw;
+    }
+  }
+  return points;
+}
+
+void remove_points(const Context& ctx, const Repository& repository, const std::vector<ObjectId>& points) {
+  // The point first: without its decision it would look like one that is being made.
+  for (const auto& id : points) {
+    repository.storage().remove(ctx, object_name(kPointsPrefix, id));
+    repository.storage().remove(ctx, object_name(kDecisionsPrefix, id));
+  }
+}
+
+}  // namespace
+
+std::uint64_t RestorePoint::size_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& disk : disks) bytes += disk.map.size_bytes;
+  return bytes;
+}
+
+void check_point_name(const std::string& name) {
+  const bool bad_byte = std::any_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::iscntrl(c) != 0 || c == '@' || c == '/' || c == ':';
+  });
+  if (name.empty() || name.size() > kMaxNameBytes || bad_byte || name.front() == ' ' || name.back() == ' ')
+    throw Error(Code::usage, fmt::format("'{}' cannot be a machine's name: 1 to {} bytes without '@', '/', ':' and "
+                                         "control characters",
+                                         name, kMaxNameBytes));
+}
+
+void put_point(const Context& ctx, const Repository& repository, const RestorePoint& point) {
+  const std::string name = object_name(kPointsPrefix, point.id);
+  repository.put_document(ctx, repository.address(name, DocumentKind::point), fields_bytes(point_fields(point)),
+                          Encrypted::yes);
+}
+
+ListedPoint get_point(const Context& ctx, const Repository& repository, const ObjectId& id) {
+  const std::string name = object_name(kPointsPrefix, id);
+  const auto opened = repository.get_document(ctx, repository.address(name, DocumentKind::point));
+  ListedPoint listed{
+      .point = decode_point(opened.payload, id, name), .signer = *opened.signer, .host = {}, .stored = {}};
+  listed.point.domain = opened.domain;
+  for (auto& disk : listed.point.disks) disk.map.domain = opened.domain;
+  listed.state = read_decision(ctx, repository, listed);
+  const auto facts = repository.storage().stat(
+      ctx, object_name(listed.state == PointState::unconfirmed ? kPointsPrefix : kDecisionsPrefix, id));
+  if (!facts) throw Error(Code::not_found, name + ": is not there any more");
+  listed.stored = facts->stored;
+  if (listed.signer == repository.owner_signer()) {
+    listed.host = "owner";
+    return listed;
+  }
+  const auto host = repository.host(ctx, listed.signer);
+  listed.trusted = host && may_name(*host, listed.point.name) && opened.domain == host->domain &&
+                   (!host->revoked || listed.stored <= *host->revoked);
+  if (host) listed.host = host->label;
+  return listed;
+}
+
+bool is_kept(const Context& ctx, const Repository& repository, const ObjectId& id) {
+  return !forgotten_points(ctx, repository).contains(id) &&
+         repository.storage().stat(ctx, object_name(kPointsPrefix, id)).has_value();
+}
+
+PointState decide_point(const Context& ctx, const Repository& repository, const ObjectId& id, PointState state) {
+  const std::string name = object_name(kDecisionsPrefix, id);
+  const bool confirm = state == PointState::confirmed;
+  const auto payload = fields_bytes({{"point", hex(id)}, {"state", confirm ? "confirmed" : "rejected"}});
+  const auto address = repository.address(name, DocumentKind::decision);
+  const Put put = confirm ? repository.put_document(ctx, address, payload, Encrypted::no)
+                          : repository.put_maintenance(ctx, address, payload);
+  const std::string point = object_name(kPointsPrefix, id);
+  if (put == Put::created) return !confirm || repository.storage().stat(ctx, point) ? state : PointState::rejected;
+  try {
+    return get_point(ctx, repository, id).state;
+  } catch (const Error& e) {
+    if (e.code() != Code::not_found) throw;
+    return PointState::rejected;  // and removed
+  }
+}
+
+std::vector<ListedPoint> list_all_points(const Context& ctx, const Repository& repository,
+                                         const OnUnreadable& unreadable) {
+  const auto forgotten = forgotten_points(ctx, repository);
+  std::vector<ObjectId> ids;
+  repository.storage().list(ctx, kPointsPrefix, [&](const StoredObject& object) {
+    const auto id = id_in_name(kPointsPrefix, object.name);
+    if (id && !forgotten.contains(*id)) ids.push_back(*id);
+  });
+  std::vector<ListedPoint> points;
+  for (const auto& id : ids) {
+    ctx.check_stop();
+    try {
+      points.push_back(get_point(ctx, repository, id));
+    } catch (const Error& e) {
+      if (e.code() != Code::corrupt && e.code() != Code::not_found && e.code() != Code::key) throw;
+      if (e.code() != Code::not_found) unreadable(object_name(kPointsPrefix, id), e);
+    }
+  }
+  std::sort(points.begin(), points.end(), [](const ListedPoint& a, const ListedPoint& b) {
+    return std::tie(a.point.time, a.point.sequence, a.stored, a.point.id) <
+           std::tie(b.point.time, b.point.sequence, b.stored, b.point.id);
+  });
+  return points;
+}
+
+std::vector<ListedPoint> list_points(const Context& ctx, const Repository& repository) {
+  auto points = list_all_points(ctx, repository, [&](const std::string&, const Error& why) {
+    // Those of other domains are none of this key's business.
+    if (why.code() != Code::key) ctx.warn(why.what());
+  });
+  std::erase_if(points, [&](const ListedPoint& listed) {
+    if (!listed.trusted)
+      ctx.warn(fmt::format("restore point {} of '{}' was made by a host that may not: it is passed over",
+                           hex(listed.point.id), listed.point.name));
+    return listed.state != PointState::confirmed || !listed.trusted;
+  });
+  return points;
+}
+
+void forget_points(const Context& ctx, const Repository& repository, const std::vector<ObjectId>& points) {
+  if (points.empty()) return;
+  const std::string name = object_name(kForgottenPrefix, random_object_id());
+  repository.put_maintenance(ctx, repository.address(name, DocumentKind::forgotten),
+                             fields_bytes({{"points", hex_list(points)}}));
+  remove_points(ctx, repository, points);
+  repository.storage().remove(ctx, name);
+}
+
+void finish_forgetting(const Context& ctx, const Repository& repository) {
+  std::vector<std::string> names;
+  repository.storage().list(ctx, kForgottenPrefix, [&](const StoredObject& object) { names.push_back(object.name); });
+  for (const auto& name : names) {
+    if (!id_in_name(kForgottenPrefix, name)) continue;
+    try {
+      const auto payload = repository.get_maintenance(ctx, repository.address(name, DocumentKind::forgotten));
+      remove_points(ctx, repository, ids_field(parse_fields(payload, name), "points", name));
+      repository.storage().remove(ctx, name);
+    } catch (const Error& e) {
+      if (e.code() != Code::not_found && e.code() != Code::corrupt) throw;
+    }
+  }
+}
+
+}  // namespace muster::backup

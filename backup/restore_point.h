@@ -1,0 +1,84 @@
+// A restore point: the disks of one machine as they were at one moment, and what is known of that. It is put
+// unconfirmed, and holds once a decision says so (muster-repository(7), "Writing").
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backup/disk_map.h"
+#include "backup/repository.h"
+#include "base/error.h"
+
+namespace muster::backup {
+
+struct DiskPoint {
+  std::string disk;    // `vda`, or an image's number from 1
+  std::string source;  // path or URI it was read from
+  std::string format;  // of the source: raw, qcow2, nbd
+  // Of the source when it was read, where that is a file: in nanoseconds since 1970.
+  std::optional<std::int64_t> source_modified_ns;
+  DiskMap map;
+};
+
+struct RestorePoint {
+  ObjectId id;
+  std::string name;                // of the machine
+  std::chrono::sys_seconds time;   // by the clock of the host that made it
+  std::uint64_t sequence = 0;      // one more than its parent's: tells apart those of one second
+  std::string tool;                // `muster 0.1.0`
+  std::string consistency;         // `image`: whatever the files held
+  std::optional<ObjectId> parent;  // what it was compared with
+  std::vector<std::string> tags;   // as given when it was made
+  std::vector<DiskPoint> disks;
+  std::uint64_t bytes_dirty = 0, bytes_read = 0, bytes_new = 0, bytes_stored = 0;
+  std::chrono::milliseconds duration{};
+  Domain domain = kDefaultDomain;  // whose keys it was made with
+
+  std::uint64_t size_bytes() const;
+};
+
+enum class PointState { unconfirmed, confirmed, rejected };
+
+struct ListedPoint {
+  RestorePoint point;
+  PointState state = PointState::unconfirmed;
+  ObjectId signer;
+  std::string host;                 // the signer's label
+  std::chrono::sys_seconds stored;  // when it was confirmed, or put, by the store's clock
+  bool trusted = true;              // its signer may make points of this name, and could then
+};
+
+// The name as others' tools and shells take it: 1 to 200 bytes, no control characters, `@`, `/` or `:`, no blank at an
+// end. Throws Error{usage}.
+void check_point_name(const std::string& name);
+
+// Puts it, unconfirmed.
+void put_point(const base::Context& ctx, const Repository& repository, const RestorePoint& point);
+// Throws Error{not_found, corrupt, key}.
+ListedPoint get_point(const base::Context& ctx, const Repository& repository, const ObjectId& id);
+// Whether the point is there, and nobody forgot it.
+bool is_kept(const base::Context& ctx, const Repository& repository, const ObjectId& id);
+// What holds from now on; what held before, where somebody decided already; `rejected` where the point is gone.
+PointState decide_point(const base::Context& ctx, const Repository& repository, const ObjectId& id, PointState state);
+
+// What a list could not read.
+using OnUnreadable = std::function<void(const std::string& object, const base::Error& why)>;
+
+// Every point that is there and not forgotten, by time and sequence. Those that cannot be read are told of, one by one.
+std::vector<ListedPoint> list_all_points(const base::Context& ctx, const Repository& repository,
+                                         const OnUnreadable& unreadable);
+// The confirmed, trusted ones. Warns of what cannot be read or trusted.
+std::vector<ListedPoint> list_points(const base::Context& ctx, const Repository& repository);
+
+// --- letting points go
+
+// Points of one list, all let go at once. Throws Error{key} without the maintenance key. Then removes them.
+void forget_points(const base::Context& ctx, const Repository& repository, const std::vector<ObjectId>& points);
+// Ends what a killed forget_points() began. Throws Error{key} likewise.
+void finish_forgetting(const base::Context& ctx, const Repository& repository);
+
+}  // namespace muster::backup

@@ -1,0 +1,157 @@
+#include "backup/session_writer.h"
+
+#include <utility>
+
+#include "backup/object_names.h"
+#include "base/error.h"
+
+namespace muster::backup {
+
+SessionWriter::SessionWriter(const base::Context& ctx, const Repository& repository, const Index& index,
+                             const Limits& limits)
+    : ctx_(ctx),
+      repository_(repository),
+      index_(index),
+      limits_(limits),
+      keys_(repository.id(), repository.credential()),
+      queue_(limits.queue_bytes),
+      chunks_(repository.id()),
+      pages_(repository.id()),
+      thread_([this] { run(); }) {}
+
+SessionWriter::~SessionWriter() { queue_.abandon(); }
+
+bool SessionWriter::is_ours(RecordKind kind, const ChunkId& id) {
+  std::vector<std::shared_ptr<const IndexTable>> tables;
+  {
+    const std::lock_guard lock(mutex_);
+    tables = tables_;
+  }
+  bool found = false;
+  for (const auto& table : tables) {
+    try {
+      table->find(ctx_, repository_.storage(), id,
+                  [&](const IndexEntry& entry) { found = found || entry.place.kind == kind; });
+    } catch (const base::Error& e) {
+      if (e.code() != base::Code::not_found) throw;
+      // Maintenance merged it with others: what it names is stored twice at worst.
+      const std::lock_guard lock(mutex_);
+      std::erase(tables_, table);
+    }
+  }
+  return found;
+}
+
+bool SessionWriter::claim(RecordKind kind, const ChunkId& id) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (claimed_.contains(id)) return false;
+  }
+  if (index_.may_rely_on(ctx_, kind, id) || is_ours(kind, id)) return false;
+  const std::lock_guard lock(mutex_);
+  return claimed_.insert(id).second;
+}
+
+void SessionWriter::rethrow() {
+  const std::lock_guard lock(mutex_);
+  if (failure_) std::rethrow_exception(failure_);
+  throw base::Error(base::Code::io, "the backup's writer has ended");
+}
+
+void SessionWriter::add(SealedRecord record) {
+  const std::size_t weight = record.bytes.size();
+  if (!queue_.push(std::move(record), weight)) rethrow();
+}
+
+void SessionWriter::flush() {
+  auto done = std::make_shared<Flush>();
+  auto result = done->get_future();
+  if (!queue_.push(std::move(done), 0)) rethrow();
+  try {
+    result.get();
+  } catch (const std::future_error&) {
+    rethrow();  // dropped by a writer that failed at something before it
+  }
+}
+
+Written SessionWriter::written() const {
+  const std::lock_guard lock(mutex_);
+  return written_;
+}
+
+void SessionWriter::run() {
+  while (auto item = queue_.pop()) {
+    try {
+      take(*item);
+    } catch (...) {
+      {
+        const std::lock_guard lock(mutex_);
+        failure_ = std::current_exception();
+      }
+      if (auto* flush = std::get_if<std::shared_ptr<Flush>>(&*item)) (*flush)->set_exception(std::current_exception());
+      return queue_.abandon();
+    }
+  }
+}
+
+void SessionWriter::take(Item& item) {
+  if (const auto* record = std::get_if<SealedRecord>(&item)) return append(*record);
+  flush_all();
+  std::get<std::shared_ptr<Flush>>(item)->set_value();
+}
+
+void SessionWriter::append(const SealedRecord& record) {
+  ctx_.check_stop();
+  const bool is_chunk = record.header.kind == RecordKind::chunk;
+  PackBuilder& pack = is_chunk ? chunks_ : pages_;
+  pack.add(record.header, record.bytes, keys_.pack_key(record.header.kind));
+  {
+    const std::lock_guard lock(mutex_);
+    ++written_.records;
+    written_.plain_bytes += record.header.plain_bytes;
+    if (is_chunk) written_.chunk_plain_bytes += record.header.plain_bytes;
+  }
+  if (pack.size_bytes() >= limits_.pack_bytes) put_pack(pack);
+  if (table_entries_.size() >= limits_.table_entries) put_table();
+}
+
+void SessionWriter::put_pack(PackBuilder& pack) {
+  if (pack.empty()) return;
+  const auto pieces = pack.finish();
+  repository_.storage().put_new(ctx_, pack_name(pack.id()), pieces);
+  const auto number = static_cast<std::uint32_t>(table_packs_.size());
+  table_packs_.push_back(pack.id());
+  for (const auto& place : pack.places()) table_entries_.push_back({place, number});
+  {
+    const std::lock_guard lock(mutex_);
+    written_.stored_bytes += pack.size_bytes();
+    if (&pack == &pages_) written_.page_stored_bytes += pack.size_bytes();
+  }
+  pack.reset();
+}
+
+void SessionWriter::put_table() {
+  if (table_entries_.empty()) return;
+  std::vector<ChunkId> ids;
+  for (const auto& entry : table_entries_) ids.push_back(entry.place.id);
+  auto builder = build_index_table(std::exchange(table_packs_, {}), std::exchange(table_entries_, {}));
+  const ObjectId id = put_index_table(ctx_, repository_, builder);
+  std::shared_ptr<const IndexTable> table;
+  try {
+    table = std::make_shared<const IndexTable>(open_index_table(ctx_, repository_, id));
+  } catch (const base::Error& e) {
+    if (e.code() != base::Code::not_found) throw;  // merged with others already
+  }
+  const std::lock_guard lock(mutex_);
+  written_.stored_bytes += ids.size() * kIndexEntryBytes + (table ? table->memory_bytes() : 0);
+  if (table) tables_.push_back(std::move(table));
+  for (const auto& chunk : ids) claimed_.erase(chunk);
+}
+
+void SessionWriter::flush_all() {
+  put_pack(chunks_);
+  put_pack(pages_);
+  put_table();
+}
+
+}  // namespace muster::backup

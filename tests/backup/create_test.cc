@@ -1,0 +1,127 @@
+// Backups in and out: what a disk held is what comes back, and what did not change is neither read nor stored again.
+#include "backup/create.h"
+
+#include "tests/backup/support.h"
+
+namespace muster::backup {
+namespace {
+
+using disk::ByteRange;
+using fakes::MemoryDisk;
+
+constexpr std::size_t kMib = 1U << 20;
+
+class Create : public testing::Test {
+ protected:
+  std::shared_ptr<fakes::MemoryStorage> storage_ = std::make_shared<fakes::MemoryStorage>();
+  Credential owner_ = make_repository(*storage_);
+  std::unique_ptr<Repository> repository_ = open_as(storage_, owner_);
+};
+
+TEST_F(Create, WhatComesBackIsWhatWasThere) {
+  MemoryDisk disk(40 * kMib);
+  fill(disk, 0, 100'000, 1);
+  fill(disk, 5 * kMib + 17, 3 * kMib, 2);
+  fill(disk, 40 * kMib - 1, 1, 3);
+  const auto result = back_up(*repository_, disk);
+  EXPECT_EQ(restore(*repository_, result.point), disk.bytes());
+  EXPECT_LT(result.point.bytes_read, 4 * kMib);
+  expect_clean(*repository_);
+}
+
+TEST_F(Create, SizesThatFitNothingComeBack) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{512}, std::size_t{65535},
+                                 std::size_t{65537}, 16 * kMib, 16 * kMib + 1, 17 * kMib + 3}) {
+    MemoryDisk disk(size);
+    if (size > 0) fill(disk, size - 1, 1, 1);
+    if (size > 70'000) fill(disk, size / 2, 70'000 - 1, 2);
+    const auto result = back_up(*repository_, disk);
+    EXPECT_EQ(restore(*repository_, result.point), disk.bytes()) << size;
+  }
+  expect_clean(*repository_);
+}
+
+TEST_F(Create, EqualChunksAreStoredOnce) {
+  MemoryDisk disk(8 * kMib);
+  for (std::size_t at = 0; at < 8 * kMib; at += kMib) fill(disk, at, kMib, 7);
+  const auto result = back_up(*repository_, disk);
+  EXPECT_EQ(result.point.bytes_new, kMib);
+  EXPECT_EQ(restore(*repository_, result.point), disk.bytes());
+  const auto clone = back_up(*repository_, disk, {.name = "vm2"});
+  EXPECT_EQ(clone.point.bytes_new, 0U);
+  EXPECT_EQ(restore(*repository_, clone.point), disk.bytes());
+}
+
+TEST_F(Create, WithAParentOnlyWhatChangedIsNew) {
+  MemoryDisk disk(40 * kMib);
+  fill(disk, 0, 20 * kMib, 1);
+  const auto first = back_up(*repository_, disk);
+  fill(disk, 3 * kMib, 1000, 2);
+  fill(disk, 35 * kMib, 1000, 3);
+  disk.write_zeroes({}, {10 * kMib, kMib});
+  const auto second = back_up(*repository_, disk, {.parent = first.point});
+  EXPECT_EQ(second.point.bytes_new, 2 * kTestChunkBytes);
+  EXPECT_EQ(second.changed_chunks, 2U);
+  EXPECT_EQ(restore(*repository_, second.point), disk.bytes());
+  expect_clean(*repository_);
+}
+
+TEST_F(Create, GivenWhatIsDirtyNothingElseIsRead) {
+  MemoryDisk disk(64 * kMib);
+  fill(disk, 0, 60 * kMib, 1);
+  const auto first = back_up(*repository_, disk);
+  const base::Bytes before = disk.bytes();
+  const std::vector<ByteRange> dirty{{0, 1}, {5 * kMib + 100, 10}, {40 * kMib - 1, 2}, {64 * kMib - 1, 1}};
+  for (const auto& range : dirty) fill(disk, range.offset, range.length, 9);
+  const std::uint64_t read_before = disk.bytes_read();
+  const auto second = back_up(*repository_, disk, {.parent = first.point, .dirty = dirty});
+  EXPECT_LE(disk.bytes_read() - read_before, 5 * kTestChunkBytes);
+  EXPECT_EQ(restore(*repository_, second.point), disk.bytes());
+  EXPECT_EQ(restore(*repository_, first.point), before);
+}
+
+TEST_F(Create, ADiskThatGrewOrShrankIsWholeEitherWay) {
+  MemoryDisk disk(20 * kMib + 100);
+  fill(disk, 0, 20 * kMib + 100, 1);
+  auto parent = back_up(*repository_, disk).point;
+  for (const std::size_t size : {20 * kMib + 50, 30 * kMib, 16 * kMib, 16 * kMib + 1, 50 * kMib}) {
+    disk.bytes().resize(size);
+    const auto next = back_up(*repository_, disk, {.parent = parent, .dirty = std::vector<ByteRange>{}});
+    EXPECT_EQ(restore(*repository_, next.point), disk.bytes()) << size;
+    parent = next.point;
+  }
+}
+
+TEST_F(Create, ADiskThatCannotBeReadLeavesNoPoint) {
+  class Broken : public MemoryDisk {
+   public:
+    using MemoryDisk::MemoryDisk;
+    void read(const base::Context& ctx, std::uint64_t offset, base::MutableBytes into) override {
+      if (offset >= 6 * kMib) throw base::Error(base::Code::io, "bad sector");
+      MemoryDisk::read(ctx, offset, into);
+    }
+  };
+  Broken disk(8 * kMib);
+  fill(disk, 0, 8 * kMib, 1);
+  EXPECT_THROW(back_up(*repository_, disk), base::Error);
+  EXPECT_TRUE(list_points({}, *repository_).empty());
+}
+
+TEST_F(Create, ARequestToStopEndsIt) {
+  MemoryDisk disk(8 * kMib);
+  fill(disk, 0, 8 * kMib, 1);
+  std::stop_source stop;
+  stop.request_stop();
+  CreateRequest request{.name = "vm1", .tool = "test", .consistency = "image"};
+  request.disks.push_back({.disk = "1", .source = "memory", .format = "raw", .reader = &disk});
+  Progress progress;
+  try {
+    create_restore_point({.stop = stop.get_token()}, *repository_, request, progress);
+    ADD_FAILURE() << "not stopped";
+  } catch (const base::Error& e) {
+    EXPECT_EQ(e.code(), base::Code::cancelled);
+  }
+}
+
+}  // namespace
+}  // namespace muster::backup
