@@ -31,6 +31,10 @@ int exit_status(base::Code code) {
   return kNothingWorked;
 }
 
+int exit_status(const base::Error& error) {
+  return dynamic_cast<const NoRepository*>(&error) != nullptr ? kNoRepository : exit_status(error.code());
+}
+
 int exit_status(const ssh::FleetCounts& counts) {
   if (counts.ok == counts.total()) return kAllWorked;
   if (counts.ok > 0) return kPartFailed;

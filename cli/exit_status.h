@@ -1,6 +1,8 @@
 // The exit statuses of cli.md, and what leads to which.
 #pragma once
 
+#include <string>
+
 #include "base/error.h"
 #include "parallel-ssh/fleet.h"
 
@@ -22,7 +24,14 @@ enum ExitStatus : int {
   kInterrupted = 130,
 };
 
+// Not just something that does not exist, but the repository: a status of its own.
+class NoRepository : public base::Error {
+ public:
+  explicit NoRepository(const std::string& text) : Error(base::Code::not_found, text) {}
+};
+
 int exit_status(base::Code code);
+int exit_status(const base::Error& error);
 int exit_status(const ssh::FleetCounts& counts);
 
 }  // namespace muster::cli

@@ -85,7 +85,7 @@ int run_program(std::string_view name, int argc, char** argv, const std::functio
     Program program{command, arguments, settings, console, interrupts, ctx};
     return judge_output(console, name, body(program));
   } catch (const base::Error& e) {
-    const int status = interrupts.interrupted() ? kInterrupted : exit_status(e.code());
+    const int status = interrupts.interrupted() ? kInterrupted : exit_status(e);
     report_error(console, name, e.what(), status, json);
     return status;
   } catch (const std::exception& e) {

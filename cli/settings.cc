@@ -38,6 +38,10 @@ bool is_truth_value(const yaml::Node& node) {
   return node.is_scalar() && std::holds_alternative<bool>(yaml::resolve(node, yaml::Schema::core_1_2));
 }
 
+bool names_path(std::string_view value) {
+  return value.find("FILE") != std::string_view::npos || value.find("DIR") != std::string_view::npos || value == "REPO";
+}
+
 std::vector<std::string> values_of(const OptionRow& row, const yaml::Node& node, const std::string& file) {
   if (node.is_scalar()) return {node.text};
   if (!node.is_sequence() || row.takes != Takes::list)
@@ -86,7 +90,7 @@ void Settings::read_file(const CommandRow& command, const std::string& path) {
     else
       setting.values = values_of(*row, value, path);
     // No shell has done it for them here.
-    if (row->value.find("FILE") != std::string_view::npos || row->value.find("DIR") != std::string_view::npos)
+    if (names_path(row->value))
       for (auto& text : setting.values)
         if (text.starts_with("~/")) text.replace(0, 1, home_directory());
     settings_[std::string(row->name)] = setting;

@@ -48,19 +48,43 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"vm", "snapshot", "create PATTERN [NAME] | list|tree|prune PATTERN | revert|delete PATTERN NAME",
      "states of disks and memory to go back to; prune deletes what has expired",
      "description disk-only expire quiesce timeout yes"},
+
+    {"backup", "init", "[REPO]", "a new repository in a directory, with a key file unless told otherwise",
+     "chunk-size no-encryption"},
+    {"backup", "key", "add|list|remove|export|recover [SLOT]", "who can open the repository, and for what",
+     "domain label machine new-passphrase role to yes"},
+    {"backup", "create", "--name=NAME --image=FILE...", "one more restore point of disk images",
+     "check compression image image-format keep-daily keep-hourly keep-last keep-monthly keep-tag keep-weekly "
+     "keep-within keep-yearly limit-rate metrics name prune skip-unchanged tag workers"},
+    {"backup", "list", "[PATTERN]", "restore points: when, how large, what they cost, tags, pins", "names"},
+    {"backup", "show", "POINT", "everything known about a restore point", ""},
+    {"backup", "tag", "POINT TAG...", "put tags on a restore point, or take them away", "remove"},
+    {"backup", "pin", "POINT...", "keep it, whatever the policy says", "remove"},
+    {"backup", "status", "[PATTERN]", "the newest restore point of each machine, and whether it is too old", "max-age"},
+    {"backup", "diff", "POINT[:DISK] POINT[:DISK]", "what of their disks differs", ""},
+    {"backup", "stats", "", "what machines' restore points hold and cost", ""},
+    {"backup", "restore", "POINT[:DISK] --to=FILE|DIR", "disks of a restore point into files or a block device",
+     "delta format limit-rate to verify workers yes"},
+    {"backup", "ls", "POINT:DISK:/PATH", "files inside of a disk", "long"},
+    {"backup", "cat", "POINT:DISK:/PATH", "a file inside of a disk, to standard output", ""},
+    {"backup", "serve", "POINT[:DISK]", "a disk as an NBD export, read-only or with an overlay", "overlay port socket"},
+    {"backup", "check", "", "whether the repository is whole", "read-data workers"},
+    {"backup", "repair", "", "quarantine what is damaged, or take it from another repository", "from workers yes"},
+    {"backup", "forget", "PATTERN", "let restore points go that no --keep-... keeps",
+     "group-by keep-daily keep-hourly keep-last keep-monthly keep-tag keep-weekly keep-within keep-yearly max-repack "
+     "prune"},
+    {"backup", "prune", "", "give back the room of what no restore point needs", "max-repack"},
 });
 
-// Options of `vm` that are some verbs' only.
-constexpr auto kSpecial = std::to_array<std::string_view>(
-    {"autostart",      "bandwidth",  "check",        "copy-storage", "count",       "cpu-pin",
-     "cpu-quota",      "cpu-shares", "cpus",         "definition",   "description", "discard-saved",
-     "disk",           "disk-only",  "expire",       "file",         "firmware",    "for",
-     "force",          "hostname",   "interval",     "iso",          "keep-disks",  "max-cpus",
-     "max-memory",     "memory",     "memory-limit", "names",        "net",         "network",
-     "network-config", "no-force",   "offline",      "older-than",   "once",        "paused",
-     "profile",        "prometheus", "purge",        "quiesce",      "skip",        "sort",
-     "ssh-key",        "start",      "stop-service", "target",       "timeout",     "to",
-     "user-data",      "wait",       "wait-address", "yes"});
+// Among words separated by blanks.
+bool names(std::string_view all, std::string_view word) {
+  for (std::size_t from = 0; from < all.size();) {
+    const std::size_t end = std::min(all.find(' ', from), all.size());
+    if (all.substr(from, end - from) == word) return true;
+    from = end + 1;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -77,18 +101,11 @@ bool has_verbs(std::string_view command) {
 }
 
 bool is_general(const OptionRow& option) {
-  return std::find(kSpecial.begin(), kSpecial.end(), option.name) == kSpecial.end();
+  return std::none_of(kVerbs.begin(), kVerbs.end(), [&](const VerbRow& v) { return names(v.options, option.name); });
 }
 
 bool takes(const VerbRow& verb, const OptionRow& option) {
-  if (is_general(option)) return true;
-  const std::string_view all = verb.options;
-  for (std::size_t from = 0; from < all.size();) {
-    const std::size_t end = std::min(all.find(' ', from), all.size());
-    if (all.substr(from, end - from) == option.name) return true;
-    from = end + 1;
-  }
-  return false;
+  return is_general(option) || names(verb.options, option.name);
 }
 
 }  // namespace muster::cli

@@ -1,5 +1,6 @@
 # bash completion for muster: commands, verbs, options, their values, and names of hosts and groups out of the inventory,
-# or of domains on the libvirt connection, that the line names. Needs bash 4.2 and nothing else; what goes wrong is silent.
+# of domains on the libvirt connection, or of restore points in the repository, that the line names. Needs bash 4.2 and
+# nothing else; what goes wrong is silent.
 
 @TABLES@
 
@@ -34,7 +35,8 @@ _muster_split() {
 }
 
 # Reads the words before the cursor into `command`, `arguments`, `sources` (-i FILE ...), `connection` (-c URI),
-# `value_of` (the option whose value comes next) and `script`; `after_dashes` tells that -- was seen.
+# `repository` (-R REPO --key-file FILE), `value_of` (the option whose value comes next) and `script`; `after_dashes`
+# tells that -- was seen.
 _muster_read_words() {
   local i word rest
   for ((i = 1; i < ${#words[@]} - 1; i++)); do
@@ -69,6 +71,7 @@ _muster_note_value() {
   case $1 in
     -i | --inventory) sources+=(-i "${2/#\~\//$HOME/}") ;;
     -c | --connection) connection=(-c "$2") ;;
+    -R | --repository | --key-file) repository+=("$1" "${2/#\~\//$HOME/}") ;;
     --script) script=yes ;;
   esac
 }
@@ -116,6 +119,15 @@ _muster_offer_names() {
   _muster_offer "$prefix" "$typed" "${names[@]}"
 }
 
+# TYPED PATTERN: words that mean restore points, or with a PATTERN of sed, what it makes of each.
+_muster_offer_points() {
+  local points program=${words[0]/#\~\//$HOME/}
+  mapfile -t points < <(
+    timeout 2 "$program" backup list -q --names "${repository[@]}" </dev/null 2>/dev/null | sed -n "${2-p}"
+  )
+  _muster_offer '' "$1" "${points[@]}"
+}
+
 # PREFIX TYPED: the last term of a host pattern.
 _muster_offer_pattern() {
   local prefix=$1 typed=$2 rest=${2##*[,:]}
@@ -139,16 +151,22 @@ _muster_offer_value() {
   esac
 }
 
-# TYPED: a word after a verb, of the kind that the table names in its place.
+# TYPED: a word after a verb, of the kind that the table names in its place; the last kind goes on with dots behind it.
 # shellcheck disable=SC2086 # words
 _muster_offer_verb_argument() {
   local -a kinds
+  local kind
   read -ra kinds <<<"${_muster_arguments["$command ${arguments[0]}"]-}"
-  case ${kinds[${#arguments[@]} - 1]-} in
-    PATTERN | '[PATTERN]') _muster_offer_pattern '' "$1" ;;
-    VM) _muster_offer_names '' "$1" ;;
+  kind=${kinds[${#arguments[@]} - 1]-}
+  [[ $kind || ${#kinds[@]} -eq 0 || ${kinds[${#kinds[@]} - 1]} != *... ]] || kind=${kinds[${#kinds[@]} - 1]}
+  case $command:$kind in
+    backup:PATTERN | backup:'[PATTERN]') _muster_offer_points "$1" 's/@latest$//p' ;;
+    backup:POINT*) _muster_offer_points "$1" ;;
+    backup:'[REPO]') _muster_offer_action '' "$1" directory ;;
+    *:PATTERN | *:'[PATTERN]') _muster_offer_pattern '' "$1" ;;
+    *:VM) _muster_offer_names '' "$1" ;;
     *[[:upper:]]*) ;;
-    *'|'*) IFS='|' read -ra kinds <<<"${kinds[${#arguments[@]} - 1]}" && _muster_offer '' "$1" "${kinds[@]}" ;;
+    *'|'*) IFS='|' read -ra kinds <<<"$kind" && _muster_offer '' "$1" "${kinds[@]}" ;;
   esac
 }
 
@@ -167,15 +185,15 @@ _muster_offer_argument() {
         show) _muster_offer_names '' "$1" ;;
       esac
       ;;
-    vm:0) _muster_offer '' "$1" ${_muster_verbs[vm]} ;;
-    vm:*) _muster_offer_verb_argument "$1" ;;
+    vm:0 | backup:0) _muster_offer '' "$1" ${_muster_verbs[$command]} ;;
+    vm:* | backup:*) _muster_offer_verb_argument "$1" ;;
     help:0) _muster_offer '' "$1" $_muster_commands ;;
   esac
 }
 
 _muster() {
   local words lead command='' value_of='' after_dashes='' script='' typed name key
-  local -a arguments=() sources=() connection=()
+  local -a arguments=() sources=() connection=() repository=()
   COMPREPLY=()
   _muster_split
   typed=${words[${#words[@]} - 1]}

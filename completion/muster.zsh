@@ -1,6 +1,7 @@
 #compdef muster
 # zsh completion for muster: commands, verbs, options, their values, and names of hosts and groups out of the inventory,
-# or of domains on the libvirt connection, that the line names. What goes wrong is silent.
+# of domains on the libvirt connection, or of restore points in the repository, that the line names. What goes wrong is
+# silent.
 
 @TABLES@
 
@@ -31,6 +32,21 @@ _muster_pattern() {
   _alternative 'hosts:host:compadd -a hosts' 'groups:group:compadd -a groups'
 }
 
+# Words that mean restore points.
+_muster_points() { timeout 2 ${~${(Q)words[1]}} backup list -q --names $_muster_repository </dev/null 2>/dev/null }
+
+_muster_point() {
+  local -a points=(${(f)"$(_muster_points)"})
+  local expl
+  _wanted points expl 'restore point' compadd -a points
+}
+
+_muster_machine() {
+  local -a machines=(${${(M)${(f)"$(_muster_points)"}:#*@latest}%@latest})
+  local expl
+  _wanted machines expl machine compadd -a machines
+}
+
 _muster_verb() {
   local -a verbs=(${${(M)_muster_verbs:#$_muster_found[1] *}#* })
   _describe -t verbs verb verbs
@@ -38,17 +54,20 @@ _muster_verb() {
 
 _muster_command() { _describe -t commands command _muster_commands; }
 
-# Reads the words before the cursor into `_muster_found` (the command and its arguments), `_muster_sources` and
-# `_muster_connection`.
+# Reads the words before the cursor into `_muster_found` (the command and its arguments), `_muster_sources`,
+# `_muster_connection` and `_muster_repository`.
 _muster_read_words() {
   local word value_of=''
   for word in "${(@Q)words[2,CURRENT-1]}"; do
     if [[ -n $value_of ]]; then
       [[ $value_of != (-i|--inventory) ]] || _muster_sources+=(-i ${word/#\~\//$HOME/})
       [[ $value_of != (-c|--connection) ]] || _muster_connection=$word
+      [[ $value_of != (-R|--repository|--key-file) ]] || _muster_repository+=($value_of ${word/#\~\//$HOME/})
       value_of=''
     elif [[ $word == --connection=* ]]; then
       _muster_connection=${word#*=}
+    elif [[ $word == (--repository|--key-file)=* ]]; then
+      _muster_repository+=($word)
     elif [[ $word == --inventory=* ]]; then
       _muster_sources+=(-i ${word#*=})
     elif [[ $word == -i?* ]]; then
@@ -62,7 +81,7 @@ _muster_read_words() {
 }
 
 _muster() {
-  local -a _muster_found=() _muster_sources=() _muster_specs=() places=()
+  local -a _muster_found=() _muster_sources=() _muster_repository=() _muster_specs=() places=()
   local _muster_connection='' verb kind place=3
   _muster_read_words
   verb="$_muster_found[1,2]"
@@ -89,6 +108,21 @@ _muster() {
           (*\|*) places+=("$place:$kind:(${kind//\|/ })") ;;
         esac
         (( ++place ))
+      done
+      ;;
+    backup)
+      places=('2:verb:_muster_verb')
+      for kind in ${=_muster_arguments[$verb]}; do
+        [[ $kind != *... ]] || place='*'
+        case $kind in
+          (PATTERN|\[PATTERN\]) places+=("$place:machine:_muster_machine") ;;
+          (POINT*) places+=("$place:restore point:_muster_point") ;;
+          (\[REPO\]) places+=("$place:repository:_files -/") ;;
+          (--*) ;;
+          (*[[:upper:]]*) places+=("$place:${kind//:/}: ") ;;
+          (*\|*) places+=("$place:$kind:(${kind//\|/ })") ;;
+        esac
+        [[ $place == '*' ]] || (( ++place ))
       done
       ;;
     help) places=('2:command:_muster_command') ;;

@@ -42,8 +42,8 @@ std::string choices(const OptionRow& option) {
 
 // What the scripts know to complete: file, directory, pattern, user, nothing, or words to choose from.
 std::string kind(const OptionRow& option) {
-  if (option.value == "FILE" || option.value == "FILE|DIR") return "file";
-  if (option.value == "DIR") return "directory";
+  if (option.value == "FILE" || option.value.ends_with("FILE|DIR")) return "file";
+  if (option.value == "DIR" || option.value == "REPO") return "directory";
   if (option.value == "PATTERN|@FILE") return "pattern";
   if (option.value == "USER" || option.value == "NAME") return "user";
   const std::string words = choices(option);

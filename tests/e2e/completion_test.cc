@@ -122,6 +122,32 @@ TEST_P(Completion, KnowsVerbsAndTheirOptions) {
   EXPECT_EQ(completed("muster vm rename web01 ma"), "muster vm rename web01 ma") << "a new name is nobody's";
 }
 
+TEST_P(Completion, KnowsRestorePointsAndRepositories) {
+  const std::string repository = file("repo");
+  write(file("disk.raw"), "something");
+  ASSERT_EQ(muster({"backup", "init", "-q", repository}).code, 0);
+  for (const std::string name : {"web01", "mail7"})
+    ASSERT_EQ(muster({"backup", "create", "-q", "-R", repository, "--name", name, "--image", file("disk.raw")}).code,
+              0);
+  const auto listed = muster({"backup", "list", "--json", "-R", repository, "web01"});
+  const std::string id = json_lines(listed.out).at(0).value("point", "");
+  const std::string line = "muster backup -R " + repository + " ";
+  EXPECT_EQ(completed("muster backup res"), "muster backup restore");
+  EXPECT_EQ(completed("muster backup key exp"), "muster backup key export");
+  EXPECT_EQ(completed("muster backup restore --ver"), "muster backup restore --verify");
+  EXPECT_EQ(completed("muster backup check --ver"), "muster backup check --ver") << "another verb's";
+  EXPECT_EQ(completed(line + "restore web"), line + "restore web01@");
+  EXPECT_EQ(completed(line + "restore web01@la"), line + "restore web01@latest");
+  EXPECT_EQ(completed(line + "show " + id.substr(0, 6)), line + "show " + id.substr(0, 8));
+  EXPECT_EQ(completed(line + "pin web01@latest mail7@la"), line + "pin web01@latest mail7@latest");
+  EXPECT_EQ(completed(line + "diff web01@latest mail7@la"), line + "diff web01@latest mail7@latest");
+  EXPECT_EQ(completed(line + "forget mai"), line + "forget mail7");
+  EXPECT_EQ(completed("muster backup --repository=" + repository + " list mai"),
+            "muster backup --repository=" + repository + " list mail7");
+  EXPECT_EQ(completed("muster backup list -R " + file("rep")), "muster backup list -R " + repository + "/");
+  EXPECT_EQ(completed("muster backup key add --role main"), "muster backup key add --role maintenance");
+}
+
 // An inventory that is named wins over a connection.
 constexpr const char* kNoInventory = "unset MUSTER_INVENTORY\n";
 

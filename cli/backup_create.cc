@@ -1,0 +1,183 @@
+// muster backup create: one more restore point of disk images, and what is to follow it: retention, a check, metrics.
+#include <ctime>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "backup/create.h"
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/quantity.h"
+#include "base/unique_fd.h"
+#include "cli/backup_commands.h"
+#include "cli/backup_create_order.h"
+#include "cli/backup_findings.h"
+#include "cli/backup_images.h"
+#include "cli/backup_json.h"
+#include "cli/backup_metrics.h"
+#include "cli/backup_point.h"
+#include "cli/backup_points.h"
+#include "cli/backup_policy.h"
+#include "cli/backup_progress.h"
+#include "cli/exit_status.h"
+#include "cli/json_lines.h"
+#include "cli/size_text.h"
+#include "cli/version.h"
+
+namespace muster::cli {
+namespace {
+
+using backup::RestorePoint;
+using base::Code;
+using base::Error;
+using nlohmann::json;
+
+std::optional<RestorePoint> latest_of(const OpenedRepository& opened, const std::string& name) {
+  std::optional<RestorePoint> latest;
+  for (auto& listed : backup::list_points(opened.context, opened.repository))
+    if (listed.point.name == name) latest = std::move(listed.point);
+  return latest;
+}
+
+constexpr std::size_t kMaxMetricsBytes = 1U << 20;
+
+void write_metrics(const std::string& path, BackupOutcome& outcome) {
+  // What was stored and does not check well is no success.
+  if (outcome.status != kAllWorked) outcome.success.reset();
+  outcome.attempt = static_cast<double>(std::time(nullptr));
+  const bool there = ::access(path.c_str(), F_OK) == 0;
+  base::replace_file(path, backup_metrics_text(outcome, there ? base::read_file(path, kMaxMetricsBytes) : ""));
+}
+
+class Creation {
+ public:
+  Creation(const Program& program, const CreateOrder& order, BackupOutcome& outcome)
+      : program_(program), order_(order), outcome_(outcome), opened_(open_repository(program)) {}
+
+  int run() {
+    if (!order_.policy.empty() || order_.prune) check_may_let_go(opened_.repository);
+    check_may_make(opened_, order_.name);
+    const auto parent = latest_of(opened_, order_.name);
+    const auto images = open_images(opened_.context, order_.images, order_.format);
+    if (order_.skip_unchanged && parent && unchanged_since(images, *parent))
+      pass_over(*parent);
+    else if (program_.settings.flag("dry-run"))
+      show_plan(images, parent);
+    else
+      create(images, parent);
+    return finish();
+  }
+
+ private:
+  void pass_over(const RestorePoint& latest) {
+    tell(program_, fmt::format("{}: not changed since restore point {}", order_.name, short_id(latest.id)));
+    summary_ = {{"name", order_.name}, {"point", backup::hex(latest.id)}, {"outcome", "unchanged"}};
+    if (program_.json()) program_.console.out(json_line("result", summary_));
+    outcome_.success.emplace();
+  }
+
+  void show_plan(const std::vector<OpenedImage>& images, const std::optional<RestorePoint>& parent) {
+    for (const auto& image : images)
+      tell(program_, fmt::format("{}: would read disk {}, {} {} ({})", order_.name, image.source.disk,
+                                 image.source.format, image.source.source, size_text(image.reader->size_bytes())));
+    tell(program_, parent ? fmt::format("{}: compared to restore point {} of {}", order_.name, short_id(parent->id),
+                                        local_time(parent->time))
+                          : order_.name + ": its first restore point");
+    summary_ = {{"name", order_.name}, {"outcome", "plan"}};
+    if (program_.json()) program_.console.out(json_line("result", summary_));
+  }
+
+  void create(const std::vector<OpenedImage>& images, const std::optional<RestorePoint>& parent) {
+    backup::CreateRequest request{.name = order_.name,
+                                  .tool = fmt::format("muster {}", kVersion),
+                                  .consistency = "image",
+                                  .tags = order_.tags,
+                                  .disks = {},
+                                  .parent = parent,
+                                  .options = order_.options};
+    for (const auto& image : images) request.disks.push_back(image.source);
+    backup::Progress progress;
+    const auto point = [&] {
+      const BackupProgress shown(program_, order_.name, progress);
+      return backup::create_restore_point(opened_.context, opened_.repository, request, progress).point;
+    }();
+    tell(program_, fmt::format("{}: restore point {}, {} read, {} new, {} stored, {}", order_.name, short_id(point.id),
+                               size_text(point.bytes_read), size_text(point.bytes_new), size_text(point.bytes_stored),
+                               base::format_duration(point.duration)));
+    summary_ = point_json(point);
+    summary_["outcome"] = "ok";
+    if (program_.json()) program_.console.out(json_line("result", summary_));
+    outcome_.success = {.bytes_read = point.bytes_read,
+                        .bytes_new = point.bytes_new,
+                        .bytes_stored = point.bytes_stored,
+                        .duration = seconds_of(point.duration)};
+  }
+
+  void forget() {
+    const auto decisions = forget_by_policy(program_, opened_,
+                                            {.policy = order_.policy,
+                                             .matches = [this](const std::string& name) { return name == order_.name; },
+                                             .zone_offset = zone_offset()});
+    summary_.update(forget_summary(decisions));
+    for (const auto& decision : decisions)
+      if (decision.goes())
+        tell(program_, fmt::format("{}: restore point {} of {} {}", order_.name, short_id(decision.point.point.id),
+                                   local_time(decision.point.point.time),
+                                   program_.settings.flag("dry-run") ? "would be let go" : "let go"));
+  }
+
+  // What follows a restore point that is there.
+  int finish() {
+    if (!order_.policy.empty()) forget();
+    if (order_.prune) summary_.update(prune_repository(program_, opened_));
+    int status = kAllWorked;
+    if (order_.check && !program_.settings.flag("dry-run")) {
+      const auto found = check_and_tell(program_, opened_,
+                                        {.depth = backup::CheckDepth::data,
+                                         .part = order_.check->part,
+                                         .parts = order_.check->parts,
+                                         .workers = order_.options.workers});
+      status = found.clean() ? kAllWorked : kDamage;
+    }
+    return close_backup(program_, summary_, status);
+  }
+
+  const Program& program_;
+  const CreateOrder& order_;
+  BackupOutcome& outcome_;
+  const OpenedRepository opened_;
+  json summary_;
+};
+
+int create_with_metrics(const Program& program, const CreateOrder& order, const std::string& path) {
+  BackupOutcome outcome{.name = order.name};
+  base::check_replaceable(path);
+  try {
+    outcome.status = Creation(program, order, outcome).run();
+  } catch (const Error& e) {
+    outcome.status = program.interrupts.interrupted() ? static_cast<int>(kInterrupted) : exit_status(e);
+    try {
+      write_metrics(path, outcome);
+    } catch (const Error& unwritten) {
+      program.ctx.warn(unwritten.what());  // of the two errors the other tells more
+    }
+    throw;
+  }
+  write_metrics(path, outcome);
+  return outcome.status;
+}
+
+}  // namespace
+
+int backup_create(const BackupCommand& command) {
+  const Program& program = command.program;
+  command.no_words();
+  const CreateOrder order = create_order(program.settings);
+  const auto metrics = program.settings.text("metrics");
+  if (metrics && !program.settings.flag("dry-run")) return create_with_metrics(program, order, *metrics);
+  BackupOutcome outcome;
+  return Creation(program, order, outcome).run();
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,37 @@
+// What `muster backup create` is asked for, out of its options, before anything is opened.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backup/create.h"
+#include "backup/retention.h"
+#include "cli/backup_findings.h"
+#include "cli/settings.h"
+#include "disk/image_file.h"
+
+namespace muster::cli {
+
+struct CreateOrder {
+  std::string name;
+  std::vector<std::string> images;
+  std::optional<disk::ImageFormat> format;
+  std::vector<std::string> tags;
+  bool skip_unchanged = false;
+  backup::CreateOptions options;
+  // What follows.
+  backup::KeepPolicy policy;
+  bool prune = false;
+  std::optional<DataPart> check;
+};
+
+// Throws base::Error{usage}.
+CreateOrder create_order(const Settings& settings);
+
+// `raw` or `qcow2` of an option. Throws base::Error{usage}.
+std::optional<disk::ImageFormat> image_format(const Settings& settings, std::string_view option);
+// --limit-rate; 0 where it was not given. Throws base::Error{usage}.
+std::uint64_t limit_rate(const Settings& settings);
+
+}  // namespace muster::cli

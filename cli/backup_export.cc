@@ -1,0 +1,175 @@
+#include "cli/backup_export.h"
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/quantity.h"
+#include "disk/stop_signal.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+namespace fs = std::filesystem;
+
+constexpr const char* kPlugin = "nbdkit-muster-plugin.so";
+constexpr int kShellFindsNoProgram = 127;
+constexpr std::size_t kComplaintBytes = 16U << 10;
+// How often it is looked whether it has started, and whether it or the user has had enough.
+constexpr std::chrono::milliseconds kStartTick{5}, kTick{100};
+// For the requests that are under way.
+constexpr std::chrono::milliseconds kEndPatience{10'000};
+
+// The socket is nobody else's from its beginning. What opens the repository comes through descriptor 3: nbdkit takes
+// none of the first three for secrets.
+constexpr const char* kScript = "umask 177 && exec 3<&0 </dev/null >&2 && exec \"$@\"";
+
+std::string plugin_path() {
+  const fs::path directory = fs::read_symlink("/proc/self/exe").parent_path();
+  for (const auto& candidate : {directory / kPlugin, directory / "../libexec/muster" / kPlugin})
+    if (::access(candidate.c_str(), R_OK) == 0) return candidate;
+  throw Error(Code::unsupported, fmt::format("{} is not beside {}: muster is not installed whole", kPlugin,
+                                             fs::read_symlink("/proc/self/exe").string()));
+}
+
+std::string checked_socket(const std::string& path) {
+  if (path.empty()) return path;
+  const std::string absolute = fs::absolute(path);
+  if (absolute.size() >= sizeof sockaddr_un{}.sun_path)
+    throw Error(Code::usage, absolute + ": too long a name for a socket");
+  if (fs::symlink_status(absolute).type() != fs::file_type::not_found)
+    throw Error(Code::refused, absolute + " is there already: name another path, or remove it");
+  return absolute;
+}
+
+std::string percent_encoded(const std::string& path) {
+  std::string text;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+                       c == '/' || c == '-' || c == '.' || c == '_';
+    text += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
+  }
+  return text;
+}
+
+std::string uri_of(const std::string& socket, std::optional<std::uint16_t> port) {
+  return port ? fmt::format("nbd://127.0.0.1:{}", *port) : "nbd+unix:///?socket=" + percent_encoded(socket);
+}
+
+std::vector<std::string> command_line(const backup::Repository& repository, const ExportOptions& options,
+                                      const std::string& socket, const std::string& directory) {
+  std::vector<std::string> argv{"sh", "-c", kScript, "muster", "nbdkit", "--foreground", "--exit-with-parent"};
+  if (options.port)
+    argv.insert(argv.end(), {"--ipaddr=127.0.0.1", fmt::format("--port={}", *options.port)});
+  else
+    argv.push_back("--unix=" + socket);
+  argv.emplace_back(options.writes == ExportOptions::Writes::forgotten ? "--filter=cow" : "--readonly");
+  argv.insert(argv.end(), {plugin_path(), "repository=" + fs::absolute(repository.storage().where()).string(),
+                           "point=" + backup::hex(options.point), "disk=" + options.disk, "credential-fd=3",
+                           "ready=" + directory + "/ready", "remove=" + directory});
+  if (!socket.empty()) argv.push_back("remove=" + socket);
+  return argv;
+}
+
+const backup::Repository& readable(const backup::Repository& repository) {
+  if (repository.credential().can_read_data()) return repository;
+  throw Error(Code::key, "this key may write backups, not read them: only the owner's key reads data");
+}
+
+}  // namespace
+
+void DiskExport::Log::tell() {
+  const std::lock_guard lock(mutex_);
+  telling_ = true;
+}
+
+std::string DiskExport::Log::complaint() {
+  thread_.join();
+  return all_;
+}
+
+void DiskExport::Log::read(const std::stop_token& stop, int fd) {
+  std::array<char, 4096> piece{};
+  while (!stop.stop_requested()) {
+    pollfd set{.fd = fd, .events = POLLIN, .revents = 0};
+    if (::poll(&set, 1, static_cast<int>(kTick.count())) <= 0) continue;
+    const ssize_t got = ::read(fd, piece.data(), piece.size());
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) break;
+    for (ssize_t i = 0; i < got; ++i) take(piece[static_cast<std::size_t>(i)]);
+  }
+  if (!line_.empty()) take('\n');
+}
+
+void DiskExport::Log::take(char c) {
+  if (c != '\n' && line_.size() < kComplaintBytes) return line_.push_back(c);
+  const std::lock_guard lock(mutex_);
+  if (telling_) events_.message(base::Severity::warning, line_);
+  all_ += (all_.empty() ? "" : "; ") + line_;
+  if (all_.size() > kComplaintBytes) all_.erase(0, all_.size() - kComplaintBytes);
+  line_.clear();
+}
+
+DiskExport::Server::~Server() {
+  process.signal(SIGTERM);
+  if (process.wait(kEndPatience).code == 0 || socket.empty()) return;
+  std::error_code ignored;
+  fs::remove(socket, ignored);
+}
+
+DiskExport::DiskExport(const base::Context& ctx, const backup::Repository& repository, const ExportOptions& options)
+    : socket_(checked_socket(options.socket)),
+      uri_(uri_of(socket_, options.port)),
+      directory_(""),
+      server_{base::ChildProcess(command_line(readable(repository), options, socket_, directory_.path()))},
+      log_(ctx, server_.process.standard_error().get()) {
+  const base::Bytes credential = backup::encode_credential(repository.credential());
+  auto& pipe = server_.process.standard_input();
+  // It fits into the pipe. Where nbdkit is gone already, it has said why.
+  if (::write(pipe.get(), credential.data(), credential.size()) < 0 && errno != EPIPE)
+    base::throw_errno("write to nbdkit");
+  pipe.reset();
+  await_start(ctx, options.start_timeout);
+}
+
+void DiskExport::await_start(const base::Context& ctx, std::chrono::milliseconds patience) {
+  const std::string ready = directory_.path() + "/ready";
+  const auto deadline = base::Clock::now() + patience;
+  const disk::StopSignal stop(ctx.stop);
+  while (::access(ready.c_str(), F_OK) != 0) {
+    std::array<pollfd, 1> ended{{{.fd = server_.process.ended_fd(), .events = POLLIN, .revents = 0}}};
+    const auto now = base::Clock::now();
+    if (stop.poll(ended, std::min(deadline, now + kStartTick))) throw_ended();
+    if (now >= deadline) throw Error(Code::timeout, "nbdkit did not start within " + base::format_duration(patience));
+  }
+  server_.socket = socket_;
+  size_bytes_ = static_cast<std::uint64_t>(base::parse_integer(base::read_file(ready, 64), 0, INT64_MAX, "size"));
+  log_.tell();
+}
+
+void DiskExport::throw_ended() {
+  const auto status = server_.process.wait(kEndPatience);
+  if (status.code == kShellFindsNoProgram) throw Error(Code::unsupported, "nbdkit is not installed: install nbdkit");
+  const std::string complaint = log_.complaint();
+  throw Error(Code::io, complaint.empty()
+                            ? fmt::format("nbdkit ended (status {}, signal {})", status.code, status.signal)
+                            : "nbdkit ended: " + complaint);
+}
+
+void DiskExport::wait(const base::Context& ctx) {
+  while (!ctx.stop.stop_requested()) {
+    pollfd ended{.fd = server_.process.ended_fd(), .events = POLLIN, .revents = 0};
+    if (::poll(&ended, 1, static_cast<int>(kTick.count())) > 0) throw_ended();
+  }
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,48 @@
+#include "cli/backup_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "backup/rfc3339.h"
+
+namespace muster::cli {
+namespace {
+
+using nlohmann::json;
+
+json disk_json(const backup::DiskPoint& disk) {
+  return {{"disk", disk.disk}, {"source", disk.source}, {"format", disk.format}, {"size_bytes", disk.map.size_bytes}};
+}
+
+}  // namespace
+
+double seconds_of(std::chrono::milliseconds duration) { return static_cast<double>(duration.count()) / 1000; }
+
+json point_json(const backup::RestorePoint& point) {
+  json disks = json::array();
+  for (const auto& disk : point.disks) disks.push_back(disk_json(disk));
+  return {{"point", backup::hex(point.id)},
+          {"name", point.name},
+          {"time", backup::rfc3339(point.time)},
+          {"tool", point.tool},
+          {"consistency", point.consistency},
+          {"parent", point.parent ? json(backup::hex(*point.parent)) : json()},
+          {"disks", disks},
+          {"tags", point.tags},
+          {"size_bytes", point.size_bytes()},
+          {"bytes_dirty", point.bytes_dirty},
+          {"bytes_read", point.bytes_read},
+          {"bytes_new", point.bytes_new},
+          {"bytes_stored", point.bytes_stored},
+          {"duration", seconds_of(point.duration)}};
+}
+
+json point_json(const backup::ListedPoint& listed, const backup::Labels& labels) {
+  json fields = point_json(listed.point);
+  fields["host"] = listed.host;
+  fields["stored"] = backup::rfc3339(listed.stored);
+  fields["tags"] = labels.tags;
+  fields["pinned"] = labels.pinned;
+  return fields;
+}
+
+}  // namespace muster::cli

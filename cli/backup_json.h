@@ -1,0 +1,17 @@
+// Restore points as messages of --json have them (muster-json(7)). Pure functions.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "backup/labels.h"
+#include "backup/restore_point.h"
+
+namespace muster::cli {
+
+// Of `backup list`, `show` and `create`.
+nlohmann::json point_json(const backup::RestorePoint& point);
+nlohmann::json point_json(const backup::ListedPoint& listed, const backup::Labels& labels);
+// As seconds with thousandths.
+double seconds_of(std::chrono::milliseconds duration);
+
+}  // namespace muster::cli

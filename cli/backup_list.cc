@@ -1,0 +1,111 @@
+// muster backup list, show.
+#include <map>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/quantity.h"
+#include "cli/backup_commands.h"
+#include "cli/backup_json.h"
+#include "cli/backup_point.h"
+#include "cli/backup_points.h"
+#include "cli/json_lines.h"
+#include "cli/size_text.h"
+#include "cli/terminal_text.h"
+#include "cli/text_table.h"
+
+namespace muster::cli {
+namespace {
+
+using backup::ListedPoint;
+using base::Code;
+using base::Error;
+
+std::string joined(const auto& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ",") + word;
+  return text;
+}
+
+// Words that mean restore points, for a shell that completes one.
+std::string names_text(const std::vector<ListedPoint>& points) {
+  std::string text;
+  std::map<std::string, bool> named;
+  for (const auto& listed : points)
+    if (named.emplace(listed.point.name, true).second) text += visible(listed.point.name) + "@latest\n";
+  const std::size_t digits = digits_needed(points);
+  for (const auto& listed : points)
+    text += fmt::format("{}@{}\n{}\n", visible(listed.point.name), local_time(listed.point.time),
+                        short_id(listed.point.id, digits));
+  return text;
+}
+
+std::vector<std::string> row_of(const ListedPoint& listed, const backup::Labels& labels, std::size_t digits) {
+  const auto& point = listed.point;
+  return {short_id(point.id, digits), point.name,
+          local_time(point.time),     size_text(point.size_bytes()),
+          size_text(point.bytes_new), size_text(point.bytes_stored),
+          joined(labels.tags),        labels.pinned ? "yes" : ""};
+}
+
+std::string details(const ListedPoint& listed, const backup::Labels& labels) {
+  const auto& point = listed.point;
+  std::string text;
+  const auto line = [&](const char* what, const std::string& value) {
+    text += fmt::format("{:<13}{}\n", std::string(what) + ":", value.empty() ? "-" : visible(value));
+  };
+  line("point", backup::hex(point.id));
+  line("name", point.name);
+  line("time", local_time(point.time));
+  line("made by", listed.host + ", with " + point.tool);
+  line("consistency", point.consistency);
+  line("compared to", point.parent ? backup::hex(*point.parent) : "");
+  line("tags", joined(labels.tags));
+  line("pinned", labels.pinned ? "yes" : "no");
+  line("size", size_text(point.size_bytes()));
+  line("read",
+       fmt::format("{} of {} that may have changed", size_text(point.bytes_read), size_text(point.bytes_dirty)));
+  line("new", fmt::format("{}, stored in {}", size_text(point.bytes_new), size_text(point.bytes_stored)));
+  line("took", base::format_duration(point.duration));
+  for (const auto& disk : point.disks)
+    line("disk", fmt::format("{}, {} ({} bytes), {} {}", disk.disk, size_text(disk.map.size_bytes), disk.map.size_bytes,
+                             disk.format, disk.source));
+  return text;
+}
+
+}  // namespace
+
+int backup_list(const BackupCommand& command) {
+  const Program& program = command.program;
+  if (command.words.size() > 1) command.explain();
+  const auto matches = name_glob(command.words.empty() ? "" : command.words.front());
+  auto found = read_points(open_repository(program));
+  const std::size_t digits = digits_needed(found.points);
+  std::erase_if(found.points, [&](const ListedPoint& listed) { return !matches(listed.point.name); });
+  if (!command.words.empty() && found.points.empty())
+    throw Error(Code::usage, "no restore point's name matches '" + command.words.front() + "'");
+  TextTable table({"POINT", "NAME", "TIME", "SIZE", "NEW", "STORED", "TAGS", "PIN"});
+  for (const auto& listed : found.points) {
+    if (program.json())
+      program.console.out(json_line("result", point_json(listed, found.labels(listed))));
+    else
+      table.add_row(row_of(listed, found.labels(listed), digits));
+  }
+  if (!program.json()) program.console.out(program.settings.flag("names") ? names_text(found.points) : table.text());
+  return close_backup(program, {{"points", found.points.size()}}, 0);
+}
+
+int backup_show(const BackupCommand& command) {
+  const Program& program = command.program;
+  const PointWord word = parse_point_word(command.only_word());
+  const auto found = read_points(open_repository(program));
+  const ListedPoint& listed = find_point(found.points, word.point);
+  if (program.json())
+    program.console.out(json_line("result", point_json(listed, found.labels(listed))));
+  else
+    program.console.out(details(listed, found.labels(listed)));
+  return close_backup(program, nlohmann::json::object(), 0);
+}
+
+}  // namespace muster::cli

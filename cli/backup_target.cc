@@ -1,0 +1,115 @@
+#include "cli/backup_target.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "cli/size_text.h"
+#include "disk/open_image.h"
+
+namespace muster::cli {
+namespace {
+
+using backup::Before;
+using base::Code;
+using base::Error;
+using disk::ImageFormat;
+
+constexpr std::uint64_t kSectorBytes = 512;
+
+void sync(const std::string& path, int flags) {
+  const base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags));
+  if (!fd || ::fsync(fd.get()) != 0) base::throw_errno("sync " + path);
+}
+
+// Never over something that has come meanwhile, as far as the file system knows how to.
+void rename_new(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
+  if (errno == EEXIST) throw Error(Code::refused, to + " has come to be meanwhile; what was restored is in " + from);
+  if ((errno != EINVAL && errno != ENOSYS) || ::rename(from.c_str(), to.c_str()) != 0)
+    base::throw_errno("rename " + from + " to " + to);
+}
+
+// What is raw unless told must not look like something else: whoever opens it later would be misled.
+void check_name_of_raw(const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension();
+  if (extension == ".qcow2" || extension == ".qcow")
+    throw Error(Code::usage, path + " is written raw unless told otherwise: say --format qcow2 or --format raw");
+}
+
+}  // namespace
+
+RestoreTarget::RestoreTarget(Wanted wanted) : wanted_(std::move(wanted)) {
+  struct stat facts {};
+  exists_ = ::stat(wanted_.path.c_str(), &facts) == 0;
+  if (!exists_ && errno != ENOENT) base::throw_errno("look at " + wanted_.path);
+  is_file_ = exists_ && S_ISREG(facts.st_mode);
+  if (exists_ && !is_file_ && !S_ISBLK(facts.st_mode))
+    throw Error(Code::usage, wanted_.path + " is no file or block device");
+  format_ = wanted_.format.value_or(ImageFormat::raw);
+  if (wanted_.format) return;
+  check_name_of_raw(wanted_.path);
+  // Says no where the file begins as another format.
+  if (exists_) disk::image_format_of(wanted_.path, std::nullopt);
+}
+
+// As disk::create_image() makes it.
+std::uint64_t RestoreTarget::image_bytes() const {
+  const std::uint64_t sectors = (wanted_.size_bytes + kSectorBytes - 1) / kSectorBytes;
+  return format_ == ImageFormat::raw ? wanted_.size_bytes : sectors * kSectorBytes;
+}
+
+void RestoreTarget::open(const base::Context& ctx) {
+  if (exists_) return open_existing(ctx);
+  if (resume(ctx)) return;
+  disk::create_image(ctx, partial(), format_, wanted_.size_bytes);
+  disk_ = disk::open_image_writer(ctx, partial(), format_);
+  before_ = Before::blank;
+}
+
+// One of another disk or format is dropped: nobody else makes such names.
+bool RestoreTarget::resume(const base::Context& ctx) {
+  struct stat facts {};
+  if (::lstat(partial().c_str(), &facts) != 0) return false;
+  if (S_ISREG(facts.st_mode) && facts.st_size > 0) {
+    disk_ = disk::open_image_writer(ctx, partial(), format_);
+    before_ = Before::similar;
+    if (disk_->size_bytes() == image_bytes()) return true;
+    disk_.reset();
+  }
+  if (::unlink(partial().c_str()) != 0) base::throw_errno("remove " + partial());
+  return false;
+}
+
+void RestoreTarget::open_existing(const base::Context& ctx) {
+  disk_ = disk::open_image_writer(ctx, wanted_.path, format_);
+  before_ = wanted_.delta ? Before::similar : Before::unknown;
+  const std::uint64_t there = disk_->size_bytes();
+  if (there < wanted_.size_bytes)
+    throw Error(Code::refused, fmt::format("{} is smaller than the disk: {} of {}", wanted_.path, size_text(there),
+                                           size_text(wanted_.size_bytes)));
+  if (there == image_bytes()) return;
+  if (!is_file_ || format_ != ImageFormat::raw)
+    excess_bytes_ = there - wanted_.size_bytes;
+  else if (::truncate(wanted_.path.c_str(), static_cast<off_t>(wanted_.size_bytes)) != 0)
+    base::throw_errno("cut " + wanted_.path);
+}
+
+void RestoreTarget::finish() {
+  disk_.reset();
+  if (exists_) return;
+  // Whoever served it may have written more when it was closed.
+  sync(partial(), 0);
+  rename_new(partial(), wanted_.path);
+  const auto directory = std::filesystem::path(wanted_.path).parent_path();
+  sync(directory.empty() ? "." : directory.string(), O_DIRECTORY);
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,54 @@
+#include "cli/backup_metrics.h"
+
+#include <gtest/gtest.h>
+
+namespace muster::cli {
+namespace {
+
+const BackupOutcome kGood{
+    .name = "web01",
+    .attempt = 1000,
+    .status = 0,
+    .success = BackupOutcome::Success{.bytes_read = 10, .bytes_new = 5, .bytes_stored = 3, .duration = 1.5}};
+
+bool has(const std::string& text, const std::string& line) {
+  return text.find("\n" + line + "\n") != std::string::npos;
+}
+
+TEST(BackupMetrics, ASuccessHasAll) {
+  const std::string text = backup_metrics_text(kGood, "");
+  EXPECT_TRUE(has(text, "muster_backup_last_attempt_timestamp_seconds{name=\"web01\"} 1000.000")) << text;
+  EXPECT_TRUE(has(text, "muster_backup_last_success_timestamp_seconds{name=\"web01\"} 1000.000"));
+  EXPECT_TRUE(has(text, "muster_backup_last_status{name=\"web01\"} 0"));
+  EXPECT_TRUE(has(text, "muster_backup_last_bytes_read{name=\"web01\"} 10"));
+  EXPECT_TRUE(has(text, "muster_backup_last_bytes_new{name=\"web01\"} 5"));
+  EXPECT_TRUE(has(text, "muster_backup_last_bytes_stored{name=\"web01\"} 3"));
+  EXPECT_TRUE(has(text, "muster_backup_last_duration_seconds{name=\"web01\"} 1.500"));
+  EXPECT_TRUE(has(text, "# TYPE muster_backup_last_status gauge"));
+}
+
+TEST(BackupMetrics, AFailureKeepsWhatIsKnownOfTheLastSuccess) {
+  const std::string text =
+      backup_metrics_text({.name = "web01", .attempt = 2000, .status = 12}, backup_metrics_text(kGood, ""));
+  EXPECT_TRUE(has(text, "muster_backup_last_attempt_timestamp_seconds{name=\"web01\"} 2000.000")) << text;
+  EXPECT_TRUE(has(text, "muster_backup_last_status{name=\"web01\"} 12"));
+  EXPECT_TRUE(has(text, "muster_backup_last_success_timestamp_seconds{name=\"web01\"} 1000.000"));
+  EXPECT_TRUE(has(text, "muster_backup_last_bytes_new{name=\"web01\"} 5"));
+}
+
+TEST(BackupMetrics, WithoutAnySuccessThereIsNoTimeOfOne) {
+  const BackupOutcome failed{.name = "web01", .attempt = 2000, .status = 1};
+  EXPECT_EQ(backup_metrics_text(failed, "").find("last_success"), std::string::npos);
+  EXPECT_EQ(backup_metrics_text(failed, "no metrics\n# at all").find("last_success"), std::string::npos);
+  const std::string of_another = backup_metrics_text(kGood, "");
+  EXPECT_EQ(backup_metrics_text({.name = "web0", .attempt = 1, .status = 1}, of_another).find("last_success"),
+            std::string::npos);
+}
+
+TEST(BackupMetrics, NamesAreQuoted) {
+  const std::string text = backup_metrics_text({.name = "a\"b\\c", .attempt = 1, .status = 1}, "");
+  EXPECT_TRUE(has(text, "muster_backup_last_status{name=\"a\\\"b\\\\c\"} 1")) << text;
+}
+
+}  // namespace
+}  // namespace muster::cli
