@@ -21,6 +21,7 @@ void each_field(const Scenario& scenario, State& s, Visit&& visit) {
   visit(s.rejected, Of::points);
   visit(s.sentences, Of::sentences);
   visit(s.verdicts, Of::sentences);
+  visit(s.acquitted, Of::sentences);
   for (unsigned w = 0; w < scenario.writers; ++w) {
     for (unsigned a = 0; a < scenario.attempts; ++a) visit(s.content[pack_of(w, a)], Of::chunks);
     Writer& writer = s.writers[w];

@@ -126,6 +126,7 @@ struct State {
   std::array<Set, kSentences> merged{};  // packs in merged tables
   Small points = 0, confirmed = 0, rejected = 0;
   Small sentences = 0, verdicts = 0;
+  Small acquitted = 0;                                   // sentences whose verdict somebody else gave
   std::array<Set, kSentences> sentenced{}, condemned{};  // packs
   std::array<Writer, kWriters + 1> writers{};
   std::array<Prune, kPrunes + 1> prunes{};

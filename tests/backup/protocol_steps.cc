@@ -280,17 +280,21 @@ void Steps::judge_old(const State& s, unsigned n) {
   if (at == PruneAt::read_old_verdict && has(s.verdicts, x)) {
     Prune& p = add_prune(s, n, "reads the verdict of", bit(x), Of::sentences);
     p.going |= s.condemned[x];
+    p.unsafe |= s.condemned[x];
     p.old |= static_cast<Small>(bit(x));
     done(p, x);
   } else if (at == PruneAt::read_old_verdict) {
     // Whether its prune is alive, a lease says, which may be wrong.
     add_prune(s, n, "finds the prune dead that put", bit(x), Of::sentences).at = PruneAt::acquit;
-    done(add_prune(s, n, "finds the prune alive that put", bit(x), Of::sentences), x);
+    Prune& p = add_prune(s, n, "finds the prune alive that put", bit(x), Of::sentences);
+    p.unsafe |= s.sentenced[x];
+    done(p, x);
   } else if (has(s.verdicts, x) && !departs(Departure::verdict_replaced)) {
     add_prune(s, n, "does not acquit, as there is a verdict of", bit(x), Of::sentences).at = PruneAt::read_old_verdict;
   } else {
     State& next = add(s, {Kind::prune, n}, "acquits", bit(x), Of::sentences);
     next.verdicts |= static_cast<Small>(bit(x));
+    next.acquitted |= static_cast<Small>(bit(x));
     next.condemned[x] = 0;
     next.prunes[n].old |= static_cast<Small>(bit(x));
     done(next.prunes[n], x);
@@ -347,7 +351,7 @@ void Steps::choose(const State& s, unsigned n) {
 void Steps::choose_packs(const State& s, unsigned n, unsigned packs) {
   const Prune& old = s.prunes[n];
   Set unneeded = 0, partly = 0;
-  for (unsigned left = packs; left != 0; left &= left - 1) {
+  for (unsigned left = packs & ~old.unsafe; left != 0; left &= left - 1) {
     const unsigned pack = lowest(left), live = has(old.view, pack) ? s.content[pack] & old.needed : 0U;
     if (live == 0) unneeded |= bit(pack);
     if (live != 0 && live != s.content[pack] && scenario_.repack == Scenario::Repack::any) partly |= bit(pack);
@@ -356,10 +360,11 @@ void Steps::choose_packs(const State& s, unsigned n, unsigned packs) {
     Prune& p = add_prune(s, n, "lists packs; repacks", repacked, Of::packs);
     p.mine = static_cast<Set>(unneeded | repacked);
     p.copied = chunks_in(s, repacked) & old.needed;
-    p.view = 0;
+    p.view = p.unsafe = 0;
     if (departs(Departure::only_points_of_now)) p.needed = 0;
     p.at = p.copied != 0 ? PruneAt::put_copy : PruneAt::put_sentence;
-    if (p.mine == 0 && p.old == 0) p = Prune{.at = PruneAt::ended};
+    // Then it removes no sentences either: who compares lists of them has to find one that is new.
+    if (p.mine == 0) p = Prune{.at = p.going != 0 ? PruneAt::list_merged : PruneAt::ended, .going = p.going};
     if (repacked == 0) return;
   }
 }
@@ -395,7 +400,7 @@ Set Steps::condemn(const State& s, const Prune& p) const {
     if (!has(p.needed, c) || (holding & ~(p.mine | p.unsafe)) != 0) continue;
     // Without a copy that then stays, it is in a pack that no table names yet, or on its way out with its point.
     if ((holding & p.mine & ~p.unsafe) == 0 && !departs(Departure::missing_chunks_passed_over)) return 0;
-    condemned &= static_cast<Set>(~holding);
+    condemned &= static_cast<Set>(~(holding & ~p.unsafe));
   }
   return condemned;
 }
@@ -468,6 +473,7 @@ void Steps::give_verdict(const State& s, unsigned n) {
   } else {
     State& next = add(s, {Kind::prune, n}, "condemns", old.mine, Of::packs);
     next.verdicts |= static_cast<Small>(bit(n));
+    drop(next.acquitted, n);
     next.condemned[n] = old.mine;
     next.prunes[n].going |= old.mine;
     after_verdict(next.prunes[n]);
@@ -526,8 +532,11 @@ void Steps::remove_old(const State& s, unsigned n) {
     Prune& p = next.prunes[n];
     drop(sentence ? next.sentences : next.verdicts, x);
     // Its own prune may be about to judge it, by what it saw long ago: it shall find that it was acquitted.
-    const bool verdict_stays = has(s.verdicts, x) && s.condemned[x] == 0 && !departs(Departure::acquittal_removed);
-    if (!sentence) next.condemned[x] = 0;
+    const bool verdict_stays = has(s.acquitted, x) && !departs(Departure::acquittal_removed);
+    if (!sentence) {
+      next.condemned[x] = 0;
+      drop(next.acquitted, x);
+    }
     p.reading = static_cast<Small>(bit(x));
     if (sentence && !verdict_first && !verdict_stays) {
       p.at = PruneAt::remove_verdict;
