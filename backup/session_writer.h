@@ -37,7 +37,7 @@ class SessionWriter {
     std::size_t table_entries = 64U << 10;  // entries of an index table, and in memory
   };
 
-  // All references outlive the writer. `index`: what can be relied on.
+  // `repository` and `index` outlive the writer. `index`: what can be relied on.
   SessionWriter(const base::Context& ctx, const Repository& repository, const Index& index, const Limits& limits);
   SessionWriter(const SessionWriter&) = delete;
   SessionWriter& operator=(const SessionWriter&) = delete;
@@ -67,7 +67,7 @@ class SessionWriter {
   void rethrow();
   bool is_ours(RecordKind kind, const ChunkId& id);
 
-  const base::Context& ctx_;
+  const base::Context ctx_;
   const Repository& repository_;
   const Index& index_;
   const Limits limits_;
