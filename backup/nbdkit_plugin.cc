@@ -3,31 +3,32 @@
 // Holds a reader's lease as long as it serves. Callbacks of requests come from many threads at once, all others from
 // one.
 //   nbdkit nbdkit-muster-plugin.so repository=DIR point=ID [disk=NAME]
-//     [key-file=PATH | passphrase-fd=N | credential-fd=N] [ready=PATH] [remove=PATH]...
+//     [key-file=PATH | passphrase-fd=N | credential-fd=N]
+// and for whoever starts it: [bound=PATH socket=PATH] [ready=PATH] [remove=PATH] [starter-fd=N]
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <thread>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "backup/directory_storage.h"
-#include "backup/index.h"
-#include "backup/lease.h"
-#include "backup/point_disk.h"
+#include "backup/point_export.h"
 #include "backup/repository.h"
-#include "backup/restore_point.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/quantity.h"
 #include "base/unique_fd.h"
+#include "disk/stop_signal.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
@@ -41,6 +42,9 @@ using base::Error;
 constexpr std::size_t kMaxKeyFileBytes = 64U << 10;
 // Who starts it writes a secret at once.
 constexpr std::chrono::seconds kSecretPatience{30};
+// For what is being read when it is told to end.
+constexpr std::chrono::seconds kClientsPatience{2};
+constexpr std::chrono::hours kLongTime{24};
 
 class NbdkitEvents : public base::EventSink {
  public:
@@ -61,37 +65,53 @@ struct Parameters {
   std::optional<std::string> disk, key_file;
   std::optional<std::string> passphrase;
   std::optional<Credential> credential;
+  // What nbdkit listens on gets another name once it serves: nbdkit lets everybody connect to its own, so that has to
+  // lie in a directory that is closed to others.
+  std::string bound, socket;
   std::string ready;
-  std::vector<std::string> remove;  // at the end: what its starter made for it, and may be killed before removing
+  std::string remove;      // its starter's directory, who may be killed before removing it
+  base::UniqueFd starter;  // the end of a pipe to write to; its starter has the other
 };
 
-// Of a parameter that says where a secret can be read: kept from being read by those that come later.
+base::UniqueFd descriptor(std::string_view key, std::string_view value) {
+  return base::UniqueFd(static_cast<int>(base::parse_integer(value, 0, INT32_MAX, key)));
+}
+
 std::string secret_at(std::string_view key, std::string_view value) {
-  base::UniqueFd fd(static_cast<int>(base::parse_integer(value, 0, INT32_MAX, key)));
-  return base::read_to_end(fd.get(), kSecretPatience);
+  return base::read_to_end(descriptor(key, value).get(), kSecretPatience);
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-const std::map<std::string_view, std::function<void(Parameters&, const std::string&)>>& parameter_table() {
-  static const std::map<std::string_view, std::function<void(Parameters&, const std::string&)>> table{
-      {"repository", [](Parameters& p, const std::string& value) { p.repository = std::filesystem::absolute(value); }},
-      {"point", [](Parameters& p, const std::string& value) { p.point = value; }},
-      {"disk", [](Parameters& p, const std::string& value) { p.disk = value; }},
-      {"key-file", [](Parameters& p, const std::string& value) { p.key_file = value; }},
-      {"passphrase-fd",
-       [](Parameters& p, const std::string& value) { p.passphrase = first_line(secret_at("passphrase-fd", value)); }},
-      {"credential-fd",
-       [](Parameters& p, const std::string& value) {
-         p.credential = decode_credential(base::as_bytes(secret_at("credential-fd", value)));
-       }},
-      {"remove", [](Parameters& p, const std::string& value) { p.remove.push_back(std::filesystem::absolute(value)); }},
-  };
-  return table;
+void set_parameter(Parameters& parameters, std::string_view key, const std::string& value) {
+  if (key == "repository")
+    parameters.repository = value;
+  else if (key == "point")
+    parameters.point = value;
+  else if (key == "disk")
+    parameters.disk = value;
+  else if (key == "key-file")
+    parameters.key_file = value;
+  else if (key == "passphrase-fd")
+    parameters.passphrase = first_line(secret_at(key, value));
+  else if (key == "credential-fd")
+    parameters.credential = decode_credential(base::as_bytes(secret_at(key, value)));
+  else if (key == "bound")
+    parameters.bound = std::filesystem::absolute(value);
+  else if (key == "socket")
+    parameters.socket = std::filesystem::absolute(value);
+  else if (key == "ready")
+    parameters.ready = std::filesystem::absolute(value);
+  else if (key == "remove")
+    parameters.remove = std::filesystem::absolute(value);
+  else if (key == "starter-fd")
+    parameters.starter = descriptor(key, value);
+  else
+    throw Error(Code::usage, "unknown parameter '" + std::string(key) + "'");
 }
 
 Repository open_as_told(const Context& ctx, const Parameters& parameters) {
-  auto storage = std::make_shared<DirectoryStorage>(parameters.repository);
+  auto storage = std::make_shared<DirectoryStorage>(std::filesystem::absolute(parameters.repository));
   if (parameters.credential) return {storage, read_config(ctx, *storage), *parameters.credential};
   Unlocking unlocking;
   unlocking.passphrase = parameters.passphrase;
@@ -100,61 +120,19 @@ Repository open_as_told(const Context& ctx, const Parameters& parameters) {
   return open_repository(ctx, storage, unlocking);
 }
 
-RestorePoint confirmed_point(const Context& ctx, const Repository& repository, const std::string& id) {
-  ListedPoint listed = get_point(ctx, repository, parse_object_id(id, "point"));
-  if (listed.state == PointState::confirmed && listed.trusted) return std::move(listed.point);
-  throw Error(Code::refused, "restore point " + id + ": is not confirmed, or not by whom it should be");
-}
-
-const DiskPoint& disk_of(const RestorePoint& point, const std::optional<std::string>& name) {
-  std::string names;
-  for (const auto& disk : point.disks) {
-    if (name ? disk.disk == *name : point.disks.size() == 1) return disk;
-    names += (names.empty() ? "" : ", ") + disk.disk;
-  }
-  throw Error(Code::usage, "restore point " + hex(point.id) + ": write disk=NAME of one of its disks: " + names);
-}
-
-// The disk that is served. Made in two steps: nbdkit wants mistakes told before it forks, and threads made after.
-class Export {
+// Another name for the socket, for its user alone, as long as this lives.
+class SocketName {
  public:
-  explicit Export(const Parameters& parameters)
-      : repository_(open_as_told(context(), parameters)),
-        point_(confirmed_point(context(), repository_, parameters.point)),
-        source_(disk_of(point_, parameters.disk)) {}
-
-  void start() {
-    take_lease();
-    if (!is_kept(context(), repository_, point_.id))
-      throw Error(Code::not_found, "restore point " + hex(point_.id) + ": was let go just now");
-    index_ = Index::load(context(), repository_);
-    disk_ = std::make_unique<PointDisk>(
-        repository_, *index_, source_.map,
-        PointDiskOptions{.name = "disk " + source_.disk + " of restore point " + hex(point_.id)});
+  SocketName(const std::string& bound, const std::string& socket) : socket_(socket) {
+    if (::chmod(bound.c_str(), 0600) != 0) base::throw_errno("close " + bound + " to others");
+    if (::link(bound.c_str(), socket.c_str()) != 0) base::throw_errno("make socket " + socket);
   }
-
-  PointDisk& disk() { return *disk_; }
+  SocketName(const SocketName&) = delete;
+  SocketName& operator=(const SocketName&) = delete;
+  ~SocketName() { ::unlink(socket_.c_str()); }
 
  private:
-  // Before the index is read: what it names stays from then on. Of a repository that cannot be written to there is
-  // none.
-  void take_lease() {
-    try {
-      lease_ = std::make_unique<Lease>(context(), repository_,
-                                       LeaseHolding{.kind = LeaseKind::reader, .maps = {source_.map}});
-    } catch (const Error& e) {
-      if (e.code() != Code::io && e.code() != Code::no_space) throw;
-      context().warn(std::string("nobody can be told that a restore point is being read (") + e.what() +
-                     "): do not prune meanwhile");
-    }
-  }
-
-  Repository repository_;
-  RestorePoint point_;
-  const DiskPoint& source_;
-  std::unique_ptr<Lease> lease_;
-  std::unique_ptr<Index> index_;
-  std::unique_ptr<PointDisk> disk_;
+  std::string socket_;
 };
 
 // --- what nbdkit calls
@@ -162,11 +140,37 @@ class Export {
 // All there is: its callbacks have nothing else to find it by.
 struct Plugin {
   Parameters parameters;
-  std::unique_ptr<Export> served;
+  std::unique_ptr<const Repository> repository;
+  std::unique_ptr<PointExport> served;
+  std::optional<SocketName> socket;
+  std::jthread watch;
+
+  // What others would find of it.
+  void let_go() {
+    socket.reset();
+    if (served) served->drop_lease();
+    std::error_code ignored;
+    if (!parameters.remove.empty()) std::filesystem::remove_all(parameters.remove, ignored);
+  }
 };
 Plugin& plugin() {
   static Plugin the_one;
   return the_one;
+}
+
+// Ends nbdkit once its starter is gone, or wants it to end. By itself, nbdkit waits for every client to go away.
+void watch_starter(const std::stop_token& stop) {
+  try {
+    const disk::StopSignal signal(stop);
+    std::array<pollfd, 1> hung_up{{{.fd = plugin().parameters.starter.get(), .events = 0, .revents = 0}}};
+    while (!signal.poll(hung_up, base::Clock::now() + kLongTime)) continue;
+    nbdkit_shutdown();
+    signal.poll({}, base::Clock::now() + kClientsPatience);
+    plugin().let_go();
+    ::_exit(0);
+  } catch (const std::exception&) {
+    // It ends as it should.
+  }
 }
 
 // The border: what `action` throws is said, and told to the client as EIO.
@@ -183,12 +187,7 @@ int guarded(const Action& action) {
 }
 
 int config(const char* key, const char* value) {
-  return guarded([&] {
-    const auto& table = parameter_table();
-    const auto found = table.find(key);
-    if (found == table.end()) throw Error(Code::usage, std::string("unknown parameter '") + key + "'");
-    found->second(plugin().parameters, value);
-  });
+  return guarded([&] { set_parameter(plugin().parameters, key, value); });
 }
 
 int config_complete() {
@@ -199,25 +198,32 @@ int config_complete() {
   });
 }
 
+// What is wrong is told before nbdkit forks; threads are made after that.
 int get_ready() {
-  return guarded([] { plugin().served = std::make_unique<Export>(plugin().parameters); });
+  return guarded([] {
+    const Parameters& parameters = plugin().parameters;
+    plugin().repository.reset(new Repository(open_as_told(context(), parameters)));
+    plugin().served = std::make_unique<PointExport>(context(), *plugin().repository,
+                                                    parse_object_id(parameters.point, "point"), parameters.disk);
+  });
 }
 
 // nbdkit listens by now: who connects is served as soon as this returns.
 int after_fork() {
   return guarded([] {
-    plugin().served->start();
-    const std::string& ready = plugin().parameters.ready;
-    if (!ready.empty()) base::replace_file(ready, std::to_string(plugin().served->disk().size_bytes()));
+    const Parameters& parameters = plugin().parameters;
+    plugin().served->start(context());
+    if (!parameters.socket.empty()) plugin().socket.emplace(parameters.bound, parameters.socket);
+    if (parameters.starter) plugin().watch = std::jthread(watch_starter);
+    if (!parameters.ready.empty())
+      base::replace_file(parameters.ready, std::to_string(plugin().served->disk().size_bytes()));
   });
 }
 
 void unload() {
+  if (plugin().watch.joinable()) plugin().watch = {};
+  plugin().let_go();
   plugin().served.reset();
-  for (const auto& path : plugin().parameters.remove) {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
 }
 
 void* open_connection(int) { return NBDKIT_HANDLE_NOT_NEEDED; }
@@ -253,7 +259,9 @@ const char* const kHelp =
     "passphrase-fd=N   a descriptor with the passphrase in its first line; or\n"
     "credential-fd=N   a descriptor with what `muster` opened it with\n"
     "ready=PATH        made once it serves: a file with the disk's size in bytes\n"
-    "remove=PATH       removed at the end, with all that is in it";
+    "remove=PATH       removed at the end, with all that is in it\n"
+    "starter-fd=N      a pipe: it ends once nobody can read from that any more\n"
+    "socket=PATH       with bound=PATH, where nbdkit listens: a second name of that, made once it serves, of mode 0600";
 
 nbdkit_plugin table() {
   nbdkit_plugin functions{};

@@ -44,8 +44,9 @@ int backup_check(const BackupCommand& command) {
   const CheckResult result = check_and_tell(program, open_repository(program), options);
   if (program.json()) send(program, result);
   if (result.clean())
-    tell(program, fmt::format("{} restore points, {} objects, {} packs, {} read: no damage", result.points,
-                              result.objects, result.packs, size_text(result.bytes_read)));
+    tell(program,
+         fmt::format("{} restore points, {} objects, {} packs{}: no damage", result.points, result.objects,
+                     result.packs, result.bytes_read == 0 ? "" : ", " + size_text(result.bytes_read) + " read"));
   return close_backup(program,
                       {{"findings", result.findings_total},
                        {"broken_points", result.broken_points.size()},

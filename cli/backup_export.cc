@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/quantity.h"
+#include "disk/guest_uri.h"
 #include "disk/stop_signal.h"
 
 namespace muster::cli {
@@ -21,7 +22,7 @@ using base::Code;
 using base::Error;
 namespace fs = std::filesystem;
 
-constexpr const char* kPlugin = "nbdkit-muster-plugin.so";
+constexpr std::string_view kPlugin = "nbdkit-muster-plugin.so";
 constexpr int kShellFindsNoProgram = 127;
 constexpr std::size_t kComplaintBytes = 16U << 10;
 // How often it is looked whether it has started, and whether it or the user has had enough.
@@ -29,9 +30,9 @@ constexpr std::chrono::milliseconds kStartTick{5}, kTick{100};
 // For the requests that are under way.
 constexpr std::chrono::milliseconds kEndPatience{10'000};
 
-// The socket is nobody else's from its beginning. What opens the repository comes through descriptor 3: nbdkit takes
-// none of the first three for secrets.
-constexpr const char* kScript = "umask 177 && exec 3<&0 </dev/null >&2 && exec \"$@\"";
+// What opens the repository comes through descriptor 3. By descriptor 4 the plugin sees that this process is gone, or
+// reads no more: nbdkit's own --exit-with-parent waits for all clients to go away.
+constexpr const char* kScript = "exec 3<&0 4>&1 </dev/null >&2 && exec \"$@\"";
 
 std::string plugin_path() {
   const fs::path directory = fs::read_symlink("/proc/self/exe").parent_path();
@@ -44,26 +45,21 @@ std::string plugin_path() {
 std::string checked_socket(const std::string& path) {
   if (path.empty()) return path;
   const std::string absolute = fs::absolute(path);
-  if (absolute.size() >= sizeof sockaddr_un{}.sun_path)
-    throw Error(Code::usage, absolute + ": too long a name for a socket");
   if (fs::symlink_status(absolute).type() != fs::file_type::not_found)
     throw Error(Code::refused, absolute + " is there already: name another path, or remove it");
   return absolute;
 }
 
-std::string percent_encoded(const std::string& path) {
-  std::string text;
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-                       c == '/' || c == '-' || c == '.' || c == '_';
-    text += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
-  }
-  return text;
+std::string bound_socket(const std::string& directory) {
+  const std::string path = directory + "/socket";
+  if (path.size() >= sizeof sockaddr_un{}.sun_path)
+    throw Error(Code::usage, "too long a path for a socket: " + fs::path(directory).parent_path().string());
+  return path;
 }
 
-std::string uri_of(const std::string& socket, std::optional<std::uint16_t> port) {
-  return port ? fmt::format("nbd://127.0.0.1:{}", *port) : "nbd+unix:///?socket=" + percent_encoded(socket);
+std::string uri_of(const ExportOptions& options, const std::string& socket, const std::string& directory) {
+  if (options.port) return fmt::format("nbd://127.0.0.1:{}", *options.port);
+  return disk::nbd_uri_of_socket(socket.empty() ? bound_socket(directory) : socket);
 }
 
 std::vector<std::string> command_line(const backup::Repository& repository, const ExportOptions& options,
@@ -72,12 +68,12 @@ std::vector<std::string> command_line(const backup::Repository& repository, cons
   if (options.port)
     argv.insert(argv.end(), {"--ipaddr=127.0.0.1", fmt::format("--port={}", *options.port)});
   else
-    argv.push_back("--unix=" + socket);
+    argv.push_back("--unix=" + bound_socket(directory));
   argv.emplace_back(options.writes == ExportOptions::Writes::forgotten ? "--filter=cow" : "--readonly");
   argv.insert(argv.end(), {plugin_path(), "repository=" + fs::absolute(repository.storage().where()).string(),
                            "point=" + backup::hex(options.point), "disk=" + options.disk, "credential-fd=3",
-                           "ready=" + directory + "/ready", "remove=" + directory});
-  if (!socket.empty()) argv.push_back("remove=" + socket);
+                           "starter-fd=4", "ready=" + directory + "/ready", "remove=" + directory});
+  if (!socket.empty()) argv.insert(argv.end(), {"bound=" + bound_socket(directory), "socket=" + socket});
   return argv;
 }
 
@@ -120,6 +116,7 @@ void DiskExport::Log::take(char c) {
 }
 
 DiskExport::Server::~Server() {
+  process.standard_output().reset();
   process.signal(SIGTERM);
   if (process.wait(kEndPatience).code == 0 || socket.empty()) return;
   std::error_code ignored;
@@ -128,8 +125,8 @@ DiskExport::Server::~Server() {
 
 DiskExport::DiskExport(const base::Context& ctx, const backup::Repository& repository, const ExportOptions& options)
     : socket_(checked_socket(options.socket)),
-      uri_(uri_of(socket_, options.port)),
-      directory_(""),
+      directory_(fs::path(socket_).parent_path()),
+      uri_(uri_of(options, socket_, directory_.path())),
       server_{base::ChildProcess(command_line(readable(repository), options, socket_, directory_.path()))},
       log_(ctx, server_.process.standard_error().get()) {
   const base::Bytes credential = backup::encode_credential(repository.credential());

@@ -20,8 +20,9 @@ namespace muster::cli {
 struct ExportOptions {
   backup::ObjectId point;
   std::string disk;
-  std::string socket;                                                 // a path that is not there yet; or
-  std::optional<std::uint16_t> port = std::nullopt;                   // of 127.0.0.1
+  // A path that is not there yet; or a port of 127.0.0.1. Neither: a socket for this process and its children.
+  std::string socket = {};
+  std::optional<std::uint16_t> port = std::nullopt;
   enum class Writes { refused, forgotten } writes = Writes::refused;  // forgotten: kept until the end
   std::chrono::milliseconds start_timeout{60'000};
 };
@@ -67,16 +68,16 @@ class DiskExport {
   // Ended with this, cleanly where it can be: then it has removed its socket.
   struct Server {
     base::ChildProcess process;
-    std::string socket = {};  // once it is its own
+    std::string socket = {};  // once that is its own
     ~Server();
   };
 
   void await_start(const base::Context& ctx, std::chrono::milliseconds patience);
   [[noreturn]] void throw_ended();
 
-  const std::string socket_;  // empty: a port
+  const std::string socket_;          // empty: a port, or one of its own
+  disk::PrivateDirectory directory_;  // beside the socket, which nbdkit makes there
   const std::string uri_;
-  disk::PrivateDirectory directory_;
   Server server_;
   Log log_;
   std::uint64_t size_bytes_ = 0;

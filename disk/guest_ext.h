@@ -22,10 +22,11 @@ class ExtFiles : public GuestFileSystem {
 
   // Its journal has something to replay.
   bool needs_recovery() const;
+  // A regular file of that path is there. Throws as the others, but for Error{not_found, usage}.
+  bool is_file(const base::Context& ctx, const std::string& path);
 
   std::vector<GuestEntry> list(const base::Context& ctx, const std::string& path) override;
   void read(const base::Context& ctx, const std::string& path, const GuestSink& sink) override;
-  bool is_file(const base::Context& ctx, const std::string& path) override;
 
  private:
   struct Found {

@@ -45,7 +45,6 @@ class GuestFileSystem {
   virtual std::vector<GuestEntry> list(const base::Context& ctx, const std::string& path) = 0;
   // A regular file's bytes; holes as zeroes. Links are followed.
   virtual void read(const base::Context& ctx, const std::string& path, const GuestSink& sink) = 0;
-  virtual bool is_file(const base::Context& ctx, const std::string& path) = 0;
 };
 
 }  // namespace muster::disk

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "disk/guest_ext.h"
 #include "disk/guest_fish.h"
@@ -39,7 +41,7 @@ const GuestVolume& numbered(const GuestImage& image, const Volumes& volumes, uns
   const auto found =
       std::find_if(volumes.begin(), volumes.end(), [&](const GuestVolume& v) { return v.number == number; });
   if (found == volumes.end())
-    throw Error(Code::usage, name_of(image, {.number = number}) + ": no such partition; there are " +
+    throw Error(Code::usage, fmt::format("{}.{}", image.name(), number) + ": no such partition; there are " +
                                  all_of(image, volumes));
   if (!found->has_files)
     throw Error(Code::unsupported, describe(image, *found) + ": holds no file system that can be looked into");
@@ -50,8 +52,8 @@ const GuestVolume& numbered(const GuestImage& image, const Volumes& volumes, uns
 const GuestVolume& only_one(const GuestImage& image, const Volumes& volumes,
                             const std::vector<const GuestVolume*>& chosen) {
   if (chosen.size() == 1) return *chosen.front();
-  throw Error(Code::usage, image.name() + ": name one of its file systems, as " +
-                               name_of(image, *chosen.front()) + ": there are " + all_of(image, volumes));
+  throw Error(Code::usage, image.name() + ": name one of its file systems, as " + name_of(image, *chosen.front()) +
+                               ": there are " + all_of(image, volumes));
 }
 
 std::vector<const GuestVolume*> largest(const std::vector<const GuestVolume*>& volumes) {
@@ -68,8 +70,8 @@ const GuestVolume& choose(const Context& ctx, const GuestImage& image, const Vol
   for (const auto& volume : volumes)
     if (volume.has_files) with_files.push_back(&volume);
   if (with_files.empty())
-    throw Error(Code::unsupported, image.name() + ": holds no file system that can be looked into, but " +
-                                       all_of(image, volumes));
+    throw Error(Code::unsupported,
+                image.name() + ": holds no file system that can be looked into, but " + all_of(image, volumes));
   if (with_files.size() == 1) return *with_files.front();
   for (const auto* volume : with_files)
     if (has_fstab(ctx, image, *volume)) with_fstab.push_back(volume);
@@ -81,8 +83,9 @@ std::unique_ptr<GuestFileSystem> open_volume(const Context& ctx, const GuestImag
   if (!is_ext(volume)) return std::make_unique<FishFiles>(image, volume, name);
   auto files = std::make_unique<ExtFiles>(image, volume.range, name);
   if (files->needs_recovery())
-    ctx.warn(name + ": was in use when it was backed up; its journal is left alone, and what was written last may be "
-                    "missing");
+    ctx.warn(name +
+             ": was in use when it was backed up; its journal is left alone, and what was written last may be "
+             "missing");
   return files;
 }
 

@@ -1,5 +1,5 @@
-// Single files out of a disk, as a backup serves one: a disk behind an NBD server is looked into, nothing is mounted and
-// nothing written, and root is not needed. One object is one thread's.
+// Single files out of a disk, as a backup serves one: a disk behind an NBD server is looked into, nothing is mounted
+// and nothing written, and root is not needed. One object is one thread's.
 #pragma once
 
 #include <memory>
@@ -20,9 +20,9 @@ struct GuestDisk {
   std::string temporary_directory = {};  // empty: the system's
 };
 
-// Both throw what GuestFileSystem's functions throw, and for the disk: Error{unsupported} naming the package that is not
-// installed, or what is in the disk where nothing here reads that; Error{usage} with a list of all where several file
-// systems may be meant, or none has that number. Warn where what was written last may be missing.
+// Both throw what GuestFileSystem's functions throw, and for the disk: Error{unsupported} naming the package that is
+// not installed, or what is in the disk where nothing here reads that; Error{usage} with a list of all where several
+// file systems may be meant, or none has that number. Warn where what was written last may be missing.
 std::vector<GuestEntry> list_directory(const base::Context& ctx, const GuestDisk& disk, const std::string& path);
 // The sink may have got some of it when this throws.
 void read_file(const base::Context& ctx, const GuestDisk& disk, const std::string& path, const GuestSink& sink);

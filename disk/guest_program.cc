@@ -24,6 +24,9 @@ constexpr std::chrono::milliseconds kEndPatience{5'000};
 // Debian has them where only root's shell looks.
 constexpr const char* kScript = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH; exec \"$@\"";
 
+// Their messages are looked at. No pager of debugfs comes in between, and no libvirtd is asked for guestfish's machine.
+const std::vector<std::string> kEnvironment{"LC_ALL=C", "DEBUGFS_PAGER=__none__", "LIBGUESTFS_BACKEND=direct"};
+
 std::vector<std::string> command_line(const GuestProgram& program) {
   std::vector<std::string> argv{"sh", "-c", kScript, "sh"};
   argv.insert(argv.end(), program.argv.begin(), program.argv.end());
@@ -50,8 +53,7 @@ std::string on_one_line(std::string text) {
 
 GuestProgramEnd run_guest_program(const base::Context& ctx, const GuestProgram& program,
                                   const std::function<void(std::string_view)>& take) {
-  // Their messages are looked at; no pager of debugfs comes in between.
-  base::ChildProcess child(command_line(program), {.environment = {"LC_ALL=C", "DEBUGFS_PAGER=__none__"}});
+  base::ChildProcess child(command_line(program), {.environment = kEnvironment});
   child.standard_input().reset();
   auto &out = child.standard_output(), &err = child.standard_error();
   std::string complaint;

@@ -1,6 +1,9 @@
 #include "disk/guest_uri.h"
 
+#include <cctype>
 #include <string_view>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 
@@ -17,6 +20,16 @@ int digit(char c) {
 }
 
 }  // namespace
+
+std::string nbd_uri_of_socket(const std::string& path) {
+  std::string uri(kPrefix);
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = std::isalnum(byte) != 0 || c == '/' || c == '-' || c == '.' || c == '_';
+    uri += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
+  }
+  return uri;
+}
 
 std::string socket_of_nbd_uri(const std::string& uri) {
   std::string path;

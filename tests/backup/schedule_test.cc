@@ -102,7 +102,8 @@ struct Outcome {
 };
 
 TEST(Schedule, TwoWritersAndTwoPrunesLoseNothing) {
-  unsigned confirmed = 0, redone = 0;
+  unsigned confirmed = 0;
+  std::atomic<unsigned> redone = 0;
   for (unsigned seed = 0; seed < kSchedules; ++seed) {
     const auto storage = std::make_shared<fakes::MemoryStorage>();
     const Credential owner = make_repository(*storage);

@@ -1,5 +1,6 @@
 #include "tests/e2e/backup_fixture.h"
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "tests/e2e/process_table.h"
 
 namespace muster::e2e {
 
@@ -24,6 +26,11 @@ std::string noise(std::size_t bytes, unsigned seed) {
     c = static_cast<char>(state >> 32U);
   }
   return text;
+}
+
+void next_second() {
+  const auto now = std::time(nullptr);
+  wait_until([&] { return std::time(nullptr) != now; });
 }
 
 std::string missing_fields(const nlohmann::json& object, const Words& names) {

@@ -38,6 +38,9 @@ class BackupTest : public EndToEnd {
   static std::uint64_t allocated_bytes(const std::string& path);
 };
 
+// Restore points of different seconds are in the order in which they were made.
+void next_second();
+
 // Bytes that follow from `seed`.
 std::string noise(std::size_t bytes, unsigned seed);
 

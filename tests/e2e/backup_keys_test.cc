@@ -167,6 +167,7 @@ TEST_F(BackupKeys, MaintenanceLetsGoAndMakesNothing) {
   add_key({"--role", "maintenance", "--to", key});
   expect_opens();
   overwrite(image_, 0, 1000, 5);
+  next_second();
   expect_opens();
   expect(12, {"create", "--name", "web01", "--image", image_, "--key-file", key});
   expect(12, {"restore", "web01@latest", "--to", file("back.raw"), "--key-file", key});

@@ -46,6 +46,7 @@ TEST_F(Backup, ASecondOneStoresWhatChanged) {
   const std::string image = make_image("disk.raw", 4U << 20U);
   expect(0, {"create", "-q", "--name", "web01", "--image", image});
   overwrite(image, 1U << 20U, 4096, 7);
+  next_second();
   const auto lines = json_lines(expect(0, {"create", "--json", "--name", "web01", "--image", image}).out);
   const auto summary = summary_of(lines);
   EXPECT_EQ(summary.value("bytes_read", 0U), 4U << 20U);
@@ -82,6 +83,7 @@ TEST_F(Backup, WhatLooksLikeAnotherFormatHasToBeTold) {
   const auto refused = create("web01", {file("disk")});
   EXPECT_EQ(refused.code, 2) << told(refused);
   expect(0, {"create", "-q", "--name", "web01", "--image", file("disk"), "--image-format", "raw"});
+  next_second();
   expect(0, {"create", "-q", "--name", "web02", "--image", file("disk"), "--image-format", "qcow2"});
   EXPECT_EQ(points().at(0).value("size_bytes", 0U), fs::file_size(file("disk")));
   EXPECT_EQ(points().at(1).value("size_bytes", 0U), 1U << 20U);
@@ -177,6 +179,7 @@ TEST_F(Backup, DiffTellsRanges) {
   const std::string image = make_image("disk.raw", 4U << 20U);
   expect(0, {"create", "-q", "--name", "web01", "--image", image});
   overwrite(image, 1U << 20U, 300'000, 5);
+  next_second();
   expect(0, {"create", "-q", "--name", "web01", "--image", image});
   const auto found = points();
   const std::string from = found.at(0).value("point", ""), to = found.at(1).value("point", "");
@@ -192,6 +195,7 @@ TEST_F(Backup, ForgetKeepsWhatThePolicySaysAndPruneGivesBackTheRest) {
   const std::string image = make_image("disk.raw", 2U << 20U);
   for (unsigned seed = 1; seed <= 3; ++seed) {
     overwrite(image, 0, 1U << 20U, 10 + seed);
+    next_second();
     expect(0, {"create", "-q", "--name", "web01", "--image", image});
   }
   expect(0, {"pin", points().at(0).value("point", "")});
@@ -215,6 +219,7 @@ TEST_F(Backup, CreateLetsGoAndChecksWhatItIsToldTo) {
   const std::string image = make_image("disk.raw", 1U << 20U);
   for (unsigned seed = 1; seed <= 3; ++seed) {
     overwrite(image, 0, 1000, seed);
+    next_second();
     expect(0, {"create", "-q", "--name", "web01", "--image", image, "--keep-last", "2", "--prune", "--check=1/1"});
   }
   expect(0, {"create", "-q", "--name", "web02", "--image", image, "--keep-last", "1"});
@@ -323,6 +328,7 @@ TEST_F(Backup, DamageIsFoundAndMended) {
   const auto unsaid = backup({"repair"});
   EXPECT_EQ(unsaid.code, 5) << told(unsaid);
   backup({"repair", "--yes"});
+  next_second();
   expect(0, {"create", "-q", "--name", "web01", "--image", image});
   expect(0, {"restore", "web01@latest", "--to", file("back.raw"), "--verify"});
   EXPECT_TRUE(same(image, file("back.raw")));
