@@ -134,8 +134,8 @@ TEST_P(Completion, KnowsRestorePointsAndRepositories) {
   const std::string line = "muster backup -R " + repository + " ";
   EXPECT_EQ(completed("muster backup res"), "muster backup restore");
   EXPECT_EQ(completed("muster backup key exp"), "muster backup key export");
-  EXPECT_EQ(completed("muster backup restore --ver"), "muster backup restore --verify");
-  EXPECT_EQ(completed("muster backup check --ver"), "muster backup check --ver") << "another verb's";
+  EXPECT_EQ(completed("muster backup restore --veri"), "muster backup restore --verify");
+  EXPECT_EQ(completed("muster backup check --veri"), "muster backup check --veri") << "another verb's";
   EXPECT_EQ(completed(line + "restore web"), line + "restore web01@");
   EXPECT_EQ(completed(line + "restore web01@la"), line + "restore web01@latest");
   EXPECT_EQ(completed(line + "show " + id.substr(0, 6)), line + "show " + id.substr(0, 8));
