@@ -67,7 +67,7 @@ std::array<std::byte, kInodeBytes> parse_dump(std::string_view dump) {
     row = parse_row(line);
     put_until(offset + kRowBytes);
   }
-  if (repeated) put_until(kInodeBytes);
+  if (repeated && reached > 0) put_until(kInodeBytes);
   if (reached < kInodeBytes / 2) throw Error(Code::corrupt, "debugfs shows no inode");
   return bytes;
 }

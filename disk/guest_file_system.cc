@@ -27,10 +27,10 @@ GuestFileType guest_file_type(std::uint32_t mode) {
 
 void check_guest_path(const std::string& name, const std::string& path) {
   constexpr std::size_t kMaxBytes = 4095;  // Linux's PATH_MAX without its NUL
-  const auto reject = [&](const char* why) { throw base::Error(base::Code::usage, name + ":" + path + ": " + why); };
-  if (!path.starts_with('/')) reject("a path begins with a slash");
-  if (path.size() > kMaxBytes) reject("too long a path");
+  const auto reject = [&](const std::string& why) { throw base::Error(base::Code::usage, name + ": " + why); };
   if (path.find('\0') != std::string::npos) reject("no path has a NUL in it");
+  if (!path.starts_with('/')) reject("a path begins with a slash, not as " + path);
+  if (path.size() > kMaxBytes) reject("too long a path: " + path.substr(0, 100) + "...");
 }
 
 }  // namespace muster::disk
