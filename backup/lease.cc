@@ -74,15 +74,25 @@ const char* name_of(LeaseKind kind) {
 
 Lease::Lease(const Context& ctx, const Repository& repository, LeaseHolding holding, std::chrono::milliseconds renewal)
     : repository_(repository), holding_(std::move(holding)) {
-  put(ctx);
+  try {
+    put(ctx);
+  } catch (...) {
+    // A stop may come between the object and what is asked of it.
+    give_back(current_);
+    throw;
+  }
   thread_ = std::jthread([this, renewal](const std::stop_token& stop) { renew(stop, renewal); });
 }
 
 Lease::~Lease() {
   thread_.request_stop();
   thread_.join();
+  give_back(current_);
+}
+
+void Lease::give_back(const std::string& name) noexcept {
   try {
-    repository_.storage().remove({}, current_);
+    if (!name.empty()) repository_.storage().remove({}, name);
   } catch (const std::exception&) {
     // It expires.
   }
@@ -96,9 +106,8 @@ void Lease::put(const Context& ctx) {
   const std::string name =
       numbered_name(kLeasesPrefix, {.of = session_, .number = number_++, .own = random_object_id()});
   repository_.put_document(ctx, repository_.address(name, DocumentKind::lease), fields_bytes(fields), Encrypted::yes);
+  give_back(std::exchange(current_, name));
   if (const auto facts = since_ ? std::nullopt : repository_.storage().stat(ctx, name)) since_ = facts->stored;
-  const std::string before = std::exchange(current_, name);
-  if (!before.empty()) repository_.storage().remove(ctx, before);
 }
 
 void Lease::hold(const Context& ctx, LeaseHolding holding) {
@@ -153,8 +162,8 @@ std::chrono::sys_seconds store_time(const Context& ctx, const Repository& reposi
       numbered_name(kLeasesPrefix, {.of = random_object_id(), .number = 0, .own = random_object_id()});
   repository.put_document(ctx, repository.address(name, DocumentKind::lease),
                           fields_bytes({{"kind", "reader"}, {"maps", json::array()}}), Encrypted::no);
-  const auto facts = storage.stat(ctx, name);
-  storage.remove(ctx, name);
+  const auto facts = storage.stat({}, name);
+  storage.remove({}, name);
   if (!facts) throw Error(Code::io, name + ": is gone at once");
   return facts->stored;
 }

@@ -43,6 +43,7 @@ class Lease {
 
  private:
   void put(const base::Context& ctx);
+  void give_back(const std::string& name) noexcept;
   void renew(const std::stop_token& stop, std::chrono::milliseconds every);
 
   const Repository& repository_;

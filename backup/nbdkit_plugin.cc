@@ -16,6 +16,7 @@
 #include <thread>
 
 #define NBDKIT_API_VERSION 2
+#include <dlfcn.h>
 #include <nbdkit-plugin.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -30,6 +31,7 @@
 #include "base/unique_fd.h"
 #include "disk/stop_signal.h"
 
+// The most that is allowed: see thread_model().
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
 namespace muster::backup {
@@ -247,6 +249,14 @@ int extents_of(void*, std::uint32_t count, std::uint64_t offset, std::uint32_t f
   });
 }
 
+// An nbdkit before 1.34 dies of a client that hangs up while several of its requests are at work
+// (https://bugzilla.redhat.com/show_bug.cgi?id=2173054, Debian 12 has 1.32.5): there, requests of one client are served
+// one after the other, and those of several side by side. The function came with 1.34.
+int thread_model() {
+  const bool fixed = ::dlsym(RTLD_DEFAULT, "nbdkit_disconnect") != nullptr;
+  return fixed ? NBDKIT_THREAD_MODEL_PARALLEL : NBDKIT_THREAD_MODEL_SERIALIZE_REQUESTS;
+}
+
 int yes(void*) { return 1; }
 // By reading it, which keeps it.
 int can_cache(void*) { return NBDKIT_CACHE_EMULATE; }
@@ -274,6 +284,7 @@ nbdkit_plugin table() {
   functions.get_ready = get_ready;
   functions.after_fork = after_fork;
   functions.unload = unload;
+  functions.thread_model = thread_model;
   functions.open = open_connection;
   functions.get_size = get_size;
   functions.pread = pread_at;

@@ -24,7 +24,7 @@ using base::Error;
 
 std::string place_of(const BackupCommand& command) {
   if (command.words.size() > 1) command.explain();
-  const std::string where = command.words.empty() ? repository_name(command.program) : command.words.front();
+  std::string where = command.words.empty() ? repository_name(command.program) : command.words.front();
   check_is_directory_name(where);
   return where;
 }

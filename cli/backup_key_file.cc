@@ -33,7 +33,8 @@ void sync_directory(const fs::path& path) {
 
 // Each that is missing of mode 0700, and durable: a key file whose directory is gone after a crash is a lost key.
 void make_directories(const fs::path& path) {
-  if (path.empty() || fs::is_directory(path)) return;
+  std::error_code unseen;
+  if (path.empty() || fs::is_directory(path, unseen)) return;
   make_directories(path.parent_path());
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) base::throw_errno("make directory " + path.string());
   sync_directory(path.has_parent_path() ? path.parent_path() : ".");

@@ -8,9 +8,7 @@
 namespace muster::cli {
 namespace {
 
-using Success = BackupOutcome::Success;
-
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string label;
   for (const char c : text) label += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
   return label;
@@ -37,14 +35,14 @@ class Text {
   }
   // Stays as it was after a failure.
   void add_of_success(std::string_view name, std::string_view help,
-                      const std::function<std::string(const Success&)>& value) {
+                      const std::function<std::string(const BackupSuccess&)>& value) {
     add(name, help, outcome_.success ? value(*outcome_.success) : value_in(earlier_, key_of(name)));
   }
   std::string take() { return std::move(text_); }
 
  private:
   std::string key_of(std::string_view name) const {
-    return fmt::format("{}{{name=\"{}\"}} ", name, quoted(outcome_.name));
+    return fmt::format("{}{{name=\"{}\"}} ", name, in_quotes(outcome_.name));
   }
 
   const BackupOutcome& outcome_;
@@ -60,15 +58,15 @@ std::string backup_metrics_text(const BackupOutcome& outcome, std::string_view e
   text.add("muster_backup_last_attempt_timestamp_seconds", "Unix time at which the last backup ended.", ended);
   text.add("muster_backup_last_status", "Its exit status.", std::to_string(outcome.status));
   text.add_of_success("muster_backup_last_success_timestamp_seconds", "Unix time at which the last good one ended.",
-                      [&](const Success&) { return ended; });
+                      [&](const BackupSuccess&) { return std::string(ended); });
   text.add_of_success("muster_backup_last_bytes_read", "Bytes that it read from its source.",
-                      [](const Success& success) { return std::to_string(success.bytes_read); });
+                      [](const BackupSuccess& success) { return std::to_string(success.bytes_read); });
   text.add_of_success("muster_backup_last_bytes_new", "Bytes of these that the repository did not have.",
-                      [](const Success& success) { return std::to_string(success.bytes_new); });
+                      [](const BackupSuccess& success) { return std::to_string(success.bytes_new); });
   text.add_of_success("muster_backup_last_bytes_stored", "Bytes that the repository grew by.",
-                      [](const Success& success) { return std::to_string(success.bytes_stored); });
+                      [](const BackupSuccess& success) { return std::to_string(success.bytes_stored); });
   text.add_of_success("muster_backup_last_duration_seconds", "How long it took.",
-                      [](const Success& success) { return fmt::format("{:.3f}", success.duration); });
+                      [](const BackupSuccess& success) { return fmt::format("{:.3f}", success.duration); });
   return text.take();
 }
 

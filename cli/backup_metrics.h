@@ -9,15 +9,16 @@
 
 namespace muster::cli {
 
+struct BackupSuccess {
+  std::uint64_t bytes_read = 0, bytes_new = 0, bytes_stored = 0;
+  double duration = 0;  // seconds
+};
+
 struct BackupOutcome {
   std::string name;
   double attempt = 0;  // Unix time at its end
   int status = 0;      // the exit status
-  struct Success {
-    std::uint64_t bytes_read = 0, bytes_new = 0, bytes_stored = 0;
-    double duration = 0;  // seconds
-  };
-  std::optional<Success> success{};
+  std::optional<BackupSuccess> success{};
 };
 
 // `earlier`: what the file held. After a failure, what it said of the last success stays.

@@ -25,7 +25,7 @@ constexpr std::size_t kWindow = 15;
 std::string progress_text(const std::string& what, const ProgressSample& before, const ProgressSample& now) {
   const std::uint64_t total = std::max(now.total_bytes, now.done_bytes);
   if (total == 0) return what;
-  const std::string text =
+  std::string text =
       fmt::format("{}: {} of {} ({}%)", what, size_text(now.done_bytes), size_text(total),
                   static_cast<int>(100.0 * static_cast<double>(now.done_bytes) / static_cast<double>(total)));
   const double seconds = std::chrono::duration<double>(now.at - before.at).count();

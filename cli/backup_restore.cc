@@ -1,8 +1,10 @@
 // muster backup restore: disks of a restore point into files or a block device.
+#include <cerrno>
 #include <filesystem>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 #include "backup/index.h"
 #include "backup/restore.h"
@@ -43,10 +45,15 @@ std::vector<const DiskPoint*> disks_of(const ListedPoint& listed, const std::opt
   return disks;
 }
 
+void make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) base::throw_errno("make directory " + path);
+}
+
 // Of each disk: TO itself, or a file in it.
 std::vector<Step> steps_of(const Program& program, const ListedPoint& listed, const PointWord& word) {
   const std::string to = program.settings.text("to").value();
-  const bool directory = to.ends_with('/') || fs::is_directory(to);
+  std::error_code unseen;
+  const bool directory = to.ends_with('/') || fs::is_directory(to, unseen);
   const auto disks = disks_of(listed, word.disk);
   if (!directory && disks.size() > 1)
     throw Error(Code::usage,
@@ -61,7 +68,7 @@ std::vector<Step> steps_of(const Program& program, const ListedPoint& listed, co
                                           .format = format,
                                           .delta = program.settings.flag("delta")})});
   }
-  if (directory && !program.settings.flag("dry-run")) fs::create_directory(to);
+  if (directory && !program.settings.flag("dry-run")) make_directory(to);
   return steps;
 }
 

@@ -23,7 +23,7 @@ std::string host_name_of(const std::string& domain) {
 }
 
 // JSON's strings are YAML's, too.
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   // Not to be taken for a template, which Ansible would expand.
   const bool like_template = text.find("{{") != std::string::npos || text.find("{%") != std::string::npos;
   return (like_template ? "!unsafe " : "") +
@@ -57,9 +57,9 @@ std::string inventory_yaml(const std::vector<DiscoveredMachine>& machines) {
   if (machines.empty()) return "all:\n  hosts: {}\n";
   std::string text = "all:\n  hosts:\n";
   for (const auto& machine : machines) {
-    text += fmt::format("    {}:\n      hypervisor: {}\n", quoted(machine.host), quoted(machine.uri));
-    if (machine.domain != machine.host) text += fmt::format("      domain: {}\n", quoted(machine.domain));
-    if (!machine.address.empty()) text += fmt::format("      ansible_host: {}\n", quoted(machine.address));
+    text += fmt::format("    {}:\n      hypervisor: {}\n", in_quotes(machine.host), in_quotes(machine.uri));
+    if (machine.domain != machine.host) text += fmt::format("      domain: {}\n", in_quotes(machine.domain));
+    if (!machine.address.empty()) text += fmt::format("      ansible_host: {}\n", in_quotes(machine.address));
   }
   return text;
 }

@@ -60,7 +60,7 @@ std::string joined_words(const std::vector<std::string>& words, std::size_t from
 
 std::string quoted_words(const std::vector<std::string>& words, std::size_t from) {
   std::string text;
-  for (std::size_t i = from; i < words.size(); ++i) text += (i == from ? "" : " ") + ssh::quoted(words[i]);
+  for (std::size_t i = from; i < words.size(); ++i) text += (i == from ? "" : " ") + ssh::in_quotes(words[i]);
   return text;
 }
 

@@ -17,6 +17,11 @@ endif()
 if(MUSTER_SANITIZE)
   target_compile_options(muster_flags INTERFACE -fsanitize=${MUSTER_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(muster_flags INTERFACE -fsanitize=${MUSTER_SANITIZE})
+  # Tests that would take minutes look at fewer cases.
+  target_compile_definitions(muster_flags INTERFACE MUSTER_SANITIZED)
+  if(MUSTER_SANITIZE STREQUAL thread)
+    target_compile_definitions(muster_flags INTERFACE MUSTER_SANITIZED_THREADS)
+  endif()
 endif()
 if(MUSTER_FUZZ)
   # Coverage counters in every library; only the fuzzers themselves link libFuzzer's main.

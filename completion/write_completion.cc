@@ -21,7 +21,7 @@ using cli::OptionRow;
 using cli::Takes;
 using cli::VerbRow;
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string word = "'";
   for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return word + "'";
@@ -71,7 +71,7 @@ std::string bash_options(const std::function<bool(const OptionRow&)>& wanted) {
     names += "--" + std::string(option.name) + " ";
   }
   names.pop_back();
-  return quoted(names);
+  return in_quotes(names);
 }
 
 std::function<bool(const OptionRow&)> of_all(cli::CommandSet commands) {
@@ -86,7 +86,7 @@ std::string bash_verbs() {
     std::string names;
     for (const auto& verb : cli::verb_rows())
       if (verb.command == command.name) names += (names.empty() ? "" : " ") + std::string(verb.name);
-    verbs += "  [" + std::string(command.name) + "]=" + quoted(names) + "\n";
+    verbs += "  [" + std::string(command.name) + "]=" + in_quotes(names) + "\n";
   }
   return verbs;
 }
@@ -101,16 +101,16 @@ std::string bash_tables() {
   for (const auto& verb : cli::verb_rows()) {
     options +=
         "  ['" + key_of(verb) + "']=" + bash_options([&](const OptionRow& option) { return has(verb, option); }) + "\n";
-    arguments += "  ['" + key_of(verb) + "']=" + quoted(verb.arguments) + "\n";
+    arguments += "  ['" + key_of(verb) + "']=" + in_quotes(verb.arguments) + "\n";
   }
   for (const auto& option : option_rows()) {
     if (option.takes == Takes::nothing) continue;
-    const std::string value = "]=" + quoted(kind(option)) + "\n";
+    const std::string value = "]=" + in_quotes(kind(option)) + "\n";
     std::string& table = takes_next_word(option) ? next : optional;
     table += "  [--" + std::string(option.name) + value;
     if (option.letter != 0) table += std::string("  [-") + option.letter + value;
   }
-  return "_muster_commands=" + quoted(command_names()) +
+  return "_muster_commands=" + in_quotes(command_names()) +
          "\n# The verbs of commands that have some, and what follows each.\n" + "declare -gA _muster_verbs=(\n" +
          bash_verbs() + ")\ndeclare -gA _muster_arguments=(\n" + arguments +
          ")\n# The options of each command and verb, and of every one.\n" + "declare -gA _muster_options=(\n" +
@@ -149,8 +149,8 @@ std::string zsh_specs(const OptionRow& option) {
     long_end = "=-";
     help += "::" + std::string(option.value) + ":" + zsh_action(option);
   }
-  std::string specs = "      " + quoted(lead + name + long_end + help) + "\n";
-  if (!letter.empty()) specs += "      " + quoted(lead + letter + letter_end + help) + "\n";
+  std::string specs = "      " + in_quotes(lead + name + long_end + help) + "\n";
+  if (!letter.empty()) specs += "      " + in_quotes(lead + letter + letter_end + help) + "\n";
   return specs;
 }
 
@@ -171,13 +171,14 @@ std::string zsh_tables() {
   std::string commands, cases, next, verbs, arguments;
   for (const auto& command : command_rows()) {
     every |= command.bit;
-    commands += "  " + quoted(std::string(command.name) + ":" + std::string(command.summary)) + "\n";
+    commands += "  " + in_quotes(std::string(command.name) + ":" + std::string(command.summary)) + "\n";
     cases += zsh_case(std::string(command.name), zsh_specs_for(of_all(command.bit)));
   }
   for (const auto& verb : cli::verb_rows()) {
-    verbs += "  " + quoted(key_of(verb) + ":" + std::string(verb.summary)) + "\n";
-    arguments += "  " + quoted(key_of(verb)) + " " + quoted(verb.arguments) + "\n";
-    cases += zsh_case(quoted(key_of(verb)), zsh_specs_for([&](const OptionRow& option) { return has(verb, option); }));
+    verbs += "  " + in_quotes(key_of(verb) + ":" + std::string(verb.summary)) + "\n";
+    arguments += "  " + in_quotes(key_of(verb)) + " " + in_quotes(verb.arguments) + "\n";
+    cases +=
+        zsh_case(in_quotes(key_of(verb)), zsh_specs_for([&](const OptionRow& option) { return has(verb, option); }));
   }
   for (const auto& option : option_rows()) {
     if (!takes_next_word(option)) continue;

@@ -28,7 +28,7 @@ std::string escaped(std::string_view word) {
   for (const char c : word) text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   return text;
 }
-std::string quoted(std::string_view word) { return '"' + escaped(word) + '"'; }
+std::string in_quotes(std::string_view word) { return '"' + escaped(word) + '"'; }
 
 std::string shell_quoted(const std::string& word) {
   std::string text = "'";
@@ -145,7 +145,7 @@ std::vector<GuestEntry> FishFiles::list(const Context& ctx, const std::string& p
   const std::string names = image_.directory() + "/names", questions = image_.directory() + "/questions";
   write_text(questions, kQuestions);
   const auto program =
-      guestfish(fmt::format("-ls0 {} {}\n<! FISH_PATH={} sh {} {}\n", quoted(path), quoted(names),
+      guestfish(fmt::format("-ls0 {} {}\n<! FISH_PATH={} sh {} {}\n", in_quotes(path), in_quotes(names),
                             shell_quoted(escaped(path)), shell_quoted(questions), shell_quoted(image_.directory())));
   const auto output = run_guest_program(ctx, program, kAnswerBytes);
   expect_success(output.end, path);
@@ -156,7 +156,7 @@ std::vector<GuestEntry> FishFiles::list(const Context& ctx, const std::string& p
 }
 
 void FishFiles::read(const Context& ctx, const std::string& path, const GuestSink& sink) {
-  const auto program = guestfish(fmt::format("download {} -\n", quoted(path)));
+  const auto program = guestfish(fmt::format("download {} -\n", in_quotes(path)));
   expect_success(run_guest_program(ctx, program, [&](std::string_view piece) { sink(base::as_bytes(piece)); }), path);
 }
 

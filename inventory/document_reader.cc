@@ -20,12 +20,12 @@ using yaml::Node;
 constexpr std::size_t kMaxHosts = 1'000'000;
 constexpr std::array<std::string_view, 3> kGroupKeys = {"hosts", "children", "vars"};
 
-std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 std::string kind_of(const Node& node) {
   if (node.is_null()) return "nothing";
   if (node.is_mapping()) return "a mapping";
-  return node.is_sequence() ? "a list" : quoted(node.text);
+  return node.is_sequence() ? "a list" : in_quotes(node.text);
 }
 
 bool is_group_key(std::string_view key) {
@@ -108,12 +108,12 @@ std::optional<GroupIndex> Reader::read_group(const Node& key, const Node& value,
   if (!value.is_mapping() && !value.is_null()) return bad_group(key, value, at_root);
   if (!check_name(key, "group")) return std::nullopt;
   if (const auto problem = name_problem(key.text)) {
-    report_.error(at(key), "group " + quoted(key.text) + ": " + *problem);
+    report_.error(at(key), "group " + in_quotes(key.text) + ": " + *problem);
     return std::nullopt;
   }
   if (at_root && is_group_key(key.text)) {
     report_.mistake(at(key),
-                    quoted(key.text) + " is a key of a group, not a group; write it below a group, e.g. 'all:'");
+                    in_quotes(key.text) + " is a key of a group, not a group; write it below a group, e.g. 'all:'");
     if (!report_.strict()) return std::nullopt;
   }
   const GroupIndex group = content_.add_group(key.text, at(key));
@@ -122,7 +122,7 @@ std::optional<GroupIndex> Reader::read_group(const Node& key, const Node& value,
 }
 
 std::optional<GroupIndex> Reader::bad_group(const Node& key, const Node& value, bool at_root) {
-  const std::string text = "group " + quoted(key.text) + " is " + kind_of(value) +
+  const std::string text = "group " + in_quotes(key.text) + " is " + kind_of(value) +
                            "; write a mapping with 'hosts:', 'children:' or 'vars:' below it";
   // Ansible skips such a group, and then fails if it was to be a child that does not exist otherwise.
   const auto known = content_.group_index.find(key.text);
@@ -143,8 +143,8 @@ void Reader::read_key(GroupIndex group, const Entry& entry) {
   if (!value.is_mapping()) {
     const char* fix = key.text == "vars" ? "; write a mapping: 'NAME: VALUE' without dashes"
                                          : "; write each entry without a dash and end it with a colon: 'NAME:'";
-    return report_.error(at(value), quoted(key.text) + " of group " + quoted(content_.groups[group].name) + " is " +
-                                        kind_of(value) + fix);
+    return report_.error(at(value), in_quotes(key.text) + " of group " + in_quotes(content_.groups[group].name) +
+                                        " is " + kind_of(value) + fix);
   }
   if (key.text == "vars") return read_vars(group, value);
   for (const auto& one : value.entries) key.text == "children" ? read_child(group, one) : read_host(group, one);
@@ -153,8 +153,8 @@ void Reader::read_key(GroupIndex group, const Entry& entry) {
 // Ansible takes text for the one key of a mapping: `hosts: web1`, and also two lines without colons, as one name.
 void Reader::read_string(GroupIndex group, const Entry& entry) {
   const auto& [key, value] = entry;
-  report_.mistake(at(value), quoted(key.text) + " of group " + quoted(content_.groups[group].name) + " is the text " +
-                                 quoted(value.text) +
+  report_.mistake(at(value), in_quotes(key.text) + " of group " + in_quotes(content_.groups[group].name) +
+                                 " is the text " + in_quotes(value.text) +
                                  "; write each entry on a line of its own and end it with a colon: 'NAME:'");
   if (!report_.strict()) return;
   Node nothing;
@@ -175,7 +175,7 @@ void Reader::unknown_key(GroupIndex group, const Entry& entry) {
   std::string fix = close.suggestion();
   if (fix.empty()) fix = "; only 'hosts', 'children' and 'vars' may stand here: put hosts below 'hosts:'";
   report_.mistake(at(key),
-                  "unknown key " + quoted(key.text) + " in group " + quoted(content_.groups[group].name) + fix);
+                  "unknown key " + in_quotes(key.text) + " in group " + in_quotes(content_.groups[group].name) + fix);
 }
 
 void Reader::read_vars(GroupIndex group, const Node& vars) {
@@ -208,7 +208,7 @@ void Reader::read_child(GroupIndex group, const Entry& entry) {
   if (!child) return;
   if (*child == group)
     return report_.error(at(key),
-                         "group " + quoted(key.text) + " is a child of itself; remove it from its 'children:'");
+                         "group " + in_quotes(key.text) + " is a child of itself; remove it from its 'children:'");
   if (*child == kAll) return report_.error(at(key), "'all' holds every group and can be no child; remove it here");
   content_.add_child(group, *child, at(key));
 }
@@ -219,11 +219,12 @@ void Reader::read_host(GroupIndex group, const Entry& entry) {
   const HostKey split = split_host_key(key.text, report_.dialect());
   const bool bad_port = split.port && (*split.port == 0 || *split.port > 65535);
   if (bad_port)
-    return report_.error(at(key), "the port of " + quoted(key.text) + " is not between 1 and 65535; write one that is");
+    return report_.error(at(key),
+                         "the port of " + in_quotes(key.text) + " is not between 1 and 65535; write one that is");
   const Entry* port = split.port ? port_entry(key, *split.port) : nullptr;
   for (const auto& name : expand(key, split.names)) {
     if (const auto problem = name_problem(name))
-      return report_.error(at(key), "host " + quoted(name) + ": " + *problem);
+      return report_.error(at(key), "host " + in_quotes(name) + ": " + *problem);
     if (content_.hosts.size() >= kMaxHosts)
       throw base::Error(base::Code::usage,
                         yaml::located(document_.file, key.at, "more than 1000000 hosts; split the inventory"));
@@ -235,7 +236,7 @@ bool Reader::check_host_value(const Entry& entry) {
   const auto& [key, value] = entry;
   if (value.is_mapping() || value.is_null()) return true;
   if (report_.strict() && is_falsy(value)) return true;
-  report_.error(at(value), "host " + quoted(key.text) + " is followed by " + kind_of(value) +
+  report_.error(at(value), "host " + in_quotes(key.text) + " is followed by " + kind_of(value) +
                                "; write its variables as a mapping: 'NAME: VALUE' on lines below it");
   return false;
 }
@@ -268,7 +269,7 @@ void Reader::add_host(GroupIndex group, const std::string& name, const Entry& en
     content_.assign(*scope, *port, document_.file);
   else if (port != nullptr)
     report_.warn(at(entry.key),
-                 "port " + port->value.text + " of host " + quoted(name) +
+                 "port " + port->value.text + " of host " + in_quotes(name) +
                      " is ignored, as it counts only where the host is named first; write 'port:' below it");
   // Ansible looks for a group of this name first. In muster's dialect there is none (reconcile.h).
   if (const auto clash = content_.group_index.find(name); report_.strict() && clash != content_.group_index.end())

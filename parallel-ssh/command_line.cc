@@ -11,7 +11,7 @@ namespace {
 // breaks on the way looks like the end of the script: half of one must not run.
 std::string script_line(const Script& script, bool input_follows) {
   std::string arguments;
-  for (const auto& argument : script.arguments) arguments += " " + quoted(argument);
+  for (const auto& argument : script.arguments) arguments += " " + in_quotes(argument);
   const std::string receive =
       input_follows ? "dd bs=1 count=" + std::to_string(script.size_bytes) + " of=\"$f\" 2>/dev/null" : "cat >\"$f\"";
   return "f=$(mktemp \"${TMPDIR:-/tmp}/muster.XXXXXX\") || exit 127; trap 'rm -f \"$f\"' 0; "
@@ -22,15 +22,15 @@ std::string script_line(const Script& script, bool input_follows) {
 }
 
 std::string sudo_line(const Sudo& sudo, const std::string& inner, const SudoSecret* secret) {
-  const std::string user = " -u " + quoted(sudo.user) + " -- sh -c ";
-  if (secret == nullptr) return "sudo -n" + user + quoted(inner);
-  const std::string ready = "printf %s " + quoted(secret->ready_marker) + " >&2; " + inner;
-  return "sudo -S -p " + quoted(secret->prompt_marker) + user + quoted(ready);
+  const std::string user = " -u " + in_quotes(sudo.user) + " -- sh -c ";
+  if (secret == nullptr) return "sudo -n" + user + in_quotes(inner);
+  const std::string ready = "printf %s " + in_quotes(secret->ready_marker) + " >&2; " + inner;
+  return "sudo -S -p " + in_quotes(secret->prompt_marker) + user + in_quotes(ready);
 }
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string word = "'";
   for (const char c : text) {
     if (c == '\'')
@@ -48,18 +48,18 @@ std::string interpreter_of(std::string_view script) {
   while (!line.empty() && (line.back() == ' ' || line.back() == '\r' || line.back() == '\t')) line.remove_suffix(1);
   const std::size_t blank = line.find_first_of(" \t");
   if (line.empty()) return "sh";
-  if (blank == std::string_view::npos) return quoted(line);
+  if (blank == std::string_view::npos) return in_quotes(line);
   // As the kernel does it: one argument, blanks included. `env` alone takes a name there.
   std::string_view argument = line.substr(blank);
   while (argument.front() == ' ' || argument.front() == '\t') argument.remove_prefix(1);
-  return quoted(line.substr(0, blank)) + " " + quoted(argument);
+  return in_quotes(line.substr(0, blank)) + " " + in_quotes(argument);
 }
 
 std::string remote_command_line(const CommandSpec& spec, const SudoSecret* secret) {
   const std::string inner = spec.script ? script_line(*spec.script, spec.input_follows) : spec.command;
   if (spec.sudo) return sudo_line(*spec.sudo, inner, secret);
   // The login shell may be anything; what we wrote ourselves is for a POSIX one.
-  return spec.script ? "exec sh -c " + quoted(inner) : inner;
+  return spec.script ? "exec sh -c " + in_quotes(inner) : inner;
 }
 
 std::string end_siblings_line() {

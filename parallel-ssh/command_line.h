@@ -12,7 +12,7 @@
 namespace muster::ssh {
 
 // `text` as one word of a POSIX shell.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 struct Script {
   std::string interpreter;  // from its `#!` line, else `sh`

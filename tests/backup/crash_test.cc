@@ -15,7 +15,7 @@ namespace {
 
 using fakes::MemoryDisk;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef MUSTER_SANITIZED
 constexpr std::size_t kStride = 5;
 #else
 constexpr std::size_t kStride = 1;

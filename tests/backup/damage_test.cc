@@ -10,7 +10,7 @@ namespace {
 using fakes::MemoryDisk;
 
 // Sanitizers take ten times as long: they see a part of the flips.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef MUSTER_SANITIZED
 constexpr std::size_t kStride = 17;
 #else
 constexpr std::size_t kStride = 1;

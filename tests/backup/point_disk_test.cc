@@ -200,7 +200,7 @@ TEST_F(PointDiskTest, TheCacheLetsGoOfWhatWasUsedLongestAgo) {
     read(chunk * kChunk, 10);
     return reads_.count() - before;
   };
-  for (const std::uint64_t chunk : {40, 10, 40, 30}) reads_of(chunk);
+  for (const std::uint64_t chunk : {40U, 10U, 40U, 30U}) reads_of(chunk);
   EXPECT_EQ(reads_of(40), 0U);
   EXPECT_EQ(reads_of(10), 1U);
   EXPECT_EQ(reads_of(40), 0U);

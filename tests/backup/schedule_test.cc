@@ -15,7 +15,7 @@ namespace {
 
 using fakes::MemoryDisk;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef MUSTER_SANITIZED
 constexpr unsigned kSchedules = 10;
 #else
 constexpr unsigned kSchedules = 60;

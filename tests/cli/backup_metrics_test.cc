@@ -9,7 +9,7 @@ const BackupOutcome kGood{
     .name = "web01",
     .attempt = 1000,
     .status = 0,
-    .success = BackupOutcome::Success{.bytes_read = 10, .bytes_new = 5, .bytes_stored = 3, .duration = 1.5}};
+    .success = BackupSuccess{.bytes_read = 10, .bytes_new = 5, .bytes_stored = 3, .duration = 1.5}};
 
 bool has(const std::string& text, const std::string& line) {
   return text.find("\n" + line + "\n") != std::string::npos;

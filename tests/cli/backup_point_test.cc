@@ -14,17 +14,23 @@ namespace {
 using backup::ListedPoint;
 
 // Two hours ahead of UTC in summer, one in winter: a zone in which local time is not UTC, nor the same all year.
-class PointWords : public testing::Test {
- protected:
-  PointWords() {
+struct CentralEurope {
+  // One thread, and nobody else reads them. NOLINTBEGIN(concurrency-mt-unsafe)
+  CentralEurope() {
     ::setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
     ::tzset();
   }
-  ~PointWords() override {
+  CentralEurope(const CentralEurope&) = delete;
+  CentralEurope& operator=(const CentralEurope&) = delete;
+  ~CentralEurope() {
     ::unsetenv("TZ");
     ::tzset();
   }
+  // NOLINTEND(concurrency-mt-unsafe)
+};
 
+class PointWords : public testing::Test {
+ protected:
   static ListedPoint point(const std::string& id, const std::string& name, const std::string& time) {
     ListedPoint listed{.point = {}, .signer = {}, .host = {}, .stored = {}};
     listed.point.id = backup::parse_object_id(id + std::string(32 - id.size(), '0'), "test");
@@ -37,6 +43,7 @@ class PointWords : public testing::Test {
     return listed;
   }
 
+  const CentralEurope zone_;
   // By time.
   std::vector<ListedPoint> points_{
       point("ab12cd34", "web01", "2026-11-20T01:00:14Z"), point("ab12ef00", "db", "2026-11-21T01:00:00Z"),

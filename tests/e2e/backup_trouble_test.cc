@@ -135,6 +135,15 @@ TEST_F(BackupTrouble, AFullFileSystemLosesNothing) {
   EXPECT_TRUE(same(third, file("third-back.raw")));
 }
 
+TEST_F(BackupTrouble, AnInitWithoutRoomLeavesAKeyAndNoRepository) {
+  if (!is_root()) GTEST_SKIP() << "mounting needs root";
+  const SmallFileSystem small(file("small"), "4k");
+  const auto full = backup({"init", file("small/repo")});
+  EXPECT_EQ(full.code, 14) << told(full);
+  EXPECT_NE(usual_key_file(), "");
+  expect(10, {"list", "-R", file("small/repo")});
+}
+
 TEST_F(BackupTrouble, ATargetWithoutRoomIsToldApart) {
   if (!is_root()) GTEST_SKIP() << "mounting needs root";
   make_repository();
@@ -248,6 +257,8 @@ TEST_F(BackupTrouble, TargetsOfOtherSizesAndKinds) {
   expect(2, {"restore", "web01@latest:1", "--to", "/dev/null"});
   expect(2, {"restore", "web01@latest:3", "--to", file("one.raw")});
   expect(2, {"restore", "web01@latest:1", "--to", file("no/such/place.raw")});
+  expect(2, {"restore", "web01@latest:1", "--to", file("no/such/directory/")});
+  EXPECT_EQ(backup({"restore", "web01@latest:1", "--to", image_ + "/"}).code, 1) << "a file is no directory";
   expect(0, {"restore", "-q", "web01@latest:2", "--to", file("")});
   EXPECT_TRUE(same(image_, file("web01-2.raw")));
 }

@@ -27,7 +27,7 @@ std::string copied(const std::string& file, const std::string& directory) {
   return copy;
 }
 
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   std::string all = "'";
   for (const char c : text) all += c == '\'' ? "''" : std::string(1, c);
   return all + '\'';
@@ -36,7 +36,7 @@ std::string quoted(const std::string& text) {
 std::string list(const std::string& key, const std::vector<std::string>& items) {
   if (items.empty()) return "";
   std::string text = key + ":\n";
-  for (const auto& item : items) text += "  - " + quoted(item) + '\n';
+  for (const auto& item : items) text += "  - " + in_quotes(item) + '\n';
   return text;
 }
 

@@ -26,7 +26,7 @@ bool is_empty(const FileTree& tree) { return std::filesystem::is_empty(tree.path
 TEST(Quoted, IsOneWordForTheShellWhateverItHolds) {
   const FileTree tree;
   for (const std::string text : {"", "plain", "a b", "it's", "''", "$HOME `id` \\ \"q\"", "two\nlines", "*", "-n", "é"})
-    EXPECT_EQ(in_shell("printf '<%s>' " + ssh::quoted(text), "", tree).out, "<" + text + ">");
+    EXPECT_EQ(in_shell("printf '<%s>' " + ssh::in_quotes(text), "", tree).out, "<" + text + ">");
 }
 
 TEST(InterpreterOf, ReadsTheFirstLineAsTheKernelDoes) {

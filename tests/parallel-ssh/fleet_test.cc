@@ -93,7 +93,7 @@ class Meeting {
 
 TEST(Fleet, FewerThreadsThanWantedDoTheWork) {
   if (::geteuid() != 0) GTEST_SKIP() << "becoming another user needs root";
-#ifdef __SANITIZE_THREAD__
+#ifdef MUSTER_SANITIZED_THREADS
   GTEST_SKIP() << "tsan starts no threads after a fork";
 #endif
   EXPECT_EXIT(run_with_threads(3), testing::ExitedWithCode(0), "");
