@@ -44,7 +44,7 @@ void ChunkReader::open(const Context& ctx, const ChunkPlace& place, base::ByteVi
   if (!header || header->id != place.place.id || header->kind != place.place.kind)
     throw Error(Code::corrupt, named(place.place.kind, place.place.id) + ": damaged in " + pack_name(place.pack));
   const PackKey key = keys_->find(ctx, place.pack, header->key);
-  if (domain_ && key.domain != *domain_)
+  if (domain_ && key.domain != *domain_ && key.domain != kBaseDomain)
     throw Error(Code::corrupt, named(place.place.kind, place.place.id) + ": is another domain's");
   opener_.open(*header, record, key, plain);
 }

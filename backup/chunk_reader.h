@@ -37,7 +37,8 @@ class ChunkReader {
   ChunkReader(const Repository& repository, const Index& index, PackKeyCache& keys)
       : repository_(&repository), index_(&index), keys_(&keys), opener_(repository.credential()) {}
 
-  // From now on, records of another domain are none: what one host writes must not bring in another's data.
+  // From now on, records of another domain are none, but for the base's: what one host writes must not bring in
+  // another's data.
   void accept_only(Domain domain) { domain_ = domain; }
   // The bytes of `id` into `plain`; where one copy is damaged or gone, another. Throws Error{corrupt} where they are
   // missing or damaged, Error{key} where the key at hand does not read data, Error{io}.

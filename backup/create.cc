@@ -71,6 +71,7 @@ DiskPoint Attempt::take_disk(const DiskSource& source, const std::optional<Resto
                 .writer = writer_,
                 .keys = keys_,
                 .options = request_.options,
+                .with_base = request_.with_base,
                 .rate = rate_,
                 .progress = progress_,
                 .counts = counts_,
@@ -125,6 +126,7 @@ CreateResult create_restore_point(const Context& ctx, const Repository& reposito
   check_request(request);
   check_features(repository.config(), Use::write);
   std::optional<RestorePoint> parent = request.parent;
+  if (parent && parent->domain != repository.credential().home()) parent.reset();
   Lease lease(ctx, repository, holding_of(parent));
   for (unsigned attempt = 1; attempt <= kMaxAttempts; ++attempt) {
     progress.done_bytes = 0;

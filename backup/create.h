@@ -46,7 +46,10 @@ struct CreateRequest {
   std::vector<std::string> tags{};
   std::vector<DiskSource> disks{};
   // What to compare with; with `dirty` the one that that is relative to. Its disks are found by name.
+  // One of another domain is none.
   std::optional<RestorePoint> parent{};
+  // Whether the base may have chunks of this machine: looking there costs each new chunk another hash.
+  bool with_base = true;
   CreateOptions options{};
 };
 

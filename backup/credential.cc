@@ -58,7 +58,8 @@ void decode_domains(const json& fields, Credential& credential) {
             .metadata_key = secret_field(entry, "metadata")};
     if (entry.contains("chunk_ids")) keys.chunk_id_key = secret_field(entry, "chunk_ids");
   }
-  if (credential.domains.empty()) throw base::Error(base::Code::corrupt, "a key has no domains");
+  if (credential.domains.empty() || credential.domains.begin()->first == kBaseDomain)
+    throw base::Error(base::Code::corrupt, "a key has no domains");
 }
 
 }  // namespace
@@ -83,6 +84,7 @@ ObjectId signer_id(const PublicKey& signing_key) {
 }
 
 Domain Credential::home() const {
+  if (writes_in) return *writes_in;
   return role == Role::host && !domains.empty() ? domains.begin()->first : kDefaultDomain;
 }
 
@@ -105,10 +107,17 @@ Credential owner_credential(const ObjectId& repository, const Secret& owner_secr
   return credential;
 }
 
+Credential writing_in(const Credential& owner, Domain domain) {
+  if (owner.role != Role::owner) throw base::Error(base::Code::key, "only the owner's key writes into other domains");
+  Credential credential = owner;
+  credential.writes_in = domain;
+  return credential;
+}
+
 Credential host_credential(const Credential& owner, Domain domain) {
   Credential host{.role = Role::host, .repository = owner.repository, .owner_keys = owner.owner_keys};
   host.signing_seed = Secret::random();
-  host.domains[domain] = owner.keys_of(domain).value();
+  for (const Domain held : {domain, kBaseDomain}) host.domains[held] = owner.keys_of(held).value();
   return host;
 }
 
@@ -116,10 +125,12 @@ Credential maintenance_credential(const Credential& owner, Domain domains) {
   Credential result{.role = Role::maintenance, .repository = owner.repository, .owner_keys = owner.owner_keys};
   result.signing_seed = *owner.maintenance_seed;
   result.maintenance_seed = owner.maintenance_seed;
-  for (Domain domain = 0; domain < domains; ++domain) {
+  const auto add = [&](Domain domain) {
     result.domains[domain] = owner.keys_of(domain).value();
     result.domains[domain].chunk_id_key.reset();
-  }
+  };
+  for (Domain domain = 0; domain < domains; ++domain) add(domain);
+  add(kBaseDomain);
   return result;
 }
 

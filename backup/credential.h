@@ -22,6 +22,9 @@ Role parse_role(std::string_view text, std::string_view what);
 // Who deduplicate with one another: a host, a tenant, or a fleet that trusts itself, by number.
 using Domain = std::uint16_t;
 constexpr Domain kDefaultDomain = 0;
+// Masters, from which machines of all domains come: written by the owner alone; every host may name its chunks instead
+// of storing them.
+constexpr Domain kBaseDomain = UINT16_MAX;
 
 struct DomainKeys {
   std::optional<Secret> chunk_id_key;  // names chunks, and so confirms guesses of them: not maintenance's
@@ -49,19 +52,22 @@ struct Credential {
   std::optional<Secret> maintenance_seed{};  // Ed25519
   std::map<Domain, DomainKeys> domains{};    // the owner's: made when asked for
   std::optional<Secret> owner_secret{};      // all of the above comes from it
+  std::optional<Domain> writes_in{};         // the owner's, for one run: its home
 
   ObjectId signer() const { return signer_id(ed25519_public_key(signing_seed)); }
   bool can_read_data() const { return owner.has_value(); }
-  // Its only domain; the owner's and maintenance's: the default one.
+  // Where it writes: a host's own domain; the owner's and maintenance's: the default one unless told.
   Domain home() const;
   // nullopt for a domain whose keys are not held.
   std::optional<DomainKeys> keys_of(Domain domain) const;
 };
 
 Credential owner_credential(const ObjectId& repository, const Secret& owner_secret);
-// A new host of `domain`, with a signing key of its own.
+// The owner's, for writing into any domain. Throws base::Error{key} for others.
+Credential writing_in(const Credential& owner, Domain domain);
+// A new host of `domain`, with a signing key of its own; it holds the base's keys, too.
 Credential host_credential(const Credential& owner, Domain domain);
-// `domains`: how many there are, counted from 0.
+// `domains`: how many there are, counted from 0, without the base, which is among them always.
 Credential maintenance_credential(const Credential& owner, Domain domains);
 
 base::Bytes encode_credential(const Credential& credential);

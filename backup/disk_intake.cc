@@ -105,7 +105,7 @@ class DiskIntake {
                     const std::vector<ByteRange>& data);
   void read_chunks(const Context& ctx, ByteRange where, const std::vector<ByteRange>& data, MutableBytes into);
   void work(const Context& ctx);
-  MapEntry take_chunk(RecordSealer& sealer, const MapEntry& before, ByteView plain);
+  MapEntry take_chunk(const Context& ctx, RecordSealer& sealer, const MapEntry& before, ByteView plain);
   void finish_part(RecordSealer& sealer, Leaf& leaf);
   std::size_t batch_chunks() const {
     return static_cast<std::size_t>(std::max<std::uint64_t>(1, kBatchBytes / map_.chunk_bytes));
@@ -266,13 +266,16 @@ void DiskIntake::read_leaves(const Context& ctx) {
   if (--reading_ == 0) queue_.close();
 }
 
-MapEntry DiskIntake::take_chunk(RecordSealer& sealer, const MapEntry& before, ByteView plain) {
+MapEntry DiskIntake::take_chunk(const Context& ctx, RecordSealer& sealer, const MapEntry& before, ByteView plain) {
   ++intake_.counts.chunks;
   if (is_zero(plain)) return std::nullopt;
   const ChunkId id = sealer.id_of(RecordKind::chunk, plain);
   // What the parent has is there as long as the parent is, or settle.h finds out.
   if (before == id && !is_lost(before)) return id;
+  const auto base_id = intake_.with_base ? sealer.base_id_of(plain) : std::nullopt;
+  if (base_id && before == base_id && !is_lost(before)) return base_id;
   ++intake_.counts.changed_chunks;
+  if (base_id && intake_.index.may_rely_on(ctx, RecordKind::chunk, *base_id)) return base_id;
   if (intake_.writer.claim(RecordKind::chunk, id)) {
     intake_.progress.new_bytes += plain.size();
     intake_.writer.add(sealer.seal(RecordKind::chunk, id, plain));
@@ -292,7 +295,7 @@ void DiskIntake::work(const Context& ctx) {
     const ByteView bytes(batch->buffer.get(), batch->size);
     Leaf& leaf = *batch->leaf;
     for (std::size_t at = 0, i = batch->first; at < bytes.size(); at += map_.chunk_bytes, ++i)
-      leaf.entries[i] = take_chunk(sealer, leaf.before.empty() ? MapEntry() : leaf.before[i],
+      leaf.entries[i] = take_chunk(ctx, sealer, leaf.before.empty() ? MapEntry() : leaf.before[i],
                                    bytes.subspan(at, std::min<std::size_t>(map_.chunk_bytes, bytes.size() - at)));
     buffers_.give_back(std::move(batch->buffer));
     finish_part(sealer, leaf);

@@ -21,6 +21,7 @@ struct Intake {
   SessionWriter& writer;
   PackKeyCache& keys;
   const CreateOptions& options;
+  bool with_base = false;
   RateLimit& rate;
   Progress& progress;
   IntakeCounts& counts;

@@ -46,6 +46,8 @@ SessionKeys::SessionKeys(const ObjectId& repository, const Credential& credentia
   if (!held->chunk_id_key) throw Error(Code::key, "this key cannot write backups");
   chunk_id_key_ = *held->chunk_id_key;
   page_id_key_ = held->page_id_key;
+  if (const auto base = domain == kBaseDomain ? std::nullopt : credential.keys_of(kBaseDomain))
+    base_id_key_ = base->chunk_id_key;
 }
 
 RecordSealer::RecordSealer(const SessionKeys& keys, int level, std::uint32_t number)
@@ -55,10 +57,16 @@ RecordSealer::RecordSealer(const SessionKeys& keys, int level, std::uint32_t num
       page_ids_(keys.id_key(RecordKind::page)),
       data_(keys.secret(RecordKind::chunk)),
       metadata_(keys.secret(RecordKind::page)),
-      number_(number) {}
+      number_(number) {
+  if (keys.base_id_key()) base_ids_.emplace(*keys.base_id_key());
+}
 
 ChunkId RecordSealer::id_of(RecordKind kind, ByteView plain) {
   return kind == RecordKind::chunk ? chunk_ids_(plain) : page_ids_(plain);
+}
+
+std::optional<ChunkId> RecordSealer::base_id_of(ByteView plain) {
+  return base_ids_ ? std::optional((*base_ids_)(plain)) : std::nullopt;
 }
 
 Nonce RecordSealer::next_nonce() {

@@ -26,12 +26,15 @@ class SessionKeys {
   const PackKey& pack_key(RecordKind kind) const { return kind == RecordKind::chunk ? data_ : metadata_; }
   const Secret& secret(RecordKind kind) const { return kind == RecordKind::chunk ? data_secret_ : metadata_secret_; }
   const Secret& id_key(RecordKind kind) const { return kind == RecordKind::chunk ? chunk_id_key_ : page_id_key_; }
+  // Names chunks of the base; without for whoever writes there.
+  const std::optional<Secret>& base_id_key() const { return base_id_key_; }
   const ObjectId& repository() const { return repository_; }
 
  private:
   ObjectId repository_;
   PackKey data_, metadata_;
   Secret data_secret_, metadata_secret_, chunk_id_key_, page_id_key_;
+  std::optional<Secret> base_id_key_;
 };
 
 struct SealedRecord {
@@ -45,6 +48,8 @@ class RecordSealer {
   RecordSealer(const SessionKeys& keys, int level, std::uint32_t number);
 
   ChunkId id_of(RecordKind kind, base::ByteView plain);
+  // What a chunk is called in the base; nullopt for whoever does not look there.
+  std::optional<ChunkId> base_id_of(base::ByteView plain);
   // `id` is id_of() the same bytes, of which there are 1 to kMaxPlainBytes.
   SealedRecord seal(RecordKind kind, const ChunkId& id, base::ByteView plain);
 
@@ -54,6 +59,7 @@ class RecordSealer {
   const SessionKeys* keys_;
   Compressor compressor_;
   KeyedHash chunk_ids_, page_ids_;
+  std::optional<KeyedHash> base_ids_;
   Aead data_, metadata_;
   std::uint32_t number_;
   std::uint64_t count_ = 0;

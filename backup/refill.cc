@@ -19,8 +19,8 @@ constexpr int kLevel = 3;
 
 class Refill {
  public:
-  Refill(const Context& ctx, const Repository& repository, const std::vector<ChunkId>& missing,
-         const Repository& second)
+  // Takes what it finds off `missing`.
+  Refill(const Context& ctx, const Repository& repository, std::set<ChunkId>& missing, const Repository& second)
       : ctx_(ctx),
         second_(second),
         index_(Index::load(ctx, repository)),
@@ -29,7 +29,7 @@ class Refill {
         second_chunks_(second, *second_index_, second_keys_),
         writer_(ctx, repository, *index_, {}),
         sealer_(writer_.keys(), kLevel, 0),
-        missing_(missing.begin(), missing.end()) {}
+        missing_(missing) {}
 
   std::uint64_t run(bool is_copy) {
     is_copy ? by_name() : by_content();
@@ -88,7 +88,7 @@ class Refill {
   ChunkReader second_chunks_;
   SessionWriter writer_;
   RecordSealer sealer_;
-  std::set<ChunkId> missing_;
+  std::set<ChunkId>& missing_;
   std::uint64_t found_ = 0;
 };
 
@@ -96,7 +96,16 @@ class Refill {
 
 std::uint64_t refill(const Context& ctx, const Repository& repository, const std::vector<ChunkId>& missing,
                      const Repository& second) {
-  return Refill(ctx, repository, missing, second).run(repository.id() == second.id());
+  const bool is_copy = repository.id() == second.id();
+  std::set<ChunkId> left(missing.begin(), missing.end());
+  if (repository.credential().role != Role::owner) return Refill(ctx, repository, left, second).run(is_copy);
+  // An identifier does not say which domain it is of.
+  std::set<Domain> domains{kDefaultDomain, kBaseDomain};
+  for (const auto& host : repository.hosts(ctx)) domains.insert(host.domain);
+  std::uint64_t found = 0;
+  for (const Domain domain : domains)
+    if (!left.empty()) found += Refill(ctx, repository.in_domain(domain), left, second).run(is_copy);
+  return found;
 }
 
 }  // namespace muster::backup

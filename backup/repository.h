@@ -41,6 +41,8 @@ class Repository {
   const Config& config() const { return config_; }
   const ObjectId& id() const { return config_.repository; }
   const Credential& credential() const { return credential_; }
+  // The same repository, to write into that domain. Throws Error{key} for all but the owner.
+  Repository in_domain(Domain domain) const { return {storage_, config_, writing_in(credential_, domain)}; }
   // Of the domain that this credential writes in. Throws Error{key} where it writes nowhere.
   DomainKeys home_keys() const;
 

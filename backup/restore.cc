@@ -123,7 +123,8 @@ std::vector<std::pair<std::uint64_t, ChunkId>> DiskRestore::different(const Cont
       const auto& [number, id] = window.chunks[i];
       bytes.resize(request_.map.chunk_size(number));
       reader_.read(own, number * request_.map.chunk_bytes, bytes);
-      if (chunks->id_of(RecordKind::chunk, request_.domain, bytes) == id) {
+      if (chunks->id_of(RecordKind::chunk, request_.domain, bytes) == id ||
+          chunks->id_of(RecordKind::chunk, kBaseDomain, bytes) == id) {
         kept_ += bytes.size();
         return;
       }

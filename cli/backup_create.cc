@@ -33,11 +33,26 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 
-std::optional<RestorePoint> latest_of(const OpenedRepository& opened, const std::string& name) {
-  std::optional<RestorePoint> latest;
-  for (auto& listed : backup::list_points(opened.context, opened.repository))
-    if (listed.point.name == name) latest = std::move(listed.point);
-  return latest;
+OpenedRepository open_for(const Program& program, const CreateOrder& order) {
+  if (!order.base) return open_repository(program);
+  const OpenedRepository opened = open_repository(program);
+  return {.context = opened.context, .repository = opened.repository.in_domain(backup::kBaseDomain)};
+}
+
+// What there is to compare with.
+struct Known {
+  std::optional<RestorePoint> latest{};
+  bool base = false;  // some master is there
+};
+
+Known known_of(const OpenedRepository& opened, const std::string& name) {
+  Known known;
+  for (auto& listed : backup::list_points(opened.context, opened.repository)) {
+    known.base = known.base || listed.point.domain == backup::kBaseDomain;
+    if (listed.point.name == name && listed.point.domain == opened.repository.credential().home())
+      known.latest = std::move(listed.point);
+  }
+  return known;
 }
 
 constexpr std::size_t kMaxMetricsBytes = 1U << 20;
@@ -53,19 +68,20 @@ void write_metrics(const std::string& path, BackupOutcome& outcome) {
 class Creation {
  public:
   Creation(const Program& program, const CreateOrder& order, BackupOutcome& outcome)
-      : program_(program), order_(order), outcome_(outcome), opened_(open_repository(program)) {}
+      : program_(program), order_(order), outcome_(outcome), opened_(open_for(program, order)) {}
 
   int run() {
     if (!order_.policy.empty() || order_.prune) check_may_let_go(opened_.repository);
     check_may_make(opened_, order_.name);
-    const auto parent = latest_of(opened_, order_.name);
+    const Known known = known_of(opened_, order_.name);
+    const auto& parent = known.latest;
     const auto images = open_images(opened_.context, order_.images, order_.format);
     if (order_.skip_unchanged && parent && unchanged_since(images, *parent))
       pass_over(*parent);
     else if (program_.settings.flag("dry-run"))
       show_plan(images, parent);
     else
-      create(images, parent);
+      create(images, known);
     return finish();
   }
 
@@ -88,13 +104,14 @@ class Creation {
     if (program_.json()) program_.console.out(json_line("result", summary_));
   }
 
-  void create(const std::vector<OpenedImage>& images, const std::optional<RestorePoint>& parent) {
+  void create(const std::vector<OpenedImage>& images, const Known& known) {
     backup::CreateRequest request{.name = order_.name,
                                   .tool = fmt::format("muster {}", kVersion),
                                   .consistency = "image",
                                   .tags = order_.tags,
                                   .disks = {},
-                                  .parent = parent,
+                                  .parent = known.latest,
+                                  .with_base = known.base,
                                   .options = order_.options};
     for (const auto& image : images) request.disks.push_back(image.source);
     backup::Progress progress;

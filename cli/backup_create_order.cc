@@ -42,6 +42,7 @@ CreateOrder create_order(const Settings& settings) {
                     .format = image_format(settings, "image-format"),
                     .tags = settings.list("tag"),
                     .skip_unchanged = settings.flag("skip-unchanged"),
+                    .base = settings.flag("base"),
                     .options = options_of(settings),
                     .policy = keep_policy(settings),
                     .prune = settings.flag("prune"),

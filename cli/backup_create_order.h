@@ -19,6 +19,7 @@ struct CreateOrder {
   std::optional<disk::ImageFormat> format;
   std::vector<std::string> tags;
   bool skip_unchanged = false;
+  bool base = false;  // a master, into the domain that all hosts may name chunks of
   backup::CreateOptions options;
   // What follows.
   backup::KeepPolicy policy;

@@ -28,6 +28,7 @@ json point_json(const backup::RestorePoint& point) {
           {"parent", point.parent ? json(backup::hex(*point.parent)) : json()},
           {"disks", disks},
           {"tags", point.tags},
+          {"base", point.domain == backup::kBaseDomain},
           {"size_bytes", point.size_bytes()},
           {"bytes_dirty", point.bytes_dirty},
           {"bytes_read", point.bytes_read},

@@ -140,6 +140,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"name", 0, value, kBackup, false, "MACHINE", "create: what the restore points are called"},
     {"image", 0, list, kBackup, false, "FILE", "create: disk 1, 2, ...: an image, block device or NBD URI"},
     {"image-format", 0, value, kBackup, false, "raw|qcow2", "create: of the images (by their names)"},
+    {"base", 0, nothing, kBackup, false, "", "create: a master, whose chunks all hosts may share"},
     {"skip-unchanged", 0, nothing, kBackup, false, "", "create: nothing new where size and time are as last time"},
     {"tag", 0, list, kBackup, false, "TAG", "create: tags of the restore point"},
     {"limit-rate", 0, value, kBackup, true, "SIZE", "create, restore: bytes a second, at most"},

@@ -54,7 +54,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"backup", "key", "add|list|remove|export|recover [SLOT]", "who can open the repository, and for what",
      "domain label machine new-passphrase role to yes"},
     {"backup", "create", "--name=NAME --image=FILE...", "one more restore point of disk images",
-     "check compression image image-format keep-daily keep-hourly keep-last keep-monthly keep-tag keep-weekly "
+     "base check compression image image-format keep-daily keep-hourly keep-last keep-monthly keep-tag keep-weekly "
      "keep-within keep-yearly limit-rate metrics name prune skip-unchanged tag workers"},
     {"backup", "list", "[PATTERN]", "restore points: when, how large, what they cost, tags, pins", "names"},
     {"backup", "show", "POINT", "everything known about a restore point", ""},

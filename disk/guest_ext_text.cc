@@ -52,7 +52,7 @@ std::array<std::byte, kInodeBytes> parse_dump(std::string_view dump) {
   Row row{};
   bool repeated = false;
   const auto put_until = [&](std::size_t end) {
-    for (; reached < std::min(end, kInodeBytes); reached += kRowBytes)
+    for (; reached < end && reached + kRowBytes <= kInodeBytes; reached += kRowBytes)
       std::memcpy(&bytes[reached], row.data(), kRowBytes);
   };
   while (!dump.empty()) {

@@ -123,7 +123,7 @@ TEST(Architecture, CLibrariesStayInTheirFolder) {
 }
 
 TEST(Architecture, EveryFolderIsOnTheMap) {
-  static const Names kOther = {"build", "tests", "man", "bench", "scripts", "cmake", "completion"};
+  static const Names kOther = {"build", "tests", "man", "bench", "scripts", "cmake", "completion", "docs"};
   for (const auto& entry : fs::directory_iterator(kRoot)) {
     const std::string name = entry.path().filename();
     EXPECT_TRUE(!entry.is_directory() || name.starts_with(".") || kMayUse.contains(name) || kOther.contains(name))

@@ -161,6 +161,21 @@ TEST_F(BackupKeys, HostsOfOtherDomainsSeeNothingOfEachOther) {
   EXPECT_TRUE(same(image_, file("back.raw")));
 }
 
+TEST_F(BackupKeys, ClonesOfAMasterStoreWhatTheyChanged) {
+  make_repository();
+  add_key({"--role", "host", "--domain", "1", "--to", file("one.key")});
+  const Words create{"create", "--name", "web01", "--image", image_, "--json", "--key-file", file("one.key")};
+  expect(12, {"create", "--base", "--name", "master", "--image", image_, "--key-file", file("one.key")});
+  expect(0, {"create", "-q", "--base", "--name", "master", "--image", image_});
+  EXPECT_TRUE(points().at(0).value("base", false));
+  const auto clone = json_lines(expect(0, create).out).at(0);
+  EXPECT_EQ(clone.value("bytes_new", 1U), 0U);
+  EXPECT_FALSE(clone.value("base", true));
+  expect(0, {"restore", "-q", "web01@latest", "--to", file("back.raw")});
+  EXPECT_TRUE(same(image_, file("back.raw")));
+  expect(0, {"check", "--read-data", "-q"});
+}
+
 TEST_F(BackupKeys, MaintenanceLetsGoAndMakesNothing) {
   make_repository();
   const std::string key = file("maintenance.key");

@@ -1,5 +1,6 @@
 // muster backup serve, ls and cat: what NBD clients see is what was backed up, nothing they write gets there, and
 // nothing is left when the server ends, however that comes about.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -59,8 +60,13 @@ class BackupServe : public BackupTest {
     EXPECT_TRUE(wait_until([&] { return !fs::exists(socket()); })) << "the socket was left";
     const std::string leases = repository() + "/leases";
     EXPECT_TRUE(wait_until([&] { return !fs::exists(leases) || fs::is_empty(leases); })) << "a lease was left";
-    for (const auto& entry : fs::directory_iterator(file("")))
-      EXPECT_FALSE(entry.path().filename().string().starts_with("muster-")) << entry.path() << " was left";
+    EXPECT_TRUE(wait_until([&] { return own_directories() == 0; })) << "a directory was left";
+  }
+
+  std::ptrdiff_t own_directories() const {
+    return std::count_if(fs::directory_iterator(file("")), {}, [](const fs::directory_entry& entry) {
+      return entry.path().filename().string().starts_with("muster-");
+    });
   }
 
   // A client's command, with the URI as its last word but where `{}` stands.
