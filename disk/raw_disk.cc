@@ -55,6 +55,7 @@ class RawDisk : public BlockWriter {
   void zero_step(const base::Context& ctx, ByteRange range);
   bool zeroed_by_kernel(ByteRange range) const;
   void write_zero_bytes(const base::Context& ctx, ByteRange range);
+  void begin_writeback(std::uint64_t offset, std::size_t count) const;
   [[noreturn]] void fail(const char* action, std::uint64_t offset) const {
     base::throw_errno(fmt::format("{}: {} at byte {}", path_, action, offset));
   }
@@ -125,9 +126,16 @@ void RawDisk::write(const base::Context& ctx, std::uint64_t offset, base::ByteVi
         ::pwrite(file_.fd.get(), bytes.data(), std::min(bytes.size(), kStepBytes), static_cast<off_t>(offset));
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) fail("write", offset);
+    begin_writeback(offset, static_cast<std::size_t>(put));
     bytes = bytes.subspan(static_cast<std::size_t>(put));
     offset += static_cast<std::uint64_t>(put);
   }
+}
+
+// So that flush() finds most of it written already: the disk works while chunks are still being decoded. Only advice.
+void RawDisk::begin_writeback(std::uint64_t offset, std::size_t count) const {
+  if (!is_device())
+    ::sync_file_range(file_.fd.get(), static_cast<off_t>(offset), static_cast<off_t>(count), SYNC_FILE_RANGE_WRITE);
 }
 
 void RawDisk::write_zeroes(const base::Context& ctx, ByteRange range) {
