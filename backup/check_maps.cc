@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <tuple>
 #include <unordered_map>
 
 #include "backup/check_parts.h"
@@ -56,7 +58,7 @@ class MapCheck {
     std::string wrong;
     std::size_t entries = 0;
   };
-  std::unordered_map<ChunkId, Known> pages_;
+  std::map<std::tuple<Domain, std::uint8_t, ChunkId>, Known> pages_;
   std::unordered_map<ObjectId, std::vector<RecordPlace>> packs_;  // tables of the last so many
   std::optional<std::set<DamagedRecord>> quarantine_;
   std::set<ChunkId> missing_;
@@ -120,7 +122,9 @@ std::string MapCheck::below(const Context& ctx, const MapPage& page, const PageP
 
 std::string MapCheck::page(const Context& ctx, const ChunkId& id, std::uint8_t level, const PagePlace& place) {
   ctx.check_stop();
-  auto known = pages_.find(id);
+  // What a page is worth depends on who names it, and where.
+  const auto key = std::tuple(place.map.domain, level, id);
+  auto known = pages_.find(key);
   if (known == pages_.end()) {
     Known seen;
     try {
@@ -135,7 +139,7 @@ std::string MapCheck::page(const Context& ctx, const ChunkId& id, std::uint8_t l
       seen.wrong = e.what();
       findings_.add_missing(RecordKind::page, id, e.what());
     }
-    known = pages_.emplace(id, std::move(seen)).first;
+    known = pages_.emplace(key, std::move(seen)).first;
   }
   if (!known->second.wrong.empty()) return known->second.wrong;
   // A page does not say where it belongs: that it has as many entries as its place is the map's own business.
@@ -158,7 +162,9 @@ void check_maps(const Context& ctx, const Repository& repository, Findings& find
   CheckResult& result = findings.result();
   const std::set<DamagedRecord> damaged(result.damaged.begin(), result.damaged.end());
   MapCheck maps(repository, *index, damaged, findings);
-  const auto points = list_all_points(silent, repository, [](const std::string&, const Error&) {});
+  const auto points = list_all_points(silent, repository, [&](const std::string& name, const Error& why) {
+    if (why.code() == Code::corrupt) findings.add(FindingKind::object_damaged, name, why.what());
+  });
   for (const auto& listed : points) {
     ++result.points;
     for (const auto& disk : listed.point.disks) {

@@ -27,8 +27,9 @@ constexpr std::array kSigned{
 
 void check_table(const Context& ctx, const Repository& repository, const ObjectId& id, std::set<ObjectId>& packs) {
   const IndexTable table = open_index_table(ctx, repository, id);
-  packs.insert(table.packs().begin(), table.packs().end());
+  // A table that is damaged names nothing: its packs are to be indexed anew.
   table.each(ctx, repository.storage(), [](const IndexEntry&) {});
+  packs.insert(table.packs().begin(), table.packs().end());
 }
 
 void check_key(const Context& ctx, const Repository& repository, const std::string& name) {

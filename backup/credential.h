@@ -26,6 +26,9 @@ constexpr Domain kDefaultDomain = 0;
 // of storing them.
 constexpr Domain kBaseDomain = UINT16_MAX;
 
+// Nobody's: what stands for it is found, and not relied on.
+constexpr Domain kNobody = UINT16_MAX - 1;
+
 struct DomainKeys {
   std::optional<Secret> chunk_id_key;  // names chunks, and so confirms guesses of them: not maintenance's
   Secret page_id_key;                  // names map pages

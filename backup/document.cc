@@ -145,7 +145,8 @@ Bytes seal_document(const DocumentAddress& address, ByteView payload, const Docu
 OpenedDocument open_document(const DocumentAddress& address, ByteView bytes, const DocumentKeys& keys) {
   const Header header = read_header(address.name, bytes);
   if (header.repository != address.repository)
-    throw Error(Code::key, std::string(address.name) + ": belongs to another repository, " + hex(header.repository));
+    throw Error(Code::corrupt,
+                std::string(address.name) + ": belongs to another repository, " + hex(header.repository));
   if (header.kind != address.kind) reject(address.name, "holds a document of another kind");
   const ByteView body = bytes.first(bytes.size() - kChecksumBytes);
   OpenedDocument opened{.payload = {}, .domain = header.domain, .signer = std::nullopt};

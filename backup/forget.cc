@@ -47,7 +47,9 @@ std::vector<ForgetDecision> plan_forget(const Context& ctx, const Repository& re
     throw base::Error(base::Code::usage, "nothing says what to keep: give --keep-last, --keep-daily, ...");
   const auto labels = read_labels(ctx, repository);
   std::vector<ForgetDecision> decisions;
-  for (auto& listed : list_points(ctx, repository))
+  auto points = list_points(ctx, repository);
+  if (request.also) points.push_back(*request.also);
+  for (auto& listed : points)
     if (!request.matches || request.matches(listed.point.name))
       decisions.push_back({.point = std::move(listed), .reasons = {}});
   std::map<std::string, std::vector<ForgetDecision*>> groups;

@@ -19,6 +19,8 @@ struct ForgetRequest {
   GroupBy group_by = GroupBy::name;
   std::function<bool(const std::string& name)> matches{};  // machines meant
   std::chrono::seconds zone_offset{};
+  // For a plan: one that would be there by then.
+  std::optional<ListedPoint> also{};
 };
 
 struct ForgetDecision {

@@ -60,7 +60,8 @@ void Index::load_sentences(const Context& ctx) {
 std::optional<Index::Table> Index::read_table(const Context& ctx, const ObjectId& id) const {
   try {
     Table table{open_index_table(ctx, *repository_, id), {}};
-    table.ours = repository_->is_of_our_domain(ctx, table.table.signer());
+    const Witness witness = witness_of(ctx, *repository_, table.table);
+    table.ours = !witness || *witness == repository_->credential().home();
     return table;
   } catch (const Error& e) {
     if (e.code() != Code::corrupt || bad_tables_ == BadTables::are_errors) throw;
@@ -190,11 +191,17 @@ IndexTable open_index_table(const Context& ctx, const Repository& repository, co
                           [&](const ObjectId& signer) { return repository.signing_key(ctx, signer); });
 }
 
-ObjectId put_index_table(const Context& ctx, const Repository& repository, IndexTableBuilder& builder) {
+Witness witness_of(const Context& ctx, const Repository& repository, const IndexTable& table) {
+  const auto host = repository.host(ctx, table.signer());
+  return host ? Witness(host->domain) : table.passed_on();
+}
+
+ObjectId put_index_table(const Context& ctx, const Repository& repository, IndexTableBuilder& builder,
+                         const Witness& witness) {
   const ObjectId id = random_object_id();
   const std::string name = object_name(kIndexPrefix, id);
   const auto pieces =
-      builder.finish({.name = name, .repository = repository.id(), .kind = {}}, id, signer_of(repository));
+      builder.finish({.name = name, .repository = repository.id(), .kind = {}}, id, signer_of(repository), witness);
   repository.storage().put_new(ctx, name, pieces);
   return id;
 }

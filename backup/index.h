@@ -95,7 +95,9 @@ std::vector<ObjectId> list_index_tables(const base::Context& ctx, Storage& stora
 // Throws what IndexTable::open() throws.
 IndexTable open_index_table(const base::Context& ctx, const Repository& repository, const ObjectId& id);
 // Puts it under a new name, signed by this credential.
-ObjectId put_index_table(const base::Context& ctx, const Repository& repository, IndexTableBuilder& builder);
+ObjectId put_index_table(const base::Context& ctx, const Repository& repository, IndexTableBuilder& builder,
+                         const Witness& witness = {});
+Witness witness_of(const base::Context& ctx, const Repository& repository, const IndexTable& table);
 
 std::set<DamagedRecord> read_damaged(const base::Context& ctx, const Repository& repository);
 void put_damaged(const base::Context& ctx, const Repository& repository, const std::vector<DamagedRecord>& records);

@@ -31,11 +31,12 @@ bool before(const Named& a, const Named& b) {
 
 class Merge {
  public:
-  Merge(const Context& ctx, const Repository& repository, const std::vector<ObjectId>& tables,
+  // `witness`: that of all `tables`.
+  Merge(const Context& ctx, const Repository& repository, std::vector<IndexTable> tables, const Witness& witness,
         const std::set<ObjectId>& gone)
-      : ctx_(ctx), repository_(repository), gone_(gone) {
-    for (const auto& id : tables) {
-      inputs_.emplace_back(open_index_table(ctx, repository, id));
+      : ctx_(ctx), repository_(repository), witness_(witness), gone_(gone) {
+    for (auto& table : tables) {
+      inputs_.emplace_back(std::move(table));
       // What is damaged must not get a new, good checksum.
       inputs_.back().table.each(ctx, repository.storage(), [](const IndexEntry&) {});
     }
@@ -94,7 +95,7 @@ class Merge {
     if (entries_.empty()) return;
     ctx_.check_stop();
     auto builder = build_index_table(std::move(packs_), std::move(entries_));
-    put_index_table(ctx_, repository_, builder);
+    put_index_table(ctx_, repository_, builder, witness_);
     packs_.clear();
     entries_.clear();
     numbers_.clear();
@@ -102,6 +103,7 @@ class Merge {
 
   const Context& ctx_;
   const Repository& repository_;
+  const Witness witness_;
   const std::set<ObjectId>& gone_;
   std::vector<Input> inputs_;
   std::priority_queue<Head, std::vector<Head>, Later> heads_;
@@ -116,7 +118,14 @@ class Merge {
 void replace_tables(const Context& ctx, const Repository& repository, const std::vector<ObjectId>& tables,
                     const std::set<ObjectId>& gone) {
   if (tables.empty()) return;
-  Merge(ctx, repository, tables, gone).run();
+  // What hosts say stays their own word.
+  std::map<Witness, std::vector<IndexTable>> by_witness;
+  for (const auto& id : tables) {
+    IndexTable table = open_index_table(ctx, repository, id);
+    const Witness witness = witness_of(ctx, repository, table);
+    by_witness[witness].push_back(std::move(table));
+  }
+  for (auto& [witness, inputs] : by_witness) Merge(ctx, repository, std::move(inputs), witness, gone).run();
   for (const auto& id : tables) repository.storage().remove(ctx, object_name(kIndexPrefix, id));
 }
 

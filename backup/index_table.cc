@@ -82,6 +82,7 @@ struct Header {
   std::uint64_t filter_blocks = 0;
   Sha256 packs_sum{}, fences_sum{}, filter_sum{}, entries_sum{};
   ObjectId signer{};
+  Witness passed_on{};
 };
 
 Header read_header(const DocumentAddress& address, const ObjectId& table, ByteView bytes,
@@ -91,10 +92,10 @@ Header read_header(const DocumentAddress& address, const ObjectId& table, ByteVi
   ByteReader read(bytes, address.name);
   if (base::as_text(read.raw(kMagic.size())) != kMagic) reject(table, "no index table");
   if (read.array<16>() != address.repository.bytes)
-    throw Error(Code::key, std::string(address.name) + ": belongs to another repository");
+    throw Error(Code::corrupt, std::string(address.name) + ": belongs to another repository");
   if (read.array<16>() != table.bytes) reject(table, "says it is another table");
   Header header{.packs = read.u32()};
-  read.u32();
+  if (const std::uint32_t witness = read.u32(); witness != 0) header.passed_on = static_cast<Domain>(witness - 1);
   header.entries = read.u64();
   header.filter_blocks = read.u64();
   header.packs_sum = read.array<32>();
@@ -158,7 +159,7 @@ void IndexTableBuilder::add(const IndexEntry& entry) {
 }
 
 std::vector<ByteView> IndexTableBuilder::finish(const DocumentAddress& address, const ObjectId& table,
-                                                const Signer& signer) {
+                                                const Signer& signer, const Witness& witness) {
   packs_bytes_.clear();
   for (const auto& pack : packs_) ByteWriter(packs_bytes_).raw(pack.view());
   head_.clear();
@@ -167,7 +168,7 @@ std::vector<ByteView> IndexTableBuilder::finish(const DocumentAddress& address, 
   write.raw(address.repository.view());
   write.raw(table.view());
   write.u32(static_cast<std::uint32_t>(packs_.size()));
-  write.u32(0);
+  write.u32(witness ? std::uint32_t{*witness} + 1 : 0);
   write.u64(count_);
   write.u64(filter_.size() / kFilterBlockBytes);
   for (const ByteView section : {ByteView(packs_bytes_), ByteView(fences_), ByteView(filter_), ByteView(entries_)})
@@ -195,6 +196,7 @@ IndexTable IndexTable::open(const Context& ctx, Storage& storage, const Document
   IndexTable result;
   result.id_ = table;
   result.signer_ = header.signer;
+  result.passed_on_ = header.passed_on;
   result.count_ = header.entries;
   result.entries_sum_ = header.entries_sum;
   const std::uint64_t packs_at = kHeaderBytes, fences_at = packs_at + header.packs * 16;

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "backup/credential.h"
 #include "backup/crypto.h"
 #include "backup/document.h"
 #include "backup/ids.h"
@@ -24,6 +25,10 @@ struct IndexEntry {
   std::uint32_t pack = 0;  // number in the table's list of packs
 };
 
+// Whose word a place is: nobody in particular's (the owner's, maintenance's), or that of a domain's hosts, which counts
+// for them alone, however often maintenance writes it anew.
+using Witness = std::optional<Domain>;
+
 constexpr std::size_t kIndexEntryBytes = 48;
 // Entries of one table; more go into another one.
 constexpr std::uint64_t kMaxIndexEntries = std::uint64_t{1} << 27;
@@ -38,7 +43,9 @@ class IndexTableBuilder {
   void add(const IndexEntry& entry);
   std::uint64_t size() const { return count_; }
   // The object, in pieces that live as long as the builder.
-  std::vector<base::ByteView> finish(const DocumentAddress& address, const ObjectId& table, const Signer& signer);
+  // `witness`: whose word the signer passes on.
+  std::vector<base::ByteView> finish(const DocumentAddress& address, const ObjectId& table, const Signer& signer,
+                                     const Witness& witness = {});
 
  private:
   std::vector<ObjectId> packs_;
@@ -58,6 +65,8 @@ class IndexTable {
 
   const ObjectId& id() const { return id_; }
   const ObjectId& signer() const { return signer_; }
+  // Whose word the signer passes on; a host has only its own, whatever this says.
+  const Witness& passed_on() const { return passed_on_; }
   const std::vector<ObjectId>& packs() const { return packs_; }
   std::uint64_t size() const { return count_; }
   // Bytes that it holds in memory.
@@ -83,6 +92,7 @@ class IndexTable {
   base::Bytes read_block(const base::Context& ctx, Storage& storage, std::uint64_t block) const;
 
   ObjectId id_, signer_;
+  Witness passed_on_;
   std::vector<ObjectId> packs_;
   std::vector<std::uint64_t> fences_;  // prefix of the first id of each block
   base::Bytes filter_;

@@ -48,7 +48,7 @@ void check_tag(const std::string& tag) {
 void change_labels(const Context& ctx, const Repository& repository, const ObjectId& point, const LabelChange& change) {
   std::uint32_t number = 0;
   for (const auto& [name, object] : list_labels(ctx, repository.storage()))
-    if (name.of == point) number = std::max(number, name.number + 1);
+    if (name.of == point && name.number != UINT32_MAX) number = std::max(number, name.number + 1);
   json fields = {{"add", change.add}, {"remove", change.remove}};
   if (change.pin) fields["pin"] = *change.pin;
   const std::string name = numbered_name(kLabelsPrefix, {.of = point, .number = number, .own = random_object_id()});
@@ -61,7 +61,9 @@ LabelChanges read_labels(const Context& ctx, const Repository& repository) {
     try {
       const auto opened = repository.get_document(ctx, repository.address(object, DocumentKind::label));
       LabelChange change = decode_change(parse_fields(opened.payload, object), object);
-      change.domain = opened.domain;
+      // Whose word it is says the signature, not the frame.
+      const auto host = repository.host(ctx, *opened.signer);
+      change.domain = host ? host->domain : kNobody;
       change.by_owner = opened.signer == repository.owner_signer() || opened.signer == repository.maintenance_signer();
       changes[name.of].push_back(std::move(change));
     } catch (const Error& e) {
@@ -72,16 +74,19 @@ LabelChanges read_labels(const Context& ctx, const Repository& repository) {
   return changes;
 }
 
+Labels changed(Labels labels, const LabelChange& change) {
+  labels.tags.insert(change.add.begin(), change.add.end());
+  for (const auto& tag : change.remove) labels.tags.erase(tag);
+  labels.pinned = change.pin.value_or(labels.pinned);
+  return labels;
+}
+
 Labels labels_of(const RestorePoint& point, const LabelChanges& changes) {
   Labels labels{.tags = {point.tags.begin(), point.tags.end()}};
   const auto found = changes.find(point.id);
   if (found == changes.end()) return labels;
-  for (const auto& change : found->second) {
-    if (!change.by_owner && change.domain != point.domain) continue;
-    labels.tags.insert(change.add.begin(), change.add.end());
-    for (const auto& tag : change.remove) labels.tags.erase(tag);
-    labels.pinned = change.pin.value_or(labels.pinned);
-  }
+  for (const auto& change : found->second)
+    if (change.by_owner || change.domain == point.domain) labels = changed(std::move(labels), change);
   return labels;
 }
 

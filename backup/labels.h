@@ -37,6 +37,8 @@ using LabelChanges = std::map<ObjectId, std::vector<LabelChange>>;
 LabelChanges read_labels(const base::Context& ctx, const Repository& repository);
 // What holds for one: the tags that it was made with, and all that was done since.
 Labels labels_of(const RestorePoint& point, const LabelChanges& changes);
+// As `change` would leave them.
+Labels changed(Labels labels, const LabelChange& change);
 // Removes the label objects of points that are gone.
 void remove_stale_labels(const base::Context& ctx, const Repository& repository);
 

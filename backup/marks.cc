@@ -40,7 +40,7 @@ void Marks::load(const Context& ctx) {
       tables_.clear();
       for (const auto& id : list_index_tables(ctx, repository_.storage())) {
         IndexTable table = open_index_table(ctx, repository_, id);
-        const Witness witness = witness_of(ctx, table.signer());
+        const Witness witness = witness_of(ctx, repository_, table);
         std::vector<bool> needed(table.size());
         tables_.push_back({std::move(table), witness, std::move(needed)});
       }
@@ -56,11 +56,6 @@ void Marks::load(const Context& ctx) {
   for (const auto& table : tables_)
     for (const auto& pack : table.table.packs())
       if (const auto found = packs_.find(pack); found != packs_.end()) found->second.indexed = true;
-}
-
-Marks::Witness Marks::witness_of(const Context& ctx, const ObjectId& signer) const {
-  const auto host = repository_.host(ctx, signer);
-  return host ? Witness(host->domain) : std::nullopt;
 }
 
 // All copies that there are: which of them stays is the business of who lets one go.

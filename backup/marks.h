@@ -37,8 +37,6 @@ class Marks {
   const std::map<ObjectId, PackUse>& packs() const { return packs_; }
   std::uint64_t live_bytes() const;
 
-  // Whose word a place is: nobody in particular's (the owner's, maintenance's), or that of a domain's hosts.
-  using Witness = std::optional<Domain>;
   struct Needed {
     ObjectId pack;
     RecordPlace place;
@@ -59,7 +57,6 @@ class Marks {
   };
   enum class Missing { is_an_error, is_let_be };
   void load(const base::Context& ctx);
-  Witness witness_of(const base::Context& ctx, const ObjectId& signer) const;
   bool mark(const base::Context& ctx, RecordKind kind, const ChunkId& id, Missing missing);
   void mark_map(const base::Context& ctx, ChunkReader& chunks, const DiskMap& map, Missing missing);
   void add_up(const base::Context& ctx);

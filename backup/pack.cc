@@ -112,7 +112,10 @@ RecordPlace read_place(ByteReader& read, const ObjectId& pack, std::uint64_t end
   place.plain_bytes = last & kMaxPlainBytes;
   place.kind = static_cast<RecordKind>(last >> 24);
   const bool known = place.kind == RecordKind::chunk || place.kind == RecordKind::page;
-  if (!known || std::uint64_t{place.offset} + place.record_bytes > end) reject(pack, "its table makes no sense");
+  if (!known || place.record_bytes <= kRecordHeaderBytes ||
+      place.record_bytes > kRecordHeaderBytes + kMaxPlainBytes + Aead::kTagBytes ||
+      std::uint64_t{place.offset} + place.record_bytes > end)
+    reject(pack, "its table makes no sense");
   return place;
 }
 

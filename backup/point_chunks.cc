@@ -37,7 +37,10 @@ class PointChunks::Borrowed {
   }
 
   ChunkReader& get() {
-    if (!reader_) reader_ = std::make_unique<ChunkReader>(owner_.repository_, owner_.index_, owner_.keys_);
+    if (!reader_) {
+      reader_ = std::make_unique<ChunkReader>(owner_.repository_, owner_.index_, owner_.keys_);
+      reader_->accept_only(owner_.map_.domain);
+    }
     return *reader_;
   }
 
@@ -56,10 +59,14 @@ PointChunks::PointChunks(const Repository& repository, const Index& index, const
 
 PointChunks::~PointChunks() = default;
 
+void PointChunks::check_size(const Bytes& bytes, std::uint64_t number, const ChunkId& id) const {
+  if (bytes.size() != map_.chunk_size(number)) throw Error(Code::corrupt, "chunk " + hex(id) + ": has a wrong size");
+}
+
 SharedCache<Bytes>::Made PointChunks::read_chunk(const Context& ctx, std::uint64_t number, const ChunkId& id) {
   auto bytes = std::make_shared<Bytes>();
   Borrowed(*this).get().get(ctx, RecordKind::chunk, id, *bytes);
-  if (bytes->size() != map_.chunk_size(number)) throw Error(Code::corrupt, "chunk " + hex(id) + ": has a wrong size");
+  check_size(*bytes, number, id);
   const std::size_t size = bytes->size();
   return {std::move(bytes), size};
 }
@@ -79,7 +86,11 @@ std::shared_ptr<const MapPage> PointChunks::page(const Context& ctx, const Chunk
                                                  std::uint64_t number) {
   const std::uint64_t items = level == 0 ? map_.chunks() : pages_of_level(map_, static_cast<std::uint8_t>(level - 1));
   const auto entries = static_cast<std::size_t>(std::min<std::uint64_t>(kMapFanout, items - number * kMapFanout));
-  return pages_.get(ctx, id, [&] { return read_page(ctx, id, level, entries); });
+  auto found = pages_.get(ctx, id, [&] { return read_page(ctx, id, level, entries); });
+  // A map may name one page in several places, where it does not fit.
+  if (found->level != level || found->entries.size() != entries)
+    throw Error(Code::corrupt, "map page " + hex(id) + ": is of another place");
+  return found;
 }
 
 PointChunks::Part PointChunks::part(const Context& ctx, std::uint64_t number) {
@@ -95,7 +106,9 @@ PointChunks::Part PointChunks::part(const Context& ctx, std::uint64_t number) {
 }
 
 std::shared_ptr<const Bytes> PointChunks::chunk(const Context& ctx, std::uint64_t number, const ChunkId& id) {
-  return chunks_.get(ctx, id, [&] { return read_chunk(ctx, number, id); });
+  auto found = chunks_.get(ctx, id, [&] { return read_chunk(ctx, number, id); });
+  check_size(*found, number, id);
+  return found;
 }
 
 void PointChunks::get_ahead(const Context& ctx, std::uint64_t number, const ChunkId& id) {

@@ -42,6 +42,8 @@ class PointChunks {
 
  private:
   class Borrowed;
+  // Throws Error{corrupt} unless they are as many as that chunk of the disk has.
+  void check_size(const base::Bytes& bytes, std::uint64_t number, const ChunkId& id) const;
   SharedCache<base::Bytes>::Made read_chunk(const base::Context& ctx, std::uint64_t number, const ChunkId& id);
   SharedCache<MapPage>::Made read_page(const base::Context& ctx, const ChunkId& id, std::uint8_t level,
                                        std::size_t entries);

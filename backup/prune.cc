@@ -226,7 +226,10 @@ void Prune::carry_out(const std::vector<ObjectId>& condemned) {
 
 PruneResult Prune::plan() {
   look_around({});
-  const Marks marks(ctx_, repository_, all_points(ctx_, repository_), leases_);
+  auto points = all_points(ctx_, repository_);
+  const std::set<ObjectId> without(options_.plan_without.begin(), options_.plan_without.end());
+  std::erase_if(points, [&](const ListedPoint& listed) { return without.contains(listed.point.id); });
+  const Marks marks(ctx_, repository_, points, leases_);
   Packs to_repack;
   const Packs unneeded = choose(marks, doomed_packs(read_sentences(ctx_, repository_)), to_repack);
   count(marks, unneeded, to_repack);
@@ -250,7 +253,7 @@ PruneResult Prune::run() {
     look_around(lease.session());
     Packs to_repack;
     const Packs unneeded = choose(marks, doomed_packs(earlier), to_repack);
-    const Repacked repacked = repack(ctx_, repository_, marks, to_repack);
+    const Repacked repacked = repack(ctx_, repository_, marks, to_repack, options_.progress);
     result_.repacked_bytes = repacked.copied_bytes;
     count(marks, unneeded, repacked.packs);
     sentence.packs.assign(unneeded.begin(), unneeded.end());

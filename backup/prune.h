@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backup/create.h"
 #include "backup/repository.h"
 
 namespace muster::backup {
@@ -18,6 +19,9 @@ struct PruneOptions {
   // Bytes of packs that are written anew in one run, at most; 0: no limit.
   std::uint64_t max_repack_bytes = 0;
   enum class Act { plan, carry_out } act = Act::carry_out;
+  // For a plan: points that would be gone by then.
+  std::vector<ObjectId> plan_without{};
+  Progress* progress = nullptr;  // of what is written anew
 };
 
 // Somebody at work since before a sentence: it is carried out once they are done.

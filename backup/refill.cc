@@ -61,12 +61,21 @@ class Refill {
       }
   }
 
+  std::vector<RecordPlace> places_of(const ObjectId& pack) const {
+    try {
+      return read_pack_table(ctx_, second_.storage(), second_.id(), pack).places;
+    } catch (const Error& e) {
+      if (e.code() != Code::corrupt && e.code() != Code::not_found && e.code() != Code::key) throw;
+      return {};
+    }
+  }
+
   // Every chunk there is tried under the name it would have here.
   void by_content() {
     Bytes plain;
     for (const auto& pack : list_packs(ctx_, second_.storage())) {
       if (missing_.empty()) return;
-      for (const auto& place : read_pack_table(ctx_, second_.storage(), second_.id(), pack).places) {
+      for (const auto& place : places_of(pack)) {
         if (place.kind != RecordKind::chunk) continue;
         ctx_.check_stop();
         try {

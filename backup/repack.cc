@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "backup/object_names.h"
 #include "base/error.h"
@@ -19,8 +20,8 @@ constexpr std::uint32_t kPieceBytes = 4U << 20;
 // New packs, one kind of record each, and the table of them.
 class NewPacks {
  public:
-  NewPacks(const Context& ctx, const Repository& repository)
-      : ctx_(ctx), repository_(repository), chunks_(repository.id()), pages_(repository.id()) {}
+  NewPacks(const Context& ctx, const Repository& repository, const Witness& witness)
+      : ctx_(ctx), repository_(repository), witness_(witness), chunks_(repository.id()), pages_(repository.id()) {}
 
   void add(const RecordHeader& header, ByteView record, const PackKey& key) {
     PackBuilder& pack = header.kind == RecordKind::chunk ? chunks_ : pages_;
@@ -33,7 +34,7 @@ class NewPacks {
     put(pages_);
     if (entries_.empty()) return;
     auto builder = build_index_table(std::move(packs_), std::move(entries_));
-    put_index_table(ctx_, repository_, builder);
+    put_index_table(ctx_, repository_, builder, witness_);
   }
   std::uint64_t copied_bytes() const { return copied_bytes_; }
 
@@ -49,6 +50,7 @@ class NewPacks {
 
   const Context& ctx_;
   const Repository& repository_;
+  const Witness witness_;
   PackBuilder chunks_, pages_;
   std::vector<ObjectId> packs_;
   std::vector<IndexEntry> entries_;
@@ -79,6 +81,10 @@ void copy_records(const Context& ctx, const Repository& repository, const Object
     std::size_t end = first + 1;
     while (end < places.size() && places[end].offset + places[end].record_bytes - places[first].offset <= kPieceBytes)
       ++end;
+    // Records do not overlap, whatever a table says.
+    for (std::size_t i = first + 1; i < end; ++i)
+      if (places[i].offset - places[i - 1].offset < places[i - 1].record_bytes)
+        throw Error(Code::corrupt, pack_name(pack) + ": a table names records that overlap");
     piece.resize(places[end - 1].offset + places[end - 1].record_bytes - places[first].offset);
     if (repository.storage().get_range(ctx, pack_name(pack), places[first].offset, piece) != piece.size())
       throw Error(Code::corrupt, pack_name(pack) + ": is cut short");
@@ -91,25 +97,45 @@ void copy_records(const Context& ctx, const Repository& repository, const Object
 
 }  // namespace
 
-Repacked repack(const Context& ctx, const Repository& repository, const Marks& marks, const std::set<ObjectId>& packs) {
-  std::map<ObjectId, std::vector<RecordPlace>> wanted;
-  marks.each_needed(ctx, packs, [&](const Marks::Needed& needed) { wanted[needed.pack].push_back(needed.place); });
-  NewPacks fresh(ctx, repository);
-  Repacked result;
-  for (auto& [pack, places] : wanted) {
-    const auto by_offset = [](const RecordPlace& a, const RecordPlace& b) { return a.offset < b.offset; };
-    std::sort(places.begin(), places.end(), by_offset);
-    places.erase(std::unique(places.begin(), places.end()), places.end());
-    try {
-      copy_records(ctx, repository, pack, places, fresh);
-      result.packs.insert(pack);
-    } catch (const Error& e) {
-      if (e.code() != Code::corrupt) throw;
-      ctx.warn(std::string(e.what()) + "; the pack stays as it is: see `muster backup check --read-data`");
+Repacked repack(const Context& ctx, const Repository& repository, const Marks& marks, const std::set<ObjectId>& packs,
+                Progress* progress) {
+  // By whose word they are what they are, which stays theirs; of several, the one that counts for most.
+  std::map<Witness, std::map<ObjectId, std::vector<RecordPlace>>> wanted;
+  std::map<ObjectId, std::vector<Marks::Needed>> named;
+  marks.each_needed(ctx, packs, [&](const Marks::Needed& needed) { named[needed.pack].push_back(needed); });
+  std::uint64_t total = 0;
+  for (auto& [pack, all] : named) {
+    std::sort(all.begin(), all.end(), [](const Marks::Needed& a, const Marks::Needed& b) {
+      return std::tie(a.place.offset, a.place.id, a.witness) < std::tie(b.place.offset, b.place.id, b.witness);
+    });
+    const RecordPlace* last = nullptr;
+    for (const auto& needed : all) {
+      if (last != nullptr && *last == needed.place) continue;
+      wanted[needed.witness][pack].push_back(needed.place);
+      total += needed.place.record_bytes;
+      last = &needed.place;
     }
   }
-  fresh.finish();
-  result.copied_bytes = fresh.copied_bytes();
+  if (progress != nullptr) progress->total_bytes = total;
+  Repacked result;
+  std::set<ObjectId> damaged;
+  for (const auto& [witness, groups] : wanted) {
+    NewPacks fresh(ctx, repository, witness);
+    for (const auto& [pack, places] : groups) {
+      try {
+        copy_records(ctx, repository, pack, places, fresh);
+      } catch (const Error& e) {
+        if (e.code() != Code::corrupt) throw;
+        damaged.insert(pack);
+        ctx.warn(std::string(e.what()) + "; the pack stays as it is: see `muster backup check --read-data`");
+      }
+      if (progress != nullptr) progress->done_bytes = result.copied_bytes + fresh.copied_bytes();
+    }
+    fresh.finish();
+    result.copied_bytes += fresh.copied_bytes();
+  }
+  for (const auto& [pack, all] : named)
+    if (!damaged.contains(pack)) result.packs.insert(pack);
   return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "backup/create.h"
 #include "backup/marks.h"
 #include "backup/repository.h"
 
@@ -16,6 +17,6 @@ struct Repacked {
 
 // A pack with a damaged record stays out, and is warned of.
 Repacked repack(const base::Context& ctx, const Repository& repository, const Marks& marks,
-                const std::set<ObjectId>& packs);
+                const std::set<ObjectId>& packs, Progress* progress = nullptr);
 
 }  // namespace muster::backup

@@ -18,8 +18,8 @@ struct RepairPlan {
   std::vector<ChunkId> missing;           // to be looked for in the second repository
 
   bool empty() const { return quarantine.empty() && index_packs.empty() && remove_tables.empty() && missing.empty(); }
-  // A line each, for --dry-run.
-  std::vector<std::string> steps() const;
+  // A line each, for --dry-run. Without a second repository nothing is looked for.
+  std::vector<std::string> steps(bool has_second) const;
 };
 
 // `found`: by check(), of data too for damage in packs.

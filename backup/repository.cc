@@ -173,6 +173,10 @@ void Repository::revoke_host(const Context& ctx, const ObjectId& id) const {
   if (credential_.role != Role::owner) throw Error(Code::key, "only the owner's key shuts hosts out");
   const std::string name = object_name(kRevokedPrefix, id);
   put_document(ctx, address(name, DocumentKind::host), fields_bytes({{"host", hex(id)}}), Encrypted::no);
+  // Something that somebody else put there first would stand in its way for ever.
+  if (!revocation_of(ctx, id))
+    throw Error(Code::refused,
+                storage_->where() + ": " + name + " is not of the owner: the host is not shut out until it is removed");
   const std::lock_guard lock(mutex_);
   hosts_.erase(id);
 }

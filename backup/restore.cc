@@ -198,8 +198,8 @@ void DiskRestore::write_piece(const Context& ctx, ChunkReader& chunks, const Pac
   for (const auto& chunk : read.chunks) {
     ctx.check_stop();
     const RecordPlace& place = chunk.place.place;
-    // Equal chunks follow one another.
-    if (opened == nullptr || opened->offset != place.offset) {
+    // Equal chunks follow one another. Of one place, another name is another chunk, whatever a table says.
+    if (opened == nullptr || !(*opened == place)) {
       const ByteView record = ByteView(bytes).subspan(place.offset - read.offset, place.record_bytes);
       if (!read_whole || !try_open(ctx, chunks, chunk.place, {record, plain}))
         chunks.get(ctx, RecordKind::chunk, place.id, plain);

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "backup/create.h"
+#include "backup/rfc3339.h"
+#include "backup/settle.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/quantity.h"
@@ -71,12 +73,13 @@ class Creation {
       : program_(program), order_(order), outcome_(outcome), opened_(open_for(program, order)) {}
 
   int run() {
+    if (order_.prune) check_prune_options(program_);
     if (!order_.policy.empty() || order_.prune) check_may_let_go(opened_.repository);
     check_may_make(opened_, order_.name);
     const Known known = known_of(opened_, order_.name);
     const auto& parent = known.latest;
     const auto images = open_images(opened_.context, order_.images, order_.format);
-    if (order_.skip_unchanged && parent && unchanged_since(images, *parent))
+    if (order_.skip_unchanged && parent && unchanged_since(images, *parent) && is_whole(*parent))
       pass_over(*parent);
     else if (program_.settings.flag("dry-run"))
       show_plan(images, parent);
@@ -86,6 +89,15 @@ class Creation {
   }
 
  private:
+  // What lost a chunk is made anew, which heals it.
+  bool is_whole(const RestorePoint& point) const {
+    const auto index = backup::Index::load(opened_.context, opened_.repository);
+    if (backup::relies_on_what_stays(opened_.context, opened_.repository, *index, point)) return true;
+    tell(program_, fmt::format("{}: not changed, but restore point {} lacks some of its data: it is read again",
+                               order_.name, short_id(point.id)));
+    return false;
+  }
+
   void pass_over(const RestorePoint& latest) {
     tell(program_, fmt::format("{}: not changed since restore point {}", order_.name, short_id(latest.id)));
     summary_ = {{"name", order_.name}, {"point", backup::hex(latest.id)}, {"outcome", "unchanged"}};
@@ -100,7 +112,14 @@ class Creation {
     tell(program_, parent ? fmt::format("{}: compared to restore point {} of {}", order_.name, short_id(parent->id),
                                         local_time(parent->time))
                           : order_.name + ": its first restore point");
-    summary_ = {{"name", order_.name}, {"outcome", "plan"}};
+    RestorePoint point;
+    point.id = backup::random_object_id();
+    point.name = order_.name;
+    point.time = backup::now();
+    point.sequence = parent ? parent->sequence + 1 : 0;
+    point.tags = order_.tags;
+    planned_ = backup::ListedPoint{.point = point, .signer = {}, .host = {}, .stored = point.time};
+    summary_ = {{"name", order_.name}, {"outcome", "plan"}, {"plan", "create"}};
     if (program_.json()) program_.console.out(json_line("result", summary_));
   }
 
@@ -135,8 +154,10 @@ class Creation {
     const auto decisions = forget_by_policy(program_, opened_,
                                             {.policy = order_.policy,
                                              .matches = [this](const std::string& name) { return name == order_.name; },
-                                             .zone_offset = zone_offset()});
+                                             .zone_offset = zone_offset(),
+                                             .also = planned_});
     summary_.update(forget_summary(decisions));
+    gone_ = decisions;
     for (const auto& decision : decisions)
       if (decision.goes())
         tell(program_, fmt::format("{}: restore point {} of {} {}", order_.name, short_id(decision.point.point.id),
@@ -147,7 +168,7 @@ class Creation {
   // What follows a restore point that is there.
   int finish() {
     if (!order_.policy.empty()) forget();
-    if (order_.prune) summary_.update(prune_repository(program_, opened_));
+    if (order_.prune) summary_.update(prune_repository(program_, opened_, gone_));
     int status = kAllWorked;
     if (order_.check && !program_.settings.flag("dry-run")) {
       const auto found = check_and_tell(program_, opened_,
@@ -165,6 +186,9 @@ class Creation {
   BackupOutcome& outcome_;
   const OpenedRepository opened_;
   json summary_;
+  // With --dry-run: the point that there would be, and what would follow.
+  std::optional<backup::ListedPoint> planned_;
+  std::vector<backup::ForgetDecision> gone_;
 };
 
 int create_with_metrics(const Program& program, const CreateOrder& order, const std::string& path) {

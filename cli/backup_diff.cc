@@ -58,6 +58,22 @@ void show(const Program& program, const Pair& pair, const std::vector<disk::Byte
   program.console.out(fmt::format("disk {}: {} in {} ranges\n", pair.to.disk, size_text(bytes), ranges.size()));
 }
 
+// Disks that only one of the two has differ as a whole.
+void show_alone(const Program& program, const backup::ListedPoint& has, const backup::ListedPoint& lacks,
+                const char* which) {
+  for (const auto& disk : has.point.disks) {
+    if (disk_named(lacks, disk.disk) != nullptr) continue;
+    const std::uint64_t bytes = disk.map.size_bytes;
+    if (program.json())
+      program.console.out(json_line("result", {{"disk", disk.disk},
+                                               {"bytes", bytes},
+                                               {"ranges", json::array({{{"offset", 0}, {"length", bytes}}})},
+                                               {"only_in", backup::hex(has.point.id)}}));
+    else
+      program.console.out(fmt::format("disk {}: {}, only in {}\n", disk.disk, size_text(bytes), which));
+  }
+}
+
 }  // namespace
 
 int backup_diff(const BackupCommand& command) {
@@ -70,6 +86,10 @@ int backup_diff(const BackupCommand& command) {
   const auto& from = find_point(points, first.point);
   const auto& to = find_point(points, second.point);
   const auto pairs = pairs_of(from, to, first, second);
+  if (!first.disk && !second.disk) {
+    show_alone(program, from, to, "the first");
+    show_alone(program, to, from, "the second");
+  }
   const auto lease = hold_points(opened, {&from, &to});
   const auto index = backup::Index::load(ctx, repository);
   for (const auto& pair : pairs)

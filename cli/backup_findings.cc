@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/quantity.h"
+#include "cli/backup_lease.h"
 #include "cli/backup_point.h"
 #include "cli/backup_progress.h"
 #include "cli/terminal_text.h"
@@ -58,6 +59,7 @@ backup::CheckResult check_and_tell(const Program& program, const OpenedRepositor
   backup::Progress progress;
   backup::CheckResult result;
   {
+    const auto lease = hold_all(opened);
     const BackupProgress shown(program, "check", progress);
     result = backup::check(opened.context, opened.repository, options, progress);
   }

@@ -66,13 +66,15 @@ int backup_forget(const BackupCommand& command) {
                                       .matches = name_glob(glob),
                                       .zone_offset = zone_offset()};
   if (request.policy.empty()) throw Error(Code::usage, "say what is kept: --keep-last, --keep-daily and the like");
+  if (program.settings.flag("prune")) check_prune_options(program);
   const auto opened = open_repository(program);
   if (!program.settings.flag("dry-run")) check_may_let_go(opened.repository);
   check_matches(opened, request, glob);
   const auto decisions = forget_by_policy(program, opened, request);
   show(program, decisions);
   nlohmann::json summary = forget_summary(decisions);
-  if (program.settings.flag("prune")) summary.update(prune_repository(program, opened));
+  if (program.settings.flag("prune")) summary.update(prune_repository(program, opened, decisions));
+  if (program.settings.flag("dry-run")) summary["plan"] = "forget";
   return close_backup(program, summary, 0);
 }
 

@@ -92,10 +92,19 @@ int remove(const BackupCommand& command) {
 
 }  // namespace
 
+// What only other verbs of `key` understand must not look as if it were heeded.
+void reject_options(const Settings& settings, std::initializer_list<const char*> options, const std::string& what) {
+  for (const char* option : options)
+    if (settings.given_now(option)) settings.reject(option, "key " + what + " has no such option");
+}
+
 int backup_key(const BackupCommand& command) {
   if (command.words.empty()) command.explain();
   const BackupCommand rest{command.program, command.verb, {command.words.begin() + 1, command.words.end()}};
   const std::string& what = command.words.front();
+  const Settings& settings = command.program.settings;
+  if (what != "add") reject_options(settings, {"role", "domain", "machine", "new-passphrase"}, what);
+  if (what != "add" && what != "recover") reject_options(settings, {"to", "label"}, what);
   if (what == "remove") return remove(rest);
   rest.no_words();
   if (what == "add") return backup_key_add(rest);

@@ -126,7 +126,7 @@ int backup_key_add(const BackupCommand& command) {
                                              {"kind", backup::name_of(facts.kind)},
                                              {"role", backup::name_of(key.role)},
                                              {"label", key.label},
-                                             {"key_file", key.path.value_or("")}}));
+                                             {"key_file", key.path ? nlohmann::json(*key.path) : nlohmann::json()}}));
   return close_backup(program, nlohmann::json::object(), 0);
 }
 

@@ -47,22 +47,27 @@ int backup_label(const BackupCommand& command) {
   auto found = read_points(opened);
   // All are found before any is changed.
   std::vector<const ListedPoint*> meant;
-  for (const auto& word : order.points) meant.push_back(&find_point(found.points, parse_point_word(word).point));
+  for (const auto& text : order.points) {
+    const PointWord word = parse_point_word(text);
+    if (word.disk || word.path) command.explain();
+    meant.push_back(&find_point(found.points, word.point));
+  }
   const bool plan = program.settings.flag("dry-run");
   if (!plan)
     for (const auto* listed : meant)
       backup::change_labels(opened.context, opened.repository, listed->point.id, order.change);
   if (!plan) found.changes = backup::read_labels(opened.context, opened.repository);
   for (const auto* listed : meant) {
-    const auto labels = found.labels(*listed);
-    tell(program, plan ? "would change " + told(*listed, labels) : told(*listed, labels));
+    auto labels = found.labels(*listed);
+    if (plan) labels = backup::changed(std::move(labels), order.change);
+    tell(program, (plan ? "would be " : "") + told(*listed, labels));
     if (program.json())
       program.console.out(json_line("result", {{"point", backup::hex(listed->point.id)},
                                                {"name", listed->point.name},
                                                {"tags", labels.tags},
                                                {"pinned", labels.pinned}}));
   }
-  return close_backup(program, nlohmann::json::object(), 0);
+  return close_backup(program, plan ? nlohmann::json{{"plan", command.verb}} : nlohmann::json::object(), 0);
 }
 
 }  // namespace muster::cli

@@ -21,6 +21,10 @@ std::unique_ptr<backup::Lease> take(const OpenedRepository& opened, const backup
 
 }  // namespace
 
+std::unique_ptr<backup::Lease> hold_all(const OpenedRepository& opened) {
+  return take(opened, {.kind = backup::LeaseKind::reader, .maps = {}});
+}
+
 std::unique_ptr<backup::Lease> hold_points(const OpenedRepository& opened,
                                            const std::vector<const backup::ListedPoint*>& points) {
   backup::LeaseHolding holding{.kind = backup::LeaseKind::reader, .maps = {}};

@@ -14,5 +14,7 @@ namespace muster::cli {
 // read, which is noticed. Before the index is loaded. Throws base::Error{not_found} for points that are gone by now.
 std::unique_ptr<backup::Lease> hold_points(const OpenedRepository& opened,
                                            const std::vector<const backup::ListedPoint*>& points);
+// As that, for whoever looks at all that is there.
+std::unique_ptr<backup::Lease> hold_all(const OpenedRepository& opened);
 
 }  // namespace muster::cli

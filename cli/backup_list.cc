@@ -99,6 +99,7 @@ int backup_list(const BackupCommand& command) {
 int backup_show(const BackupCommand& command) {
   const Program& program = command.program;
   const PointWord word = parse_point_word(command.only_word());
+  if (word.disk || word.path) command.explain();
   const auto found = read_points(open_repository(program));
   const ListedPoint& listed = find_point(found.points, word.point);
   if (program.json())

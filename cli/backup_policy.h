@@ -26,7 +26,11 @@ std::vector<backup::ForgetDecision> forget_by_policy(const Program& program, con
 // `kept` and `forgotten`, for the summary.
 nlohmann::json forget_summary(const std::vector<backup::ForgetDecision>& decisions);
 
+// Throws base::Error{usage} for what --prune cannot do, before anything is let go.
+void check_prune_options(const Program& program);
 // Gives back room, or with --dry-run says how much. Returns what the summary of `backup prune` has.
-nlohmann::json prune_repository(const Program& program, const OpenedRepository& opened);
+// `gone`: with --dry-run, points that would have been let go before.
+nlohmann::json prune_repository(const Program& program, const OpenedRepository& opened,
+                                const std::vector<backup::ForgetDecision>& gone = {});
 
 }  // namespace muster::cli

@@ -8,6 +8,7 @@
 #include "cli/backup_commands.h"
 #include "cli/backup_point.h"
 #include "cli/backup_policy.h"
+#include "cli/backup_progress.h"
 #include "cli/json_lines.h"
 #include "cli/size_text.h"
 
@@ -70,9 +71,19 @@ void tell_waiting(const Program& program, const PruneResult& result) {
 
 }  // namespace
 
-json prune_repository(const Program& program, const OpenedRepository& opened) {
-  const PruneOptions options = options_of(program);
-  const PruneResult result = backup::prune(opened.context, opened.repository, options);
+void check_prune_options(const Program& program) { options_of(program); }
+
+json prune_repository(const Program& program, const OpenedRepository& opened,
+                      const std::vector<backup::ForgetDecision>& gone) {
+  PruneOptions options = options_of(program);
+  for (const auto& decision : gone)
+    if (decision.goes()) options.plan_without.push_back(decision.point.point.id);
+  const PruneResult result = [&] {
+    backup::Progress progress;
+    options.progress = &progress;
+    const BackupProgress shown(program, "prune", progress);
+    return backup::prune(opened.context, opened.repository, options);
+  }();
   if (options.act == PruneOptions::Act::plan)
     tell_plan(program, result);
   else
@@ -84,9 +95,11 @@ json prune_repository(const Program& program, const OpenedRepository& opened) {
 int backup_prune(const BackupCommand& command) {
   const Program& program = command.program;
   command.no_words();
-  options_of(program);
+  check_prune_options(program);
   const auto opened = open_repository(program);
-  return close_backup(program, prune_repository(program, opened), 0);
+  json summary = prune_repository(program, opened);
+  if (program.settings.flag("dry-run")) summary["plan"] = "prune";
+  return close_backup(program, summary, 0);
 }
 
 }  // namespace muster::cli

@@ -2,10 +2,13 @@
 // makes index tables anew.
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "backup/repair.h"
+#include "base/error.h"
 #include "cli/backup_commands.h"
 #include "cli/backup_findings.h"
+#include "cli/environment.h"
 #include "cli/exit_status.h"
 #include "cli/json_lines.h"
 
@@ -14,10 +17,12 @@ namespace {
 
 using backup::RepairPlan;
 using backup::RepairResult;
+using base::Code;
+using base::Error;
 using nlohmann::json;
 
-void show_plan(const Program& program, const RepairPlan& plan) {
-  for (const auto& step : plan.steps()) {
+void show_plan(const Program& program, const RepairPlan& plan, bool has_second) {
+  for (const auto& step : plan.steps(has_second)) {
     tell(program, step);
     if (program.json()) program.console.out(json_line("result", {{"plan", "repair"}, {"what", step}}));
   }
@@ -49,11 +54,13 @@ json fields_of(const RepairResult& result) {
           {"still_missing", result.still_missing}};
 }
 
-RepairResult mend(const Program& program, const OpenedRepository& opened, const RepairPlan& plan) {
+// Before all data is read: whether it will be possible to go on.
+std::unique_ptr<const backup::Repository> second_repository(const Program& program) {
+  if (!program.settings.flag("dry-run") && !program.settings.flag("yes") && !on_terminal(STDIN_FILENO))
+    throw Error(Code::refused, "repair the repository: say --yes, or --dry-run, there is no terminal to ask");
   const auto from = program.settings.text("from");
-  if (!from) return backup::repair(opened.context, opened.repository, plan, nullptr);
-  const auto second = open_second_repository(program, *from);
-  return backup::repair(opened.context, opened.repository, plan, &second);
+  if (!from) return nullptr;
+  return std::unique_ptr<const backup::Repository>(new auto(open_second_repository(program, *from)));
 }
 
 }  // namespace
@@ -63,6 +70,7 @@ int backup_repair(const BackupCommand& command) {
   command.no_words();
   if (const auto from = program.settings.text("from")) check_is_directory_name(*from);
   const auto opened = open_repository(program);
+  const auto second = second_repository(program);
   const auto found =
       check_and_tell(program, opened, {.depth = backup::CheckDepth::data, .workers = worker_count(program.settings)});
   const auto plan = backup::plan_repair(opened.context, opened.repository, found);
@@ -70,10 +78,10 @@ int backup_repair(const BackupCommand& command) {
     tell(program, "there is nothing to repair");
     return close_backup(program, json::object(), found.clean() ? kAllWorked : kDamage);
   }
-  show_plan(program, plan);
+  show_plan(program, plan, second != nullptr);
   if (program.settings.flag("dry-run")) return close_backup(program, {{"plan", "repair"}}, kAllWorked);
   confirm_backup(program, "repair the repository");
-  const auto result = mend(program, opened, plan);
+  const auto result = backup::repair(opened.context, opened.repository, plan, second.get());
   tell_result(program, result);
   return close_backup(program, fields_of(result), result.still_missing == 0 ? kAllWorked : kDamage);
 }

@@ -54,7 +54,10 @@ Unlocking found_key(const Program& program, Storage& storage, const backup::Conf
 }
 
 Unlocking named_key(const Program& program, Storage& storage, const backup::Config& config) {
-  if (const auto path = program.settings.text("key-file")) return with_file(*path);
+  // An option wins over a variable.
+  const bool asks = program.settings.source("passphrase") == Settings::Source::option &&
+                    program.settings.source("key-file") != Settings::Source::option;
+  if (const auto path = program.settings.text("key-file"); path && !asks) return with_file(*path);
   if (const auto passphrase = asked_secret(program, "passphrase", "passphrase of " + storage.where() + ": "))
     return with_passphrase(*passphrase);
   return found_key(program, storage, config);

@@ -74,8 +74,16 @@ std::vector<Step> steps_of(const Program& program, const ListedPoint& listed, co
 
 class Restoration {
  public:
-  Restoration(const Program& program, const OpenedRepository& opened, const ListedPoint& listed)
+  // What the options say of how it is done.
+  struct Manner {
+    unsigned workers = 0;
+    std::uint64_t bytes_per_second = 0;
+  };
+  static Manner manner(const Settings& settings) { return {worker_count(settings), limit_rate(settings)}; }
+
+  Restoration(const Program& program, const OpenedRepository& opened, const ListedPoint& listed, const Manner& manner)
       : program_(program),
+        manner_(manner),
         opened_(opened),
         listed_(listed),
         lease_(hold_points(opened, {&listed})),
@@ -91,8 +99,8 @@ class Restoration {
     const backup::RestoreRequest request{.map = step.disk->map,
                                          .domain = listed_.point.domain,
                                          .before = target.before(),
-                                         .workers = worker_count(program_.settings),
-                                         .bytes_per_second = limit_rate(program_.settings)};
+                                         .workers = manner_.workers,
+                                         .bytes_per_second = manner_.bytes_per_second};
     const auto began = base::Clock::now();
     const RestoreCounts counts = write(request, target);
     if (program_.settings.flag("verify") && !is_right(request, target)) return kDamage;
@@ -138,6 +146,7 @@ class Restoration {
   }
 
   const Program& program_;
+  const Manner manner_;
   const OpenedRepository& opened_;
   const ListedPoint& listed_;
   std::unique_ptr<backup::Lease> lease_;
@@ -145,10 +154,18 @@ class Restoration {
 };
 
 int show_plan(const Program& program, const ListedPoint& listed, const std::vector<Step>& steps) {
-  for (const auto& step : steps)
+  for (const auto& step : steps) {
+    if (program.json())
+      program.console.out(json_line("result", {{"plan", "restore"},
+                                               {"point", backup::hex(listed.point.id)},
+                                               {"name", listed.point.name},
+                                               {"disk", step.disk->disk},
+                                               {"to", step.target.path()},
+                                               {"size_bytes", step.disk->map.size_bytes}}));
     tell(program, fmt::format("{} disk {}: would write {} into {}, {}", listed.point.name, step.disk->disk,
                               size_text(step.disk->map.size_bytes), step.target.path(),
                               step.target.exists() ? "which is there" : "a new file"));
+  }
   return close_backup(program, {{"plan", "restore"}}, kAllWorked);
 }
 
@@ -159,6 +176,23 @@ void confirm_overwriting(const Program& program, const std::vector<Step>& steps)
       confirm_backup(program, step.target.path() + " is there: overwrite it (--delta writes only what differs)");
 }
 
+// A disk that cannot be written does not keep the others from being there: then a part failed.
+int restore_all(const Program& program, Restoration& restoration, std::vector<Step>& steps) {
+  int status = kAllWorked;
+  bool any = false;
+  for (auto& step : steps) {
+    try {
+      if (const int own = restoration.restore(step); own != kAllWorked) status = own;
+      any = true;
+    } catch (const Error& e) {
+      if (!any || e.code() == Code::cancelled) throw;
+      program.ctx.warn(e.what());
+      status = kPartFailed;
+    }
+  }
+  return status;
+}
+
 }  // namespace
 
 int backup_restore(const BackupCommand& command) {
@@ -166,6 +200,7 @@ int backup_restore(const BackupCommand& command) {
   const PointWord word = parse_point_word(command.only_word());
   if (!program.settings.text("to") || program.settings.text("to")->empty())
     throw Error(Code::usage, "write --to FILE or --to DIR");
+  const auto manner = Restoration::manner(program.settings);
   if (word.path) throw Error(Code::unsupported, "single files are read with muster backup cat");
   const auto opened = open_repository(program);
   if (!opened.repository.credential().can_read_data())
@@ -175,11 +210,8 @@ int backup_restore(const BackupCommand& command) {
   auto steps = steps_of(program, listed, word);
   if (program.settings.flag("dry-run")) return show_plan(program, listed, steps);
   confirm_overwriting(program, steps);
-  Restoration restoration(program, opened, listed);
-  int status = kAllWorked;
-  for (auto& step : steps)
-    if (const int own = restoration.restore(step); own != kAllWorked) status = own;
-  return close_backup(program, {{"disks", steps.size()}}, status);
+  Restoration restoration(program, opened, listed, manner);
+  return close_backup(program, {{"disks", steps.size()}}, restore_all(program, restoration, steps));
 }
 
 }  // namespace muster::cli

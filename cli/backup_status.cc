@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backup/rfc3339.h"
+#include "backup/settle.h"
 #include "base/error.h"
 #include "base/quantity.h"
 #include "cli/backup_commands.h"
@@ -53,10 +54,26 @@ struct Verdict {
   std::optional<std::chrono::seconds> age{};
 };
 
-Verdict judge(const std::optional<ListedPoint>& newest, std::chrono::milliseconds max_age) {
+// What check found damaged, and repair told everybody of, takes chunks away from points; without that nothing is read.
+class KnownDamage {
+ public:
+  explicit KnownDamage(const OpenedRepository& opened) : opened_(opened) {
+    if (!backup::read_damaged(opened.context, opened.repository).empty())
+      index_ = backup::Index::load(opened.context, opened.repository);
+  }
+  bool is_in(const ListedPoint& listed) const {
+    return index_ && !backup::relies_on_what_stays(opened_.context, opened_.repository, *index_, listed.point);
+  }
+
+ private:
+  const OpenedRepository& opened_;
+  std::unique_ptr<backup::Index> index_;
+};
+
+Verdict judge(const std::optional<ListedPoint>& newest, std::chrono::milliseconds max_age, const KnownDamage& damage) {
   if (!newest) return {};
   const auto age = std::max(backup::now() - made(*newest), std::chrono::seconds(0));
-  return {.state = age > max_age ? "stale" : "ok", .age = age};
+  return {.state = damage.is_in(*newest) ? "damaged" : age > max_age ? "stale" : "ok", .age = age};
 }
 
 nlohmann::json fields_of(const std::string& name, const std::optional<ListedPoint>& newest, const Verdict& verdict) {
@@ -82,12 +99,14 @@ int backup_status(const BackupCommand& command) {
   if (command.words.size() > 1) command.explain();
   const std::string glob = command.words.empty() ? "" : command.words.front();
   const auto max_age = program.settings.duration("max-age").value_or(kMaxAge);
-  const Newest newest = newest_of(open_repository(program), name_glob(glob));
+  const auto opened = open_repository(program);
+  const Newest newest = newest_of(opened, name_glob(glob));
+  const KnownDamage damage(opened);
   if (newest.empty() && !glob.empty()) throw Error(Code::usage, "no restore point's name matches '" + glob + "'");
   TextTable table({"NAME", "STATE", "AGE", "POINT", "TIME"});
   std::size_t ok = 0;
   for (const auto& [name, point] : newest) {
-    const Verdict verdict = judge(point, max_age);
+    const Verdict verdict = judge(point, max_age, damage);
     ok += verdict.state == "ok" ? 1U : 0U;
     if (program.json()) program.console.out(json_line("result", fields_of(name, point, verdict)));
     if (program.quiet() && verdict.state == "ok") continue;

@@ -54,6 +54,8 @@ RestoreTarget::RestoreTarget(Wanted wanted) : wanted_(std::move(wanted)) {
   if (exists_ && !is_file_ && !S_ISBLK(facts.st_mode))
     throw Error(Code::usage, wanted_.path + " is no file or block device");
   format_ = wanted_.format.value_or(ImageFormat::raw);
+  if (is_file_ && format_ == ImageFormat::raw && static_cast<std::uint64_t>(facts.st_size) < wanted_.size_bytes)
+    refuse_smaller(static_cast<std::uint64_t>(facts.st_size));
   if (wanted_.format) return;
   check_name_of_raw(wanted_.path);
   // Says no where the file begins as another format.
@@ -74,36 +76,52 @@ void RestoreTarget::open(const base::Context& ctx) {
   before_ = Before::blank;
 }
 
+// Whether PATH.muster-partial is an image of the format that is wanted.
+bool RestoreTarget::opens(const base::Context& ctx) {
+  try {
+    disk_ = disk::open_image_writer(ctx, partial(), format_);
+    return true;
+  } catch (const Error& e) {
+    if (e.code() == Code::io || e.code() == Code::corrupt || e.code() == Code::usage) return false;
+    throw;
+  }
+}
+
 // One of another disk or format is dropped: nobody else makes such names.
 bool RestoreTarget::resume(const base::Context& ctx) {
   struct stat facts {};
   if (::lstat(partial().c_str(), &facts) != 0) return false;
   if (S_ISREG(facts.st_mode) && facts.st_size > 0) {
-    disk_ = disk::open_image_writer(ctx, partial(), format_);
     before_ = Before::similar;
-    if (disk_->size_bytes() == image_bytes()) return true;
+    if (opens(ctx) && disk_->size_bytes() == image_bytes()) return true;
     disk_.reset();
   }
   if (::unlink(partial().c_str()) != 0) base::throw_errno("remove " + partial());
   return false;
 }
 
+void RestoreTarget::refuse_smaller(std::uint64_t there) const {
+  throw Error(Code::refused, fmt::format("{} is smaller than the disk: {} of {}", wanted_.path, size_text(there),
+                                         size_text(wanted_.size_bytes)));
+}
+
 void RestoreTarget::open_existing(const base::Context& ctx) {
   disk_ = disk::open_image_writer(ctx, wanted_.path, format_);
   before_ = wanted_.delta ? Before::similar : Before::unknown;
   const std::uint64_t there = disk_->size_bytes();
-  if (there < wanted_.size_bytes)
-    throw Error(Code::refused, fmt::format("{} is smaller than the disk: {} of {}", wanted_.path, size_text(there),
-                                           size_text(wanted_.size_bytes)));
+  if (there < wanted_.size_bytes) refuse_smaller(there);
   if (there == image_bytes()) return;
   if (!is_file_ || format_ != ImageFormat::raw)
     excess_bytes_ = there - wanted_.size_bytes;
-  else if (::truncate(wanted_.path.c_str(), static_cast<off_t>(wanted_.size_bytes)) != 0)
-    base::throw_errno("cut " + wanted_.path);
+  else
+    cut_ = true;
 }
 
 void RestoreTarget::finish() {
   disk_.reset();
+  if (cut_ && ::truncate(wanted_.path.c_str(), static_cast<off_t>(wanted_.size_bytes)) != 0)
+    base::throw_errno("cut " + wanted_.path);
+  if (cut_) sync(wanted_.path, 0);
   if (exists_) return;
   // Whoever served it may have written more when it was closed.
   sync(partial(), 0);

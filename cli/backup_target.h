@@ -23,7 +23,7 @@ class RestoreTarget {
     bool delta = false;                       // what is there is read first
   };
   // Only looks. Throws base::Error{usage} for what is no file or block device, or looks like another format than raw
-  // without having been told.
+  // without having been told; Error{refused} for a raw file that is smaller than the disk.
   explicit RestoreTarget(Wanted wanted);
 
   const std::string& path() const { return wanted_.path; }
@@ -31,8 +31,8 @@ class RestoreTarget {
   disk::ImageFormat format() const { return format_; }
 
   // Makes PATH.muster-partial, or goes on with the one that an interrupted restore left; or opens what is there: a raw
-  // file that is larger than the disk is cut. Throws base::Error{refused} for what is smaller than the disk,
-  // Error{busy} for what is in use, Error{not_found, no_space, io, unsupported}.
+  // file that is larger than the disk is cut by finish(). Throws base::Error{refused} for what is smaller than the
+  // disk, Error{busy} for what is in use, Error{not_found, no_space, io, unsupported}.
   void open(const base::Context& ctx);
   disk::BlockWriter& disk() { return *disk_; }
   backup::Before before() const { return before_; }
@@ -46,6 +46,8 @@ class RestoreTarget {
   std::string partial() const { return wanted_.path + ".muster-partial"; }
   std::uint64_t image_bytes() const;
   bool resume(const base::Context& ctx);
+  bool opens(const base::Context& ctx);
+  [[noreturn]] void refuse_smaller(std::uint64_t there) const;
   void open_existing(const base::Context& ctx);
 
   Wanted wanted_;
@@ -53,6 +55,7 @@ class RestoreTarget {
   disk::ImageFormat format_ = disk::ImageFormat::raw;
   backup::Before before_ = backup::Before::blank;
   std::uint64_t excess_bytes_ = 0;
+  bool cut_ = false;  // to the disk's size, at the end
   std::unique_ptr<disk::BlockWriter> disk_;
 };
 

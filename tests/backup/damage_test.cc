@@ -147,6 +147,31 @@ TEST_F(Damage, ADamagedRecordIsStoredAgainByTheNextBackup) {
   EXPECT_TRUE(check_all(*repository).broken_points.empty());
 }
 
+TEST_F(Damage, ADamagedTableIsMadeAnewInOneGo) {
+  for (const auto& [name, bytes] : storage_->objects()) {
+    if (!name.starts_with(kIndexPrefix)) continue;
+    auto objects = storage_->objects();
+    objects.at(name).back() ^= std::byte{1};  // in the last entry
+    const auto repository = open_as(std::make_shared<fakes::MemoryStorage>(objects), owner_);
+    repair({}, *repository, plan_repair({}, *repository, check_all(*repository)), nullptr);
+    EXPECT_EQ(restore(*repository, second_), disk_.bytes());
+    EXPECT_EQ(restore(*repository, first_), first_bytes_);
+    EXPECT_TRUE(check_all(*repository).clean());
+  }
+}
+
+TEST_F(Damage, ALostPackIsStoredAgainByTheNextBackup) {
+  auto objects = storage_->objects();
+  for (const auto& pack : list_packs({}, *storage_))
+    if (read_pack_table({}, *storage_, repository_->id(), pack).places.front().kind == RecordKind::chunk)
+      objects.erase(pack_name(pack));
+  const auto repository = open_as(std::make_shared<fakes::MemoryStorage>(objects), owner_);
+  repair({}, *repository, plan_repair({}, *repository, check_all(*repository)), nullptr);
+  const auto third = back_up(*repository, disk_, {.parent = second_}).point;
+  EXPECT_EQ(restore(*repository, third), disk_.bytes());
+  EXPECT_EQ(restore(*repository, second_), disk_.bytes());
+}
+
 TEST_F(Damage, ASecondRepositoryGivesBackWhatIsLost) {
   const auto copy = open_as(std::make_shared<fakes::MemoryStorage>(storage_->objects()), owner_);
   auto other_storage = std::make_shared<fakes::MemoryStorage>();

@@ -8,7 +8,7 @@
 #include "backup/prune.h"
 #include "backup/sentence.h"
 #include "backup/session_writer.h"
-#include "tests/backup/support.h"
+#include "tests/backup/tenants.h"
 
 namespace muster::backup {
 namespace {
@@ -16,59 +16,7 @@ namespace {
 using fakes::MemoryDisk;
 using nlohmann::json;
 
-class Threat : public testing::Test {
- protected:
-  Threat() : disk_(3 * kTestChunkBytes) {
-    fill(disk_, 0, 3 * kTestChunkBytes, 1);
-    let_in(host_, "web-host", {"web*"});
-    let_in(other_, "other-tenant", {});
-    as_host_ = open_as(storage_, host_);
-    as_other_ = open_as(storage_, other_);
-    as_maintenance_ = open_as(storage_, maintenance_);
-  }
-
-  void let_in(const Credential& host, const std::string& label, const std::vector<std::string>& names) {
-    Host known{.id = host.signer(), .label = label, .domain = host.home(), .names = names, .revoked = {}};
-    known.signing_key = ed25519_public_key(host.signing_seed);
-    as_owner_->add_host({}, known);
-  }
-  template <typename Work>
-  static base::Code refusal(Work work) {
-    try {
-      work();
-    } catch (const base::Error& e) {
-      return e.code();
-    }
-    ADD_FAILURE() << "it was let do that";
-    return base::Code::usage;
-  }
-  std::vector<std::string> names(const Repository& repository) const {
-    std::vector<std::string> found;
-    for (const auto& listed : list_points({}, repository)) found.push_back(listed.point.name);
-    std::sort(found.begin(), found.end());
-    return found;
-  }
-  std::vector<MapEntry> chunks_of(const RestorePoint& point) const {
-    const auto index = Index::load({}, *as_owner_);
-    PackKeyCache keys(*as_owner_);
-    ChunkReader chunks(*as_owner_, *index, keys);
-    return MapReader(chunks, point.disks[0].map).leaf({}, point.disks[0].map.root, 0);
-  }
-  // An index table that says of `id` what is not true.
-  void lie_about(const Repository& as, const ChunkId& id) const {
-    const auto packs = list_packs({}, *storage_);
-    auto builder = build_index_table(
-        {packs.front()}, {{{.id = id, .offset = 48, .record_bytes = 200, .plain_bytes = kTestChunkBytes}, 0}});
-    put_index_table({}, as, builder);
-  }
-
-  std::shared_ptr<fakes::MemoryStorage> storage_ = std::make_shared<fakes::MemoryStorage>();
-  Credential owner_ = make_repository(*storage_);
-  Credential host_ = host_credential(owner_, 0), other_ = host_credential(owner_, 1);
-  Credential maintenance_ = maintenance_credential(owner_, 2);
-  std::unique_ptr<Repository> as_owner_ = open_as(storage_, owner_), as_host_, as_other_, as_maintenance_;
-  MemoryDisk disk_;
-};
+using Threat = Tenants;
 
 TEST_F(Threat, OnlyTheOwnerReadsData) {
   const auto by_owner = back_up(*as_owner_, disk_, {.name = "web1"}).point;

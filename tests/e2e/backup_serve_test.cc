@@ -25,6 +25,25 @@ bool installed(const std::string& name) { return run({.argv = {"sh", "-c", "comm
 #define MUSTER_NEEDS(name) \
   if (!installed(name)) GTEST_SKIP() << (name) << " is not installed"
 
+// A client that has read something, and stays connected.
+class ConnectedClient {
+ public:
+  explicit ConnectedClient(const std::string& uri)
+      : process_({.argv = {"stdbuf", "-oL", "qemu-io", "-r", "-f", "raw", uri, "-c", "read 0 4k", "-c", "sleep 60000"},
+                  .deadline = 100s}) {
+    EXPECT_TRUE(process_.wait_for("read 4096")) << process_.err();
+  }
+  ConnectedClient(const ConnectedClient&) = delete;
+  ConnectedClient& operator=(const ConnectedClient&) = delete;
+  ~ConnectedClient() {
+    process_.signal(SIGKILL);
+    process_.finish();
+  }
+
+ private:
+  MusterProcess process_;
+};
+
 class BackupServe : public BackupTest {
  protected:
   BackupServe() { make_repository(); }
@@ -244,28 +263,18 @@ TEST_F(BackupServe, KilledItLeavesNothingEvenWithAClientConnected) {
   MUSTER_NEEDS("nbdkit");
   back_up_image();
   serve();
-  MusterProcess connected(
-      {.argv = {"stdbuf", "-oL", "qemu-io", "-r", "-f", "raw", uri(), "-c", "read 0 4k", "-c", "sleep 60000"},
-       .deadline = 100s});
-  ASSERT_TRUE(connected.wait_for("read 4096")) << connected.err();
+  const ConnectedClient connected(uri());
   server_->signal(SIGKILL);
   server_->finish();
   expect_nothing_left();
-  connected.signal(SIGKILL);
-  connected.finish();
 }
 
 TEST_F(BackupServe, AClientThatStaysDoesNotKeepItFromEnding) {
   MUSTER_NEEDS("nbdkit");
   back_up_image();
   serve();
-  MusterProcess connected(
-      {.argv = {"stdbuf", "-oL", "qemu-io", "-r", "-f", "raw", uri(), "-c", "read 0 4k", "-c", "sleep 60000"},
-       .deadline = 100s});
-  ASSERT_TRUE(connected.wait_for("read 4096")) << connected.err();
+  const ConnectedClient connected(uri());
   end();
-  connected.signal(SIGKILL);
-  connected.finish();
 }
 
 TEST_F(BackupServe, SecretsAreSeenByNobody) {
