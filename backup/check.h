@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "backup/create.h"
 #include "backup/index.h"
+#include "backup/progress.h"
 #include "backup/repository.h"
 
 namespace muster::backup {

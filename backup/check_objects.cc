@@ -44,6 +44,8 @@ bool check_one(const Context& ctx, const Repository& repository, const std::stri
   if (name == kConfigName) return decode_config(get_all(ctx, repository.storage(), name, kMaxDocumentBytes)), true;
   if (name.starts_with(kKeysPrefix)) return check_key(ctx, repository, name), true;
   if (const auto id = id_in_name(kIndexPrefix, name)) return check_table(ctx, repository, *id, packs), true;
+  // Signed, it may still make no sense.
+  if (const auto id = id_in_name(kPointsPrefix, name)) return get_point(ctx, repository, *id), true;
   for (const auto& place : kSigned)
     if (name.starts_with(place.prefix)) return repository.get_document(ctx, repository.address(name, place.kind)), true;
   return false;

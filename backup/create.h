@@ -2,7 +2,6 @@
 // joined by bounded queues. One call is one thread's; it makes threads of its own.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,18 +9,12 @@
 #include <vector>
 
 #include "backup/index.h"
+#include "backup/progress.h"
 #include "backup/repository.h"
 #include "backup/restore_point.h"
 #include "disk/block_device.h"
 
 namespace muster::backup {
-
-// What is known of a backup or restore while it runs. Any thread may look.
-struct Progress {
-  std::atomic<std::uint64_t> total_bytes = 0;  // that there are to look at: allocated, or dirty
-  std::atomic<std::uint64_t> done_bytes = 0;
-  std::atomic<std::uint64_t> new_bytes = 0;  // that were not in the repository
-};
 
 struct DiskSource {
   std::string disk;  // `vda`, or an image's number from 1

@@ -25,7 +25,6 @@ constexpr Domain kDefaultDomain = 0;
 // Masters, from which machines of all domains come: written by the owner alone; every host may name its chunks instead
 // of storing them.
 constexpr Domain kBaseDomain = UINT16_MAX;
-
 // Nobody's: what stands for it is found, and not relied on.
 constexpr Domain kNobody = UINT16_MAX - 1;
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "backup/create.h"
+#include "backup/progress.h"
 #include "backup/repository.h"
 
 namespace muster::backup {

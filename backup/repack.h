@@ -4,8 +4,8 @@
 
 #include <set>
 
-#include "backup/create.h"
 #include "backup/marks.h"
+#include "backup/progress.h"
 #include "backup/repository.h"
 
 namespace muster::backup {

@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "backup/create.h"
+#include "backup/disk_map.h"
 #include "backup/index.h"
+#include "backup/progress.h"
 #include "backup/repository.h"
 #include "disk/block_device.h"
 

@@ -187,9 +187,9 @@ class Store {
   Bytes packed_, body_, plain_;
 };
 
-// The tree over the leaves of a map.
-void put_upper_pages(Store& store, std::vector<MapEntry> names) {
-  for (std::uint8_t level = 1; names.size() > 1; ++level) {
+// The tree of a map over `names`, which its pages of `level` name.
+void put_pages(Store& store, std::vector<MapEntry> names, std::uint8_t level) {
+  for (; names.size() > 1 || level == 0; ++level) {
     std::vector<MapEntry> above;
     for (std::size_t at = 0; at < names.size(); at += kMapFanout) {
       const auto page = std::span(names).subspan(at, std::min<std::size_t>(kMapFanout, names.size() - at));
@@ -197,15 +197,6 @@ void put_upper_pages(Store& store, std::vector<MapEntry> names) {
     }
     names = std::move(above);
   }
-}
-
-void put_map(Store& store, const std::vector<MapEntry>& chunks) {
-  std::vector<MapEntry> leaves;
-  for (std::size_t at = 0; at < chunks.size(); at += kMapFanout) {
-    const auto page = std::span(chunks).subspan(at, std::min<std::size_t>(kMapFanout, chunks.size() - at));
-    leaves.push_back(all_zero(page) ? MapEntry() : store.put_page(encode_map_page(0, page)));
-  }
-  put_upper_pages(store, leaves);
 }
 
 // --- layouts
@@ -243,7 +234,7 @@ class Plain final : public Layout {
       chunks_[i] = is_zero(plain) ? MapEntry() : store.id(plain);
       if (chunks_[i] && !store.has(*chunks_[i])) store.put({*chunks_[i]}, plain);
     }
-    put_map(store, chunks_);
+    put_pages(store, chunks_, 0);
   }
 
   void restore(MutableBytes into) override {
@@ -349,7 +340,7 @@ class Patched final : public Layout {
       }
       leaves.push_back(zero ? MapEntry() : store.put_page(page));
     }
-    put_upper_pages(store, leaves);
+    put_pages(store, std::move(leaves), 1);
   }
 
   std::vector<Slot> slots_;
@@ -386,7 +377,7 @@ class Gathered final : public Layout {
       group.push_back(*chunks_[i]);
     }
     put_group(chunks_.size());
-    put_map(store, chunks_);
+    put_pages(store, chunks_, 0);
   }
 
   void restore(MutableBytes into) override {

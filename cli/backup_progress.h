@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "backup/create.h"
+#include "backup/progress.h"
 #include "cli/program.h"
 
 namespace muster::cli {

@@ -3,7 +3,6 @@
 #include "backup/labels.h"
 #include "backup/point_disk.h"
 #include "backup/prune.h"
-#include "backup/session_writer.h"
 #include "tests/backup/tenants.h"
 
 namespace muster::backup {
@@ -26,24 +25,6 @@ class Hostile : public Tenants {
   ChunkId name_of_first(const Credential& credential, Domain domain) const {
     return RecordOpener(credential)
         .id_of(RecordKind::chunk, domain, base::ByteView(disk_.bytes()).first(kTestChunkBytes));
-  }
-  // A point of `as` whose map is one leaf of these entries.
-  RestorePoint put_map(const Repository& as, const RestorePoint& like, const std::vector<MapEntry>& entries,
-                       std::uint64_t size_bytes) const {
-    const auto index = Index::load({}, as);
-    SessionWriter writer({}, as, *index, {});
-    RecordSealer sealer(writer.keys(), 3, 0);
-    const auto page = encode_map_page(0, entries);
-    const ChunkId root = sealer.id_of(RecordKind::page, page);
-    writer.add(sealer.seal(RecordKind::page, root, page));
-    writer.flush();
-    RestorePoint point = like;
-    point.id = random_object_id();
-    point.disks[0].map.root = root;
-    point.disks[0].map.size_bytes = size_bytes;
-    put_point({}, as, point);
-    decide_point({}, as, point.id, PointState::confirmed);
-    return get_point({}, *as_owner_, point.id).point;
   }
 };
 

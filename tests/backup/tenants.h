@@ -5,6 +5,7 @@
 
 #include "backup/index.h"
 #include "backup/object_names.h"
+#include "backup/session_writer.h"
 #include "tests/backup/support.h"
 
 namespace muster::backup {
@@ -53,6 +54,25 @@ class Tenants : public testing::Test {
     auto builder = build_index_table(
         {packs.front()}, {{{.id = id, .offset = 48, .record_bytes = 200, .plain_bytes = kTestChunkBytes}, 0}});
     put_index_table({}, as, builder);
+  }
+
+  // A point of `as` whose map is one leaf of these entries.
+  RestorePoint put_map(const Repository& as, const RestorePoint& like, const std::vector<MapEntry>& entries,
+                       std::uint64_t size_bytes) const {
+    const auto index = Index::load({}, as);
+    SessionWriter writer({}, as, *index, {});
+    RecordSealer sealer(writer.keys(), 3, 0);
+    const auto page = encode_map_page(0, entries);
+    const ChunkId root = sealer.id_of(RecordKind::page, page);
+    writer.add(sealer.seal(RecordKind::page, root, page));
+    writer.flush();
+    RestorePoint point = like;
+    point.id = random_object_id();
+    point.disks[0].map.root = root;
+    point.disks[0].map.size_bytes = size_bytes;
+    put_point({}, as, point);
+    decide_point({}, as, point.id, PointState::confirmed);
+    return get_point({}, *as_owner_, point.id).point;
   }
 
   std::shared_ptr<fakes::MemoryStorage> storage_ = std::make_shared<fakes::MemoryStorage>();

@@ -7,7 +7,6 @@
 #include "backup/object_names.h"
 #include "backup/prune.h"
 #include "backup/sentence.h"
-#include "backup/session_writer.h"
 #include "tests/backup/tenants.h"
 
 namespace muster::backup {
@@ -87,22 +86,8 @@ TEST_F(Threat, PoisonStaysInItsDomainAndNeverComesOutAsData) {
 
 TEST_F(Threat, AMapBringsInNobodyElsesData) {
   const auto secret = back_up(*as_owner_, disk_, {.name = "web1"}).point;
-  const auto entries = chunks_of(secret);
-  const auto index = Index::load({}, *as_other_);
-  SessionWriter writer({}, *as_other_, *index, {});
-  RecordSealer sealer(writer.keys(), 3, 0);
-  const auto page = encode_map_page(0, entries);
-  const ChunkId root = sealer.id_of(RecordKind::page, page);
-  writer.add(sealer.seal(RecordKind::page, root, page));
-  writer.flush();
-  RestorePoint thief = secret;
-  thief.id = random_object_id();
-  thief.name = "thief";
-  thief.disks[0].map.root = root;
-  put_point({}, *as_other_, thief);
-  decide_point({}, *as_other_, thief.id, PointState::confirmed);
-  const auto listed = get_point({}, *as_owner_, thief.id);
-  EXPECT_EQ(refusal([&] { restore(*as_owner_, listed.point); }), base::Code::corrupt);
+  const auto thief = put_map(*as_other_, secret, chunks_of(secret), disk_.size_bytes());
+  EXPECT_EQ(refusal([&] { restore(*as_owner_, thief); }), base::Code::corrupt);
 }
 
 TEST_F(Threat, QuarantinesAndLabelsCountInOnesOwnDomain) {

@@ -35,7 +35,7 @@ TEST_F(BackupCare, WhatLostDataIsNoGoodOneAndIsMadeAnew) {
   damage();
   expect(13, {"check", "--read-data", "-q"});
   expect(13, {"repair", "--yes", "-q"});
-  const auto status = expect(1 + 2, {"status"});
+  const auto status = expect(3, {"status"});
   EXPECT_TRUE(contains(status.out, "damaged")) << told(status);
   const auto again = expect(0, {"create", "--name", "web01", "--image", image_, "--skip-unchanged"});
   EXPECT_TRUE(contains(again.out, "lacks some of its data")) << told(again);
