@@ -77,7 +77,7 @@ CheckResult check(const base::Context& ctx, const Repository& repository, const 
   Findings findings;
   const auto indexed = check_objects(ctx, repository, findings);
   check_packs(ctx, repository, options, indexed, findings, progress);
-  check_maps(ctx, repository, findings);
+  check_maps(ctx, repository, findings, progress);
   return findings.result();
 }
 

@@ -24,11 +24,13 @@ constexpr std::size_t kMaxPacks = 1024;
 // Pages are shared by most points: each is looked at once, and what was wrong below it is remembered.
 class MapCheck {
  public:
-  MapCheck(const Repository& repository, const Index& index, const std::set<DamagedRecord>& damaged, Findings& findings)
+  MapCheck(const Repository& repository, const Index& index, const std::set<DamagedRecord>& damaged, Findings& findings,
+           Progress& progress)
       : repository_(repository),
         index_(index),
         damaged_(damaged),
         findings_(findings),
+        progress_(progress),
         keys_(repository),
         chunks_(repository, index, keys_) {}
 
@@ -43,6 +45,7 @@ class MapCheck {
   };
   std::string page(const Context& ctx, const ChunkId& id, std::uint8_t level, const PagePlace& place);
   std::string below(const Context& ctx, const MapPage& page, const PagePlace& place);
+  static std::uint64_t bytes_below(std::uint8_t level, const PagePlace& place);
   std::string chunk(const Context& ctx, const ChunkId& id);
   bool is_there(const Context& ctx, RecordKind kind, const ChunkId& id);
   bool is_in(const Context& ctx, const ChunkPlace& place);
@@ -52,6 +55,7 @@ class MapCheck {
   const Index& index_;
   const std::set<DamagedRecord>& damaged_;
   Findings& findings_;
+  Progress& progress_;
   PackKeyCache keys_;
   ChunkReader chunks_;
   struct Known {
@@ -120,6 +124,14 @@ std::string MapCheck::below(const Context& ctx, const MapPage& page, const PageP
   return wrong;
 }
 
+// How much of the disk a page stands for.
+std::uint64_t MapCheck::bytes_below(std::uint8_t level, const PagePlace& place) {
+  std::uint64_t full = place.map.chunk_bytes;
+  for (unsigned i = 0; i <= level; ++i) full *= kMapFanout;
+  const std::uint64_t begin = full * place.number;
+  return begin >= place.map.size_bytes ? 0 : std::min(full, place.map.size_bytes - begin);
+}
+
 std::string MapCheck::page(const Context& ctx, const ChunkId& id, std::uint8_t level, const PagePlace& place) {
   ctx.check_stop();
   // What a page is worth depends on who names it, and where.
@@ -140,6 +152,9 @@ std::string MapCheck::page(const Context& ctx, const ChunkId& id, std::uint8_t l
       findings_.add_missing(RecordKind::page, id, e.what());
     }
     known = pages_.emplace(key, std::move(seen)).first;
+    if (level == 0) progress_.done += bytes_below(level, place);
+  } else {
+    progress_.done += bytes_below(level, place);
   }
   if (!known->second.wrong.empty()) return known->second.wrong;
   // A page does not say where it belongs: that it has as many entries as its place is the map's own business.
@@ -153,25 +168,40 @@ std::string MapCheck::disk(const Context& ctx, const DiskMap& map) {
   return page(ctx, *map.root, map.top_level(), {map, 0});
 }
 
+// The first thing that is wrong with a restore point, of which all disks are looked at; empty if nothing.
+std::string wrong_with(const Context& ctx, const RestorePoint& point, MapCheck& maps, Progress& progress) {
+  std::string wrong;
+  const auto look = [&](const std::string& what, const DiskMap& map) {
+    const std::uint64_t before = progress.done;
+    const std::string found = maps.disk(ctx, map);
+    progress.done = before + map.size_bytes;  // zeroes have no pages
+    if (wrong.empty() && !found.empty()) wrong = what + ": " + found;
+  };
+  for (const auto& disk : point.disks) look("disk " + disk.disk, disk.map);
+  for (const auto& part : point.parts) look(part.part, part.map);
+  return wrong;
+}
+
 }  // namespace
 
-void check_maps(const Context& ctx, const Repository& repository, Findings& findings) {
+void check_maps(const Context& ctx, const Repository& repository, Findings& findings, Progress& progress) {
   // What is wrong with tables and labels was told of with the objects.
   const Context silent{.stop = ctx.stop};
   const auto index = Index::load(silent, repository);
   CheckResult& result = findings.result();
   const std::set<DamagedRecord> damaged(result.damaged.begin(), result.damaged.end());
-  MapCheck maps(repository, *index, damaged, findings);
+  MapCheck maps(repository, *index, damaged, findings, progress);
   const auto points = list_all_points(silent, repository, [](const std::string&, const Error&) {});
+  std::uint64_t bytes = 0;
+  for (const auto& listed : points)
+    for (const auto& map : listed.point.maps()) bytes += map.size_bytes;
+  progress.begin(Progress::Unit::bytes, bytes);
   for (const auto& listed : points) {
     ++result.points;
-    for (const auto& disk : listed.point.disks) {
-      const std::string wrong = maps.disk(ctx, disk.map);
-      // One that is being made is nobody's yet.
-      if (wrong.empty() || listed.state != PointState::confirmed) continue;
-      result.broken_points.emplace_back(listed.point.id, "disk " + disk.disk + ": " + wrong);
-      break;
-    }
+    const std::string wrong = wrong_with(ctx, listed.point, maps, progress);
+    // One that is being made is nobody's yet.
+    if (!wrong.empty() && listed.state == PointState::confirmed)
+      result.broken_points.emplace_back(listed.point.id, wrong);
   }
 }
 

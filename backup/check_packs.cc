@@ -131,7 +131,7 @@ void check_packs(const Context& ctx, const Repository& repository, const CheckOp
                  const std::set<ObjectId>& indexed, Findings& findings, Progress& progress) {
   const auto packs = list_packs(ctx, repository.storage());
   findings.result().packs = packs.size();
-  progress.total_bytes += packs.size();
+  progress.begin(Progress::Unit::packs, packs.size());
   for (const auto& pack : packs) {
     if (indexed.contains(pack)) continue;
     findings.result().unindexed_packs.push_back(pack);
@@ -147,7 +147,7 @@ void check_packs(const Context& ctx, const Repository& repository, const CheckOp
       } catch (const Error& e) {
         if (e.code() != Code::not_found) throw;  // pruned meanwhile
       }
-      ++progress.done_bytes;
+      ++progress.done;
     };
   });
 }

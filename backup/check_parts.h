@@ -38,6 +38,6 @@ void check_packs(const base::Context& ctx, const Repository& repository, const C
                  const std::set<ObjectId>& indexed, Findings& findings, Progress& progress);
 
 // Every restore point's map, page by page, and that each chunk is somewhere undamaged.
-void check_maps(const base::Context& ctx, const Repository& repository, Findings& findings);
+void check_maps(const base::Context& ctx, const Repository& repository, Findings& findings, Progress& progress);
 
 }  // namespace muster::backup

@@ -20,18 +20,30 @@ using base::Error;
 // Attempts before a writer and maintenance give up getting past each other.
 constexpr unsigned kMaxAttempts = 5;
 
-const DiskMap* parent_map(const std::optional<RestorePoint>& parent, const std::string& disk) {
-  if (!parent) return nullptr;
-  const auto found = std::find_if(parent->disks.begin(), parent->disks.end(),
-                                  [&](const DiskPoint& candidate) { return candidate.disk == disk; });
-  return found == parent->disks.end() ? nullptr : &found->map;
+// Of the disk, or part, of that name.
+template <typename Point>
+const DiskMap* map_of(const std::vector<Point>& points, std::string Point::*name, const std::string& wanted) {
+  const auto found = std::find_if(points.begin(), points.end(), [&](const Point& one) { return one.*name == wanted; });
+  return found == points.end() ? nullptr : &found->map;
 }
 
+// Bytes that are at hand, as a disk.
+class BytesReader : public disk::BlockReader {
+ public:
+  explicit BytesReader(base::ByteView bytes) : bytes_(bytes) {}
+  std::uint64_t size_bytes() const override { return bytes_.size(); }
+  std::vector<disk::ByteRange> data_ranges(const Context&, disk::ByteRange within) override { return {within}; }
+  void read(const Context&, std::uint64_t offset, base::MutableBytes into) override {
+    const auto from = bytes_.subspan(static_cast<std::size_t>(offset), into.size());
+    std::copy(from.begin(), from.end(), into.begin());
+  }
+
+ private:
+  base::ByteView bytes_;
+};
+
 LeaseHolding holding_of(const std::optional<RestorePoint>& parent) {
-  LeaseHolding holding{.kind = LeaseKind::writer, .maps = {}};
-  if (parent)
-    for (const auto& disk : parent->disks) holding.maps.push_back(disk.map);
-  return holding;
+  return {.kind = LeaseKind::writer, .maps = parent ? parent->maps() : std::vector<DiskMap>()};
 }
 
 // One attempt, from reading to a point that is put but not confirmed.
@@ -51,7 +63,9 @@ class Attempt {
   const Index& index() const { return *index_; }
 
  private:
+  DiskMap take(const DiskSource& source, const DiskMap* parent, IntakeCounts& counts);
   DiskPoint take_disk(const DiskSource& source, const std::optional<RestorePoint>& parent);
+  PartPoint take_part(const PartSource& source, const std::optional<RestorePoint>& parent);
 
   const Context& ctx_;
   const Repository& repository_;
@@ -60,12 +74,13 @@ class Attempt {
   std::unique_ptr<Index> index_;
   PackKeyCache keys_;
   RateLimit rate_;
-  IntakeCounts counts_;
+  IntakeCounts counts_;    // of disks
+  IntakeCounts of_parts_;  // which cost next to nothing, and are no answer to what a disk did
   std::atomic<std::uint32_t> next_sealer_ = 0;
   SessionWriter writer_;
 };
 
-DiskPoint Attempt::take_disk(const DiskSource& source, const std::optional<RestorePoint>& parent) {
+DiskMap Attempt::take(const DiskSource& source, const DiskMap* parent, IntakeCounts& counts) {
   Intake intake{.repository = repository_,
                 .index = *index_,
                 .writer = writer_,
@@ -74,13 +89,31 @@ DiskPoint Attempt::take_disk(const DiskSource& source, const std::optional<Resto
                 .with_base = request_.with_base,
                 .rate = rate_,
                 .progress = progress_,
-                .counts = counts_,
+                .counts = counts,
                 .next_sealer = next_sealer_};
-  return {.disk = source.disk,
-          .source = source.source,
-          .format = source.format,
-          .source_modified_ns = source.modified_ns,
-          .map = take_in(ctx_, intake, source, parent_map(parent, source.disk))};
+  return take_in(ctx_, intake, source, parent);
+}
+
+DiskPoint Attempt::take_disk(const DiskSource& source, const std::optional<RestorePoint>& parent) {
+  DiskPoint point;
+  point.disk = source.disk;
+  point.source = source.source;
+  point.format = source.format;
+  point.source_modified_ns = source.modified_ns;
+  point.source_changed_ns = source.changed_ns;
+  point.map = take(source, parent ? map_of(parent->disks, &DiskPoint::disk, source.disk) : nullptr, counts_);
+  point.records = source.records;
+  point.whole_because = source.whole_because;
+  return point;
+}
+
+PartPoint Attempt::take_part(const PartSource& source, const std::optional<RestorePoint>& parent) {
+  BytesReader reader(source.bytes);
+  DiskSource as_disk;
+  as_disk.disk = as_disk.source = source.part;
+  as_disk.reader = &reader;
+  return {.part = source.part,
+          .map = take(as_disk, parent ? map_of(parent->parts, &PartPoint::part, source.part) : nullptr, of_parts_)};
 }
 
 CreateResult Attempt::run(const std::optional<RestorePoint>& parent) {
@@ -95,9 +128,12 @@ CreateResult Attempt::run(const std::optional<RestorePoint>& parent) {
            .consistency = request_.consistency,
            .parent = parent ? std::optional(parent->id) : std::nullopt,
            .tags = request_.tags,
-           .disks = {}};
+           .disks = {},
+           .parts = {},
+           .machine = request_.machine};
   point.domain = repository_.credential().home();
   for (const auto& source : request_.disks) point.disks.push_back(take_disk(source, parent));
+  for (const auto& source : request_.parts) point.parts.push_back(take_part(source, parent));
   writer_.flush();
   const Written written = writer_.written();
   point.bytes_dirty = counts_.dirty_bytes;
@@ -129,9 +165,10 @@ CreateResult create_restore_point(const Context& ctx, const Repository& reposito
   if (parent && parent->domain != repository.credential().home()) parent.reset();
   Lease lease(ctx, repository, holding_of(parent));
   for (unsigned attempt = 1; attempt <= kMaxAttempts; ++attempt) {
-    progress.done_bytes = 0;
-    progress.total_bytes = 0;
-    for (const auto& source : request.disks) progress.total_bytes += source.reader->size_bytes();
+    std::uint64_t bytes = 0;
+    for (const auto& source : request.disks) bytes += source.reader->size_bytes();
+    for (const auto& source : request.parts) bytes += source.bytes.size();
+    progress.begin(Progress::Unit::bytes, bytes);
     Attempt work(ctx, repository, request, progress);
     // Looked at after the sentences: whoever let go of what a forgotten parent had did so before, or is seen later.
     if (parent && !is_kept(ctx, repository, parent->id)) parent.reset();

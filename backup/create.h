@@ -19,10 +19,17 @@ namespace muster::backup {
 struct DiskSource {
   std::string disk;  // `vda`, or an image's number from 1
   std::string source, format;
-  std::optional<std::int64_t> modified_ns{};
-  disk::BlockReader* reader = nullptr;  // outlives the call
+  std::optional<std::int64_t> modified_ns{}, changed_ns{};  // as DiskPoint has them
+  disk::BlockReader* reader = nullptr;                      // outlives the call
   // What may differ from the parent, where that is known: nothing else is read. Sorted, apart from each other.
   std::optional<std::vector<disk::ByteRange>> dirty{};
+  bool records = false;
+  std::string whole_because{};
+};
+
+struct PartSource {
+  std::string part;
+  base::Bytes bytes;
 };
 
 struct CreateOptions {
@@ -38,6 +45,8 @@ struct CreateRequest {
   std::string tool, consistency;
   std::vector<std::string> tags{};
   std::vector<DiskSource> disks{};
+  std::vector<PartSource> parts{};
+  std::optional<MachinePoint> machine{};
   // What to compare with; with `dirty` the one that that is relative to. Its disks are found by name.
   // One of another domain is none.
   std::optional<RestorePoint> parent{};

@@ -38,6 +38,11 @@ bool is_directory_at(FileCalls& calls, const std::string& path) {
   return state && state->kind == FileState::Kind::directory;
 }
 
+std::string place_of_directory(const std::string& directory) {
+  const std::string parent = std::filesystem::path(directory).parent_path();
+  return parent.empty() ? "." : parent;
+}
+
 bool is_temporary_name(std::string_view name) {
   return name.size() == kTemporaryDigits && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
@@ -89,17 +94,21 @@ DirectoryStorage::DirectoryStorage(std::string path, FileCalls& calls)
   if (!is_directory_at(calls_, path_)) throw Error(Code::not_found, "no directory " + path_);
 }
 
-void DirectoryStorage::create(const std::string& path, FileCalls& calls) {
+void DirectoryStorage::check_creatable(const std::string& path, FileCalls& calls) {
   const std::string directory = without_last_slashes(path);
-  const std::string parent = std::filesystem::path(directory).parent_path();
-  const std::string place = parent.empty() ? "." : parent;
+  const std::string place = place_of_directory(directory);
   if (!is_directory_at(calls, place)) throw Error(Code::not_found, "no directory " + place);
-  if (!calls.make_directory(directory)) {
-    if (!is_directory_at(calls, directory)) throw Error(Code::refused, directory + " is no directory");
-    for (const auto& name : calls.list_directory(directory + '/'))
-      if (name != kMadeByMkfs) throw Error(Code::refused, "directory " + directory + " is not empty");
-  }
-  calls.sync_directory(place + '/');
+  if (!calls.stat(directory)) return;
+  if (!is_directory_at(calls, directory)) throw Error(Code::refused, directory + " is no directory");
+  for (const auto& name : calls.list_directory(directory + '/'))
+    if (name != kMadeByMkfs) throw Error(Code::refused, "directory " + directory + " is not empty");
+}
+
+void DirectoryStorage::create(const std::string& path, FileCalls& calls) {
+  check_creatable(path, calls);
+  const std::string directory = without_last_slashes(path);
+  calls.make_directory(directory);
+  calls.sync_directory(place_of_directory(directory) + '/');
 }
 
 std::string DirectoryStorage::at(std::string_view name) const {

@@ -20,6 +20,8 @@ class DirectoryStorage : public Storage {
   // Of a directory that is there, else throws Error{not_found}. `calls` outlives this.
   explicit DirectoryStorage(std::string path, FileCalls& calls = system_file_calls());
 
+  // Whether create() would find its place, and nothing in it. Throws as that does.
+  static void check_creatable(const std::string& path, FileCalls& calls = system_file_calls());
   // Makes the directory, mode 0700, durable once it returns. An empty one is taken as it is. Throws Error{refused} for
   // one that is not, Error{not_found} where it has no place, Error{io, no_space}.
   static void create(const std::string& path, FileCalls& calls = system_file_calls());

@@ -114,6 +114,7 @@ class DiskIntake {
   bool is_inherited(std::uint64_t number) const;
   bool is_lost(const MapEntry& entry) const { return entry && intake_.index.is_damaged(*entry); }
   bool is_dirty(ByteRange range) const;
+  bool tells_changes() const { return source_.dirty && parent_ != nullptr; }
 
   Intake& intake_;
   const DiskSource& source_;
@@ -140,7 +141,7 @@ bool DiskIntake::is_inherited(std::uint64_t number) const {
 }
 
 bool DiskIntake::is_dirty(ByteRange range) const {
-  if (!source_.dirty || parent_ == nullptr) return true;
+  if (!tells_changes()) return true;
   const auto& dirty = *source_.dirty;
   const auto found = std::lower_bound(dirty.begin(), dirty.end(), range.offset,
                                       [](const ByteRange& r, std::uint64_t offset) { return r.end() <= offset; });
@@ -247,8 +248,9 @@ void DiskIntake::read_leaf(const Context& ctx, MapReader* parent, std::uint64_t 
   const auto leaf = begin_leaf(ctx, parent, number);
   std::vector<ByteRange> data;
   const auto wanted = wanted_chunks(ctx, *leaf, data);
-  intake_.counts.dirty_bytes +=
-      static_cast<std::uint64_t>(std::count(wanted.begin(), wanted.end(), true)) * map_.chunk_bytes;
+  if (!tells_changes())
+    intake_.counts.dirty_bytes +=
+        static_cast<std::uint64_t>(std::count(wanted.begin(), wanted.end(), true)) * map_.chunk_bytes;
   read_batches(ctx, leaf, wanted, data);
   // The readers' own part of `pending`, as an empty batch: pages are a worker's business.
   queue_.push(Batch{.leaf = leaf, .first = 0, .buffer = {}, .size = 0}, 0);
@@ -261,7 +263,7 @@ void DiskIntake::read_leaves(const Context& ctx) {
   const std::uint64_t count = leaves_.size();
   for (std::uint64_t number = next_leaf_++; number < count; number = next_leaf_++) {
     read_leaf(ctx, parent ? &*parent : nullptr, number);
-    intake_.progress.done_bytes += leaf_range(number, map_).length;
+    intake_.progress.done += leaf_range(number, map_).length;
   }
   if (--reading_ == 0) queue_.close();
 }
@@ -306,6 +308,8 @@ DiskMap DiskIntake::run(const Context& ctx) {
   map_.domain = intake_.repository.credential().home();
   leaves_.resize(map_.leaves());
   read_parent(ctx);
+  if (tells_changes())
+    for (const auto& range : *source_.dirty) intake_.counts.dirty_bytes += range.length;
   ThreadGroup group(ctx);
   group.on_failure([&] { queue_.abandon(); });
   const unsigned workers =

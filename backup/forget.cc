@@ -48,7 +48,7 @@ std::vector<ForgetDecision> plan_forget(const Context& ctx, const Repository& re
   const auto labels = read_labels(ctx, repository);
   std::vector<ForgetDecision> decisions;
   auto points = list_points(ctx, repository);
-  if (request.also) points.push_back(*request.also);
+  points.insert(points.end(), request.also.begin(), request.also.end());
   for (auto& listed : points)
     if (!request.matches || request.matches(listed.point.name))
       decisions.push_back({.point = std::move(listed), .reasons = {}});

@@ -19,8 +19,8 @@ struct ForgetRequest {
   GroupBy group_by = GroupBy::name;
   std::function<bool(const std::string& name)> matches{};  // machines meant
   std::chrono::seconds zone_offset{};
-  // For a plan: one that would be there by then.
-  std::optional<ListedPoint> also{};
+  // For a plan: those that would be there by then.
+  std::vector<ListedPoint> also{};
 };
 
 struct ForgetDecision {

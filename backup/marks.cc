@@ -28,7 +28,7 @@ Marks::Marks(const Context& ctx, const Repository& repository, const std::vector
   for (const auto& [state, missing] : {std::pair{true, Missing::is_an_error}, std::pair{false, Missing::is_let_be}})
     for (const auto& listed : points)
       if ((listed.state == PointState::confirmed) == state)
-        for (const auto& disk : listed.point.disks) mark_map(ctx, chunks, disk.map, missing);
+        for (const auto& map : listed.point.maps()) mark_map(ctx, chunks, map, missing);
   for (const auto& lease : leases)
     for (const auto& map : lease.maps) mark_map(ctx, chunks, map, Missing::is_let_be);
   add_up(ctx);

@@ -20,7 +20,8 @@ constexpr int kLevel = 3;
 class Refill {
  public:
   // Takes what it finds off `missing`.
-  Refill(const Context& ctx, const Repository& repository, std::set<ChunkId>& missing, const Repository& second)
+  Refill(const Context& ctx, const Repository& repository, std::set<ChunkId>& missing, const Repository& second,
+         Progress& progress)
       : ctx_(ctx),
         second_(second),
         index_(Index::load(ctx, repository)),
@@ -29,7 +30,8 @@ class Refill {
         second_chunks_(second, *second_index_, second_keys_),
         writer_(ctx, repository, *index_, {}),
         sealer_(writer_.keys(), kLevel, 0),
-        missing_(missing) {}
+        missing_(missing),
+        progress_(progress) {}
 
   std::uint64_t run(bool is_copy) {
     is_copy ? by_name() : by_content();
@@ -48,7 +50,9 @@ class Refill {
   // The same identifiers stand there.
   void by_name() {
     Bytes plain;
-    for (const ChunkId id : std::set<ChunkId>(missing_))
+    const std::set<ChunkId> wanted = missing_;
+    progress_.begin(Progress::Unit::chunks, wanted.size());
+    for (const ChunkId id : wanted) {
       for (const RecordKind kind : {RecordKind::chunk, RecordKind::page}) {
         ctx_.check_stop();
         try {
@@ -59,6 +63,8 @@ class Refill {
           if (e.code() != Code::corrupt && e.code() != Code::not_found) throw;  // damaged there as well
         }
       }
+      ++progress_.done;
+    }
   }
 
   std::vector<RecordPlace> places_of(const ObjectId& pack) const {
@@ -73,7 +79,9 @@ class Refill {
   // Every chunk there is tried under the name it would have here.
   void by_content() {
     Bytes plain;
-    for (const auto& pack : list_packs(ctx_, second_.storage())) {
+    const auto packs = list_packs(ctx_, second_.storage());
+    progress_.begin(Progress::Unit::packs, packs.size());
+    for (const auto& pack : packs) {
       if (missing_.empty()) return;
       for (const auto& place : places_of(pack)) {
         if (place.kind != RecordKind::chunk) continue;
@@ -87,6 +95,7 @@ class Refill {
         const ChunkId id = sealer_.id_of(RecordKind::chunk, plain);
         if (missing_.contains(id)) store(RecordKind::chunk, id, plain);
       }
+      ++progress_.done;
     }
   }
 
@@ -98,22 +107,23 @@ class Refill {
   SessionWriter writer_;
   RecordSealer sealer_;
   std::set<ChunkId>& missing_;
+  Progress& progress_;
   std::uint64_t found_ = 0;
 };
 
 }  // namespace
 
 std::uint64_t refill(const Context& ctx, const Repository& repository, const std::vector<ChunkId>& missing,
-                     const Repository& second) {
+                     const Repository& second, Progress& progress) {
   const bool is_copy = repository.id() == second.id();
   std::set<ChunkId> left(missing.begin(), missing.end());
-  if (repository.credential().role != Role::owner) return Refill(ctx, repository, left, second).run(is_copy);
+  if (repository.credential().role != Role::owner) return Refill(ctx, repository, left, second, progress).run(is_copy);
   // An identifier does not say which domain it is of.
   std::set<Domain> domains{kDefaultDomain, kBaseDomain};
   for (const auto& host : repository.hosts(ctx)) domains.insert(host.domain);
   std::uint64_t found = 0;
   for (const Domain domain : domains)
-    if (!left.empty()) found += Refill(ctx, repository.in_domain(domain), left, second).run(is_copy);
+    if (!left.empty()) found += Refill(ctx, repository.in_domain(domain), left, second, progress).run(is_copy);
   return found;
 }
 

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "backup/progress.h"
 #include "backup/repository.h"
 
 namespace muster::backup {
@@ -11,6 +12,6 @@ namespace muster::backup {
 // Returns how many of `missing` were found and stored. Reads the second repository's index where that is a copy of this
 // one, and all of its chunks where it is another. Map pages are made of names, so only a copy has them.
 std::uint64_t refill(const base::Context& ctx, const Repository& repository, const std::vector<ChunkId>& missing,
-                     const Repository& second);
+                     const Repository& second, Progress& progress);
 
 }  // namespace muster::backup

@@ -116,7 +116,7 @@ Repacked repack(const Context& ctx, const Repository& repository, const Marks& m
       last = &needed.place;
     }
   }
-  if (progress != nullptr) progress->total_bytes = total;
+  if (progress != nullptr) progress->total = total;
   Repacked result;
   std::set<ObjectId> damaged;
   for (const auto& [witness, groups] : wanted) {
@@ -129,7 +129,7 @@ Repacked repack(const Context& ctx, const Repository& repository, const Marks& m
         damaged.insert(pack);
         ctx.warn(std::string(e.what()) + "; the pack stays as it is: see `muster backup check --read-data`");
       }
-      if (progress != nullptr) progress->done_bytes = result.copied_bytes + fresh.copied_bytes();
+      if (progress != nullptr) progress->done = result.copied_bytes + fresh.copied_bytes();
     }
     fresh.finish();
     result.copied_bytes += fresh.copied_bytes();

@@ -48,7 +48,7 @@ struct NewTable {
 };
 
 void index_packs(const Context& ctx, const Repository& repository, const std::vector<ObjectId>& packs,
-                 RepairResult& result) {
+                 RepairResult& result, Progress& progress) {
   std::map<Witness, NewTable> tables;
   const auto put = [&](const Witness& witness, NewTable& table) {
     if (table.entries.empty()) return;
@@ -57,6 +57,7 @@ void index_packs(const Context& ctx, const Repository& repository, const std::ve
     put_index_table(ctx, repository, builder, witness);
     table = {};
   };
+  progress.begin(Progress::Unit::packs, packs.size());
   for (const auto& pack : packs) {
     ctx.check_stop();
     try {
@@ -73,6 +74,7 @@ void index_packs(const Context& ctx, const Repository& repository, const std::ve
       if (e.code() != Code::not_found && e.code() != Code::corrupt && e.code() != Code::key) throw;
       if (e.code() != Code::not_found) ctx.warn(e.what());
     }
+    ++progress.done;
   }
   for (auto& [witness, table] : tables) put(witness, table);
 }
@@ -121,21 +123,21 @@ RepairPlan plan_repair(const Context& ctx, const Repository& repository, const C
   return plan;
 }
 
-RepairResult repair(const Context& ctx, const Repository& repository, const RepairPlan& plan,
-                    const Repository* second) {
+RepairResult repair(const Context& ctx, const Repository& repository, const RepairPlan& plan, const Repository* second,
+                    Progress& progress) {
   RepairResult result;
   // Prune leaves alone what a writer may be at.
   const Lease lease(ctx, repository, {.kind = LeaseKind::writer, .maps = {}});
   // What is damaged is known to be so before a table names it again.
   if (!plan.quarantine.empty()) put_damaged(ctx, repository, plan.quarantine);
   // First what is found again, then what hides it goes: killed in between, nothing is lost.
-  index_packs(ctx, repository, plan.index_packs, result);
+  index_packs(ctx, repository, plan.index_packs, result, progress);
   for (const auto& table : plan.remove_tables)
     if (repository.storage().remove(ctx, object_name(kIndexPrefix, table))) ++result.removed_tables;
   result.quarantined = plan.quarantine.size();
   result.still_missing = plan.missing.size();
   if (second != nullptr && !plan.missing.empty()) {
-    result.refilled = refill(ctx, repository, plan.missing, *second);
+    result.refilled = refill(ctx, repository, plan.missing, *second, progress);
     result.still_missing -= result.refilled;
   }
   return result;

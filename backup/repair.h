@@ -31,6 +31,6 @@ struct RepairResult {
 };
 // `second`: nullptr, or another repository with the same data, of whatever keys.
 RepairResult repair(const base::Context& ctx, const Repository& repository, const RepairPlan& plan,
-                    const Repository* second);
+                    const Repository* second, Progress& progress);
 
 }  // namespace muster::backup

@@ -209,7 +209,7 @@ void DiskRestore::write_piece(const Context& ctx, ChunkReader& chunks, const Pac
       throw Error(Code::corrupt, "chunk " + hex(place.id) + ": has a wrong size");
     target.write(ctx, chunk.number * request_.map.chunk_bytes, plain);
     written_ += plain.size();
-    progress_.done_bytes += plain.size();
+    progress_.done += plain.size();
   }
 }
 
@@ -231,14 +231,14 @@ void DiskRestore::write_window(const Context& ctx, const Window& window, disk::B
       write_piece(own, *chunks, reads[i], target);
     };
   });
-  progress_.done_bytes += kept_ - kept_before;
-  for (const auto& zeroes : window.zeroes) progress_.done_bytes += zeroes.length;
+  progress_.done += kept_ - kept_before;
+  for (const auto& zeroes : window.zeroes) progress_.done += zeroes.length;
 }
 
 RestoreCounts DiskRestore::write(const Context& ctx, disk::BlockWriter& target) {
   if (target.size_bytes() < request_.map.size_bytes)
     throw Error(Code::refused, "the target is smaller than the disk of the restore point");
-  progress_.total_bytes += request_.map.size_bytes;
+  progress_.total += request_.map.size_bytes;
   ChunkReader chunks = new_reader();
   Windows windows(ctx, chunks, request_.map);
   while (const auto window = windows.next(ctx)) write_window(ctx, *window, target);
@@ -247,7 +247,7 @@ RestoreCounts DiskRestore::write(const Context& ctx, disk::BlockWriter& target) 
 }
 
 std::vector<ByteRange> DiskRestore::compare(const Context& ctx) {
-  progress_.total_bytes += request_.map.size_bytes;
+  progress_.total += request_.map.size_bytes;
   ChunkReader chunks = new_reader();
   Windows windows(ctx, chunks, request_.map);
   std::vector<ByteRange> wrong;
@@ -255,7 +255,7 @@ std::vector<ByteRange> DiskRestore::compare(const Context& ctx) {
     for (const auto& [number, id] : different(ctx, *window))
       wrong.push_back({number * request_.map.chunk_bytes, request_.map.chunk_size(number)});
     for (const auto& range : not_zero(ctx, *window)) wrong.push_back(range);
-    progress_.done_bytes += window->bytes;
+    progress_.done += window->bytes;
   }
   return wrong;
 }

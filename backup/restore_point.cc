@@ -21,16 +21,34 @@ using base::Context;
 using base::Error;
 using nlohmann::json;
 
-constexpr std::size_t kMaxNameBytes = 200, kMaxDisks = 1024;
+constexpr std::size_t kMaxNameBytes = 200, kMaxDisks = 1024, kMaxParts = 64;
+
+json map_fields(const DiskMap& map) {
+  json fields = {{"size_bytes", map.size_bytes}, {"chunk_bytes", map.chunk_bytes}};
+  if (map.root) fields["root"] = hex(*map.root);
+  return fields;
+}
 
 json disk_fields(const DiskPoint& disk) {
-  json fields = {{"disk", disk.disk},
-                 {"source", disk.source},
-                 {"format", disk.format},
-                 {"size_bytes", disk.map.size_bytes},
-                 {"chunk_bytes", disk.map.chunk_bytes}};
-  if (disk.map.root) fields["root"] = hex(*disk.map.root);
+  json fields = map_fields(disk.map);
+  fields.update({{"disk", disk.disk}, {"source", disk.source}, {"format", disk.format}});
   if (disk.source_modified_ns) fields["source_modified_ns"] = *disk.source_modified_ns;
+  if (disk.source_changed_ns) fields["source_changed_ns"] = *disk.source_changed_ns;
+  if (disk.records) fields["records"] = true;
+  if (!disk.whole_because.empty()) fields["whole_because"] = disk.whole_because;
+  return fields;
+}
+
+json part_fields(const PartPoint& part) {
+  json fields = map_fields(part.map);
+  fields["part"] = part.part;
+  return fields;
+}
+
+json machine_fields(const MachinePoint& machine) {
+  json fields = {{"uuid", machine.uuid}, {"hypervisor", machine.hypervisor}};
+  if (machine.checkpoint.empty()) return fields;
+  fields.update({{"checkpoint", machine.checkpoint}, {"checkpoint_xml", machine.checkpoint_xml}});
   return fields;
 }
 
@@ -51,6 +69,8 @@ json point_fields(const RestorePoint& point) {
                  {"bytes_stored", point.bytes_stored},
                  {"duration_ms", static_cast<std::uint64_t>(point.duration.count())}};
   if (point.parent) fields["parent"] = hex(*point.parent);
+  for (const auto& part : point.parts) fields["parts"].push_back(part_fields(part));
+  if (point.machine) fields["machine"] = machine_fields(*point.machine);
   return fields;
 }
 
@@ -64,17 +84,39 @@ DiskMap decode_map(const json& fields, std::string_view what) {
   return map;
 }
 
+std::optional<std::int64_t> optional_time(const json& fields, const char* name) {
+  const auto found = fields.find(name);
+  return found != fields.end() && found->is_number_integer() ? std::optional(found->get<std::int64_t>()) : std::nullopt;
+}
+
 DiskPoint decode_disk(const json& fields, std::string_view what) {
   if (!fields.is_object()) throw Error(Code::corrupt, std::string(what) + ": a disk makes no sense");
   DiskPoint disk{.disk = text_field(fields, "disk", what),
                  .source = text_field(fields, "source", what),
                  .format = text_field(fields, "format", what),
-                 .source_modified_ns = std::nullopt,
                  .map = decode_map(fields, what)};
-  const auto modified = fields.find("source_modified_ns");
-  if (modified != fields.end() && modified->is_number_integer())
-    disk.source_modified_ns = modified->get<std::int64_t>();
+  disk.source_modified_ns = optional_time(fields, "source_modified_ns");
+  disk.source_changed_ns = optional_time(fields, "source_changed_ns");
+  disk.records = fields.contains("records") && fields["records"] == true;
+  if (fields.contains("whole_because")) disk.whole_because = text_field(fields, "whole_because", what);
   return disk;
+}
+
+PartPoint decode_part(const json& fields, std::string_view what) {
+  if (!fields.is_object()) throw Error(Code::corrupt, std::string(what) + ": a part makes no sense");
+  return {.part = text_field(fields, "part", what), .map = decode_map(fields, what)};
+}
+
+MachinePoint decode_machine(const json& fields, std::string_view what) {
+  if (!fields.is_object()) throw Error(Code::corrupt, std::string(what) + ": its machine makes no sense");
+  MachinePoint machine{.uuid = text_field(fields, "uuid", what),
+                       .hypervisor = text_field(fields, "hypervisor", what),
+                       .checkpoint = {},
+                       .checkpoint_xml = {}};
+  if (!fields.contains("checkpoint")) return machine;
+  machine.checkpoint = text_field(fields, "checkpoint", what);
+  machine.checkpoint_xml = text_field(fields, "checkpoint_xml", what);
+  return machine;
 }
 
 RestorePoint decode_point(base::ByteView payload, const ObjectId& id, std::string_view what) {
@@ -87,6 +129,8 @@ RestorePoint decode_point(base::ByteView payload, const ObjectId& id, std::strin
                      .parent = std::nullopt,
                      .tags = texts_field(fields, "tags", what),
                      .disks = {},
+                     .parts = {},
+                     .machine = {},
                      .bytes_dirty = number_field(fields, "bytes_dirty", UINT64_MAX, what),
                      .bytes_read = number_field(fields, "bytes_read", UINT64_MAX, what),
                      .bytes_new = number_field(fields, "bytes_new", UINT64_MAX, what),
@@ -103,6 +147,10 @@ RestorePoint decode_point(base::ByteView payload, const ObjectId& id, std::strin
   const json& disks = list_field(fields, "disks", what);
   if (disks.size() > kMaxDisks) throw Error(Code::corrupt, std::string(what) + ": too many disks");
   for (const json& disk : disks) point.disks.push_back(decode_disk(disk, what));
+  const json& parts = list_field(fields, "parts", what);
+  if (parts.size() > kMaxParts) throw Error(Code::corrupt, std::string(what) + ": too many parts");
+  for (const json& part : parts) point.parts.push_back(decode_part(part, what));
+  if (fields.contains("machine")) point.machine = decode_machine(fields["machine"], what);
   return point;
 }
 
@@ -162,6 +210,13 @@ std::uint64_t RestorePoint::size_bytes() const {
   return bytes;
 }
 
+std::vector<DiskMap> RestorePoint::maps() const {
+  std::vector<DiskMap> all;
+  for (const auto& disk : disks) all.push_back(disk.map);
+  for (const auto& part : parts) all.push_back(part.map);
+  return all;
+}
+
 void check_point_name(const std::string& name) {
   const bool bad_byte = std::any_of(name.begin(), name.end(), [](unsigned char c) {
     return std::iscntrl(c) != 0 || c == '@' || c == '/' || c == ':';
@@ -185,6 +240,7 @@ ListedPoint get_point(const Context& ctx, const Repository& repository, const Ob
       .point = decode_point(opened.payload, id, name), .signer = *opened.signer, .host = {}, .stored = {}};
   listed.point.domain = opened.domain;
   for (auto& disk : listed.point.disks) disk.map.domain = opened.domain;
+  for (auto& part : listed.point.parts) part.map.domain = opened.domain;
   listed.state = read_decision(ctx, repository, listed);
   const auto facts = repository.storage().stat(
       ctx, object_name(listed.state == PointState::unconfirmed ? kPointsPrefix : kDecisionsPrefix, id));

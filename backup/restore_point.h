@@ -19,9 +19,27 @@ struct DiskPoint {
   std::string disk;    // `vda`, or an image's number from 1
   std::string source;  // path or URI it was read from
   std::string format;  // of the source: raw, qcow2, nbd
-  // Of the source when it was read, where that is a file: in nanoseconds since 1970.
-  std::optional<std::int64_t> source_modified_ns;
+  // Of the source when it was read, where that is a file: when its content, and anything of it, was changed last. In
+  // nanoseconds since 1970.
+  std::optional<std::int64_t> source_modified_ns{}, source_changed_ns{};
+  DiskMap map{};
+  bool records{};               // the machine's checkpoint is of this disk
+  std::string whole_because{};  // why all of it was read; empty: only what had changed, or nobody knows better
+};
+
+// What belongs to a machine beside its disks, whole: its definition, what its firmware keeps.
+struct PartPoint {
+  std::string part;  // `domain.xml`, `nvram`, ...
   DiskMap map;
+};
+
+// The machine that the disks are of, where that is one of a hypervisor.
+struct MachinePoint {
+  std::string uuid;
+  std::string hypervisor;  // its host's name
+  // A bitmap in each disk that records: what changed since. Nobody can guess it. Empty: there is none.
+  std::string checkpoint;
+  std::string checkpoint_xml;  // as libvirt takes it
 };
 
 struct RestorePoint {
@@ -34,11 +52,16 @@ struct RestorePoint {
   std::optional<ObjectId> parent;  // what it was compared with
   std::vector<std::string> tags;   // as given when it was made
   std::vector<DiskPoint> disks;
+  std::vector<PartPoint> parts;
+  std::optional<MachinePoint> machine;
   std::uint64_t bytes_dirty = 0, bytes_read = 0, bytes_new = 0, bytes_stored = 0;
   std::chrono::milliseconds duration{};
   Domain domain = kDefaultDomain;  // whose keys it was made with
 
+  // Of all disks.
   std::uint64_t size_bytes() const;
+  // Of all disks and parts.
+  std::vector<DiskMap> maps() const;
 };
 
 enum class PointState { unconfirmed, confirmed, rejected };

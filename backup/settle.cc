@@ -43,8 +43,8 @@ bool relies_on_what_stays(const Context& ctx, const Repository& repository, cons
   ChunkReader chunks(repository, index, keys);
   std::unordered_set<ChunkId> seen;
   try {
-    for (const auto& disk : point.disks)
-      MapReader(chunks, disk.map)
+    for (const auto& map : point.maps())
+      MapReader(chunks, map)
           .walk(ctx, {.page =
                           [&](const ChunkId& id) {
                             if (!seen.insert(id).second) return MapReader::Below::skip;

@@ -31,9 +31,9 @@ class Counting {
     }
     ++machine.points;
     machine.logical_bytes += point.size_bytes();
-    for (const auto& disk : point.disks) {
-      machine.named_bytes += named_bytes(ctx, disk.map);
-      MapReader(chunks_, disk.map)
+    for (const auto& map : point.maps()) {
+      machine.named_bytes += named_bytes(ctx, map);
+      MapReader(chunks_, map)
           .walk(ctx, {.page =
                           [&](const ChunkId& id) {
                             return own_pages_.insert(prefix_of(id)).second ? MapReader::Below::look

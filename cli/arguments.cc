@@ -160,7 +160,7 @@ std::string help_text(const CommandRow& command, const std::vector<std::string>&
   }
   for (const OptionRow& row : option_rows()) {
     if ((row.commands & command.bit) == 0) continue;
-    if (has_verbs(command.name) && (verb != nullptr ? !takes(*verb, row) : !is_general(row))) continue;
+    if (has_verbs(command.name) && (verb != nullptr ? !takes(*verb, row) : !is_general(command.name, row))) continue;
     const std::string letter = row.letter == 0 ? "    " : fmt::format("-{}, ", row.letter);
     const std::string value = row.takes == Takes::nothing          ? ""
                               : row.takes == Takes::optional_value ? fmt::format("[={}]", row.value)

@@ -10,6 +10,7 @@
 #include "cli/backup_commands.h"
 #include "cli/connect_options.h"
 #include "cli/environment.h"
+#include "cli/exit_status.h"
 #include "cli/json_lines.h"
 #include "cli/terminal_text.h"
 #include "cli/verb_table.h"
@@ -70,6 +71,12 @@ int close_backup(const Program& program, nlohmann::json summary, int status) {
   summary["exit"] = status;
   if (program.json()) program.console.out(json_line("summary", std::move(summary)));
   return status;
+}
+
+int close_plan(const Program& program, const std::string& verb, const std::string& what) {
+  tell(program, "would " + what);
+  if (program.json()) program.console.out(json_line("result", {{"plan", verb}, {"what", what}}));
+  return close_backup(program, {{"plan", verb}}, kAllWorked);
 }
 
 void tell(const Program& program, const std::string& line) {

@@ -49,6 +49,9 @@ int backup_key_recover(const BackupCommand& command);
 
 // The last of every verb: the summary of --json, with `exit` added. Returns `status`.
 int close_backup(const Program& program, nlohmann::json summary, int status);
+// The last of a verb that only tells what it would do: `serve web01` for "would serve web01", its result with --json,
+// and the summary with the verb. Returns the status of success.
+int close_plan(const Program& program, const std::string& verb, const std::string& what);
 // A line of the plan of --dry-run, or of what was done; not with --json, nor where -q wants silence on success.
 void tell(const Program& program, const std::string& line);
 // --yes, or a terminal that says so. Throws base::Error{refused} otherwise.

@@ -1,9 +1,6 @@
-// muster backup create: one more restore point of disk images, and what is to follow it: retention, a check, metrics.
-#include <ctime>
-
+// muster backup create: one more restore point of disk images, or of machines, and what is to follow it.
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "backup/create.h"
 #include "backup/rfc3339.h"
@@ -11,16 +8,15 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/quantity.h"
-#include "base/unique_fd.h"
 #include "cli/backup_commands.h"
+#include "cli/backup_create_machines.h"
 #include "cli/backup_create_order.h"
-#include "cli/backup_findings.h"
+#include "cli/backup_follow_up.h"
 #include "cli/backup_images.h"
 #include "cli/backup_json.h"
 #include "cli/backup_metrics.h"
 #include "cli/backup_point.h"
 #include "cli/backup_points.h"
-#include "cli/backup_policy.h"
 #include "cli/backup_progress.h"
 #include "cli/exit_status.h"
 #include "cli/json_lines.h"
@@ -57,24 +53,13 @@ Known known_of(const OpenedRepository& opened, const std::string& name) {
   return known;
 }
 
-constexpr std::size_t kMaxMetricsBytes = 1U << 20;
-
-void write_metrics(const std::string& path, BackupOutcome& outcome) {
-  // What was stored and does not check well is no success.
-  if (outcome.status != kAllWorked) outcome.success.reset();
-  outcome.attempt = static_cast<double>(std::time(nullptr));
-  const bool there = ::access(path.c_str(), F_OK) == 0;
-  base::replace_file(path, backup_metrics_text(outcome, there ? base::read_file(path, kMaxMetricsBytes) : ""));
-}
-
 class Creation {
  public:
   Creation(const Program& program, const CreateOrder& order, BackupOutcome& outcome)
       : program_(program), order_(order), outcome_(outcome), opened_(open_for(program, order)) {}
 
   int run() {
-    if (order_.prune) check_prune_options(program_);
-    if (!order_.policy.empty() || order_.prune) check_may_let_go(opened_.repository);
+    check_follow_up(program_, opened_, order_);
     check_may_make(opened_, order_.name);
     const Known known = known_of(opened_, order_.name);
     const auto& parent = known.latest;
@@ -118,7 +103,7 @@ class Creation {
     point.time = backup::now();
     point.sequence = parent ? parent->sequence + 1 : 0;
     point.tags = order_.tags;
-    planned_ = backup::ListedPoint{.point = point, .signer = {}, .host = {}, .stored = point.time};
+    after_.planned.push_back({.point = point, .signer = {}, .host = {}, .stored = point.time});
     summary_ = {{"name", order_.name}, {"outcome", "plan"}, {"plan", "create"}};
     if (program_.json()) program_.console.out(json_line("result", summary_));
   }
@@ -144,40 +129,11 @@ class Creation {
     summary_ = point_json(point);
     summary_["outcome"] = "ok";
     if (program_.json()) program_.console.out(json_line("result", summary_));
-    outcome_.success = {.bytes_read = point.bytes_read,
-                        .bytes_new = point.bytes_new,
-                        .bytes_stored = point.bytes_stored,
-                        .duration = seconds_of(point.duration)};
+    outcome_.success = success_of(point);
   }
 
-  void forget() {
-    const auto decisions = forget_by_policy(program_, opened_,
-                                            {.policy = order_.policy,
-                                             .matches = [this](const std::string& name) { return name == order_.name; },
-                                             .zone_offset = zone_offset(),
-                                             .also = planned_});
-    summary_.update(forget_summary(decisions));
-    gone_ = decisions;
-    for (const auto& decision : decisions)
-      if (decision.goes())
-        tell(program_, fmt::format("{}: restore point {} of {} {}", order_.name, short_id(decision.point.point.id),
-                                   local_time(decision.point.point.time),
-                                   program_.settings.flag("dry-run") ? "would be let go" : "let go"));
-  }
-
-  // What follows a restore point that is there.
   int finish() {
-    if (!order_.policy.empty()) forget();
-    if (order_.prune) summary_.update(prune_repository(program_, opened_, gone_));
-    int status = kAllWorked;
-    if (order_.check && !program_.settings.flag("dry-run")) {
-      const auto found = check_and_tell(program_, opened_,
-                                        {.depth = backup::CheckDepth::data,
-                                         .part = order_.check->part,
-                                         .parts = order_.check->parts,
-                                         .workers = order_.options.workers});
-      status = found.clean() ? kAllWorked : kDamage;
-    }
+    const int status = follow_up(program_, opened_, order_, after_, summary_);
     return close_backup(program_, summary_, status);
   }
 
@@ -186,39 +142,44 @@ class Creation {
   BackupOutcome& outcome_;
   const OpenedRepository opened_;
   json summary_;
-  // With --dry-run: the point that there would be, and what would follow.
-  std::optional<backup::ListedPoint> planned_;
-  std::vector<backup::ForgetDecision> gone_;
+  FollowUp after_{.names = {order_.name}};
 };
 
 int create_with_metrics(const Program& program, const CreateOrder& order, const std::string& path) {
   BackupOutcome outcome{.name = order.name};
   base::check_replaceable(path);
+  const auto write = [&] {
+    // What was stored and does not check well is no success.
+    if (outcome.status != kAllWorked) outcome.success.reset();
+    write_backup_metrics(path, {outcome});
+  };
   try {
     outcome.status = Creation(program, order, outcome).run();
   } catch (const Error& e) {
     outcome.status = program.interrupts.interrupted() ? static_cast<int>(kInterrupted) : exit_status(e);
     try {
-      write_metrics(path, outcome);
+      write();
     } catch (const Error& unwritten) {
       program.ctx.warn(unwritten.what());  // of the two errors the other tells more
     }
     throw;
   }
-  write_metrics(path, outcome);
+  write();
   return outcome.status;
+}
+
+int create_of_images(const Program& program, const CreateOrder& order) {
+  const auto metrics = program.settings.text("metrics");
+  if (metrics && !program.settings.flag("dry-run")) return create_with_metrics(program, order, *metrics);
+  BackupOutcome outcome;
+  return Creation(program, order, outcome).run();
 }
 
 }  // namespace
 
 int backup_create(const BackupCommand& command) {
-  const Program& program = command.program;
-  command.no_words();
-  const CreateOrder order = create_order(program.settings);
-  const auto metrics = program.settings.text("metrics");
-  if (metrics && !program.settings.flag("dry-run")) return create_with_metrics(program, order, *metrics);
-  BackupOutcome outcome;
-  return Creation(program, order, outcome).run();
+  const CreateOrder order = create_order(command.program.settings, command.words);
+  return order.machines.empty() ? create_of_images(command.program, order) : create_of_machines(command.program, order);
 }
 
 }  // namespace muster::cli

@@ -18,13 +18,36 @@ backup::CreateOptions options_of(const Settings& settings) {
   return options;
 }
 
+MachineOptions machine_options(const Settings& settings) {
+  MachineOptions options{.freeze = settings.text("freeze").value_or("auto"),
+                         .pause = settings.flag("pause"),
+                         .scratch = settings.text("scratch").value_or(""),
+                         .without = settings.list("without-disk")};
+  if (options.freeze != "auto" && options.freeze != "require" && options.freeze != "none")
+    settings.reject("freeze", "'" + options.freeze + "': write auto, require or none");
+  return options;
+}
+
+// Images, or machines: what belongs to the one is not for the other.
+void check_kind(const Settings& settings, const CreateOrder& order) {
+  if (order.machines.empty()) {
+    if (order.name.empty() || order.images.empty())
+      throw Error(Code::usage, "write muster backup create VM..., or muster backup create --name NAME --image FILE...");
+    for (const char* option : {"freeze", "pause", "scratch", "without-disk", "per-hypervisor"})
+      if (settings.given_now(option)) settings.reject(option, "only for machines, not for images");
+    backup::check_point_name(order.name);
+    return;
+  }
+  for (const char* option : {"name", "image", "image-format", "base", "skip-unchanged"})
+    if (settings.given_now(option)) settings.reject(option, "only for images, not for machines");
+}
+
 }  // namespace
 
 std::optional<disk::ImageFormat> image_format(const Settings& settings, std::string_view option) {
   const auto text = settings.text(option);
   if (!text) return std::nullopt;
-  for (const auto format : {disk::ImageFormat::raw, disk::ImageFormat::qcow2})
-    if (*text == disk::name_of(format)) return format;
+  if (const auto format = disk::image_format_named(*text)) return format;
   settings.reject(option, "'" + *text + "': write raw or qcow2");
 }
 
@@ -36,8 +59,11 @@ std::uint64_t limit_rate(const Settings& settings) {
   return rate;
 }
 
-CreateOrder create_order(const Settings& settings) {
-  CreateOrder order{.name = settings.text("name").value_or(""),
+CreateOrder create_order(const Settings& settings, const std::vector<std::string>& words) {
+  CreateOrder order{.machines = words,
+                    .machine_options = machine_options(settings),
+                    .per_hypervisor = static_cast<unsigned>(settings.integer("per-hypervisor", 1, 1000).value_or(2)),
+                    .name = settings.text("name").value_or(""),
                     .images = settings.list("image"),
                     .format = image_format(settings, "image-format"),
                     .tags = settings.list("tag"),
@@ -47,9 +73,7 @@ CreateOrder create_order(const Settings& settings) {
                     .policy = keep_policy(settings),
                     .prune = settings.flag("prune"),
                     .check = data_part(settings, "check")};
-  if (order.name.empty() || order.images.empty())
-    throw Error(Code::usage, "write muster backup create --name NAME --image FILE...");
-  backup::check_point_name(order.name);
+  check_kind(settings, order);
   for (const auto& tag : order.tags) backup::check_tag(tag);
   return order;
 }

@@ -8,12 +8,16 @@
 #include "backup/create.h"
 #include "backup/retention.h"
 #include "cli/backup_findings.h"
+#include "cli/backup_machine.h"
 #include "cli/settings.h"
 #include "disk/image_file.h"
 
 namespace muster::cli {
 
 struct CreateOrder {
+  std::vector<std::string> machines;  // names or patterns; else there are images
+  MachineOptions machine_options;
+  unsigned per_hypervisor = 2;  // machines at once
   std::string name;
   std::vector<std::string> images;
   std::optional<disk::ImageFormat> format;
@@ -28,7 +32,7 @@ struct CreateOrder {
 };
 
 // Throws base::Error{usage}.
-CreateOrder create_order(const Settings& settings);
+CreateOrder create_order(const Settings& settings, const std::vector<std::string>& words);
 
 // `raw` or `qcow2` of an option. Throws base::Error{usage}.
 std::optional<disk::ImageFormat> image_format(const Settings& settings, std::string_view option);

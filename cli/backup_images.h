@@ -20,9 +20,16 @@ struct OpenedImage {
   backup::DiskSource source;
 };
 
+// One, of a path or NBD URI; its disk has no name yet. Throws what disk::open_image() throws.
+OpenedImage open_image_of(const base::Context& ctx, const std::string& image, std::optional<disk::ImageFormat> told);
+
 // Disks 1, 2, ... in the order of `images`. Throws what disk::open_image() throws.
 std::vector<OpenedImage> open_images(const base::Context& ctx, const std::vector<std::string>& images,
                                      std::optional<disk::ImageFormat> format);
+
+// Whether the image is, by place, format, size and time of its last change, what `disk` was made of. One of which the
+// time is not known never is.
+bool is_unchanged(const OpenedImage& image, const backup::DiskPoint& disk);
 
 // Whether all images, by place, format, size and time of their last change, are those that `point` was made of. An
 // image of which the time is not known never is.

@@ -83,6 +83,14 @@ int make(const Program& program, const std::string& where, NewRepository wanted)
   return close_backup(program, nlohmann::json::object(), 0);
 }
 
+int show_plan(const Program& program, const std::string& where, const NewRepository& wanted) {
+  const std::string what = fmt::format("make a repository in {}, {}", where,
+                                       wanted.slot == SlotKind::clear        ? "without encryption"
+                                       : wanted.slot == SlotKind::passphrase ? "with a passphrase"
+                                                                             : "with a key file");
+  return close_plan(program, "init", what);
+}
+
 }  // namespace
 
 int backup_init(const BackupCommand& command) {
@@ -90,12 +98,8 @@ int backup_init(const BackupCommand& command) {
   const std::string where = place_of(command);
   const NewRepository repository = wanted(program);
   check_none_there(until_interrupt(program), where);
-  if (!program.settings.flag("dry-run")) return make(program, where, repository);
-  tell(program, fmt::format("would make a repository in {}, {}", where,
-                            repository.slot == SlotKind::clear        ? "without encryption"
-                            : repository.slot == SlotKind::passphrase ? "with a passphrase"
-                                                                      : "with a key file"));
-  return close_backup(program, {{"plan", "init"}, {"repository", where}}, 0);
+  backup::DirectoryStorage::check_creatable(where);
+  return program.settings.flag("dry-run") ? show_plan(program, where, repository) : make(program, where, repository);
 }
 
 }  // namespace muster::cli

@@ -10,10 +10,20 @@ namespace {
 using nlohmann::json;
 
 json disk_json(const backup::DiskPoint& disk) {
-  return {{"disk", disk.disk}, {"source", disk.source}, {"format", disk.format}, {"size_bytes", disk.map.size_bytes}};
+  json fields{
+      {"disk", disk.disk}, {"source", disk.source}, {"format", disk.format}, {"size_bytes", disk.map.size_bytes}};
+  if (!disk.whole_because.empty()) fields["whole_because"] = disk.whole_because;
+  return fields;
 }
 
 }  // namespace
+
+BackupSuccess success_of(const backup::RestorePoint& point) {
+  return {.bytes_read = point.bytes_read,
+          .bytes_new = point.bytes_new,
+          .bytes_stored = point.bytes_stored,
+          .duration = seconds_of(point.duration)};
+}
 
 double seconds_of(std::chrono::milliseconds duration) { return static_cast<double>(duration.count()) / 1000; }
 

@@ -5,12 +5,15 @@
 
 #include "backup/labels.h"
 #include "backup/restore_point.h"
+#include "cli/backup_metrics.h"
 
 namespace muster::cli {
 
 // Of `backup list`, `show` and `create`.
 nlohmann::json point_json(const backup::RestorePoint& point);
 nlohmann::json point_json(const backup::ListedPoint& listed, const backup::Labels& labels);
+// Of a restore point that was made, for the metrics.
+BackupSuccess success_of(const backup::RestorePoint& point);
 // As seconds with thousandths.
 double seconds_of(std::chrono::milliseconds duration);
 

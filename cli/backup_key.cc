@@ -76,16 +76,13 @@ int remove(const BackupCommand& command) {
   const auto& facts = find_slot(slots, command.only_word()).facts();
   check_owner_stays(program, slots, find_slot(slots, command.only_word()));
   const bool host = facts.role == Role::host;
-  const std::string what =
-      fmt::format("key {} ({}, {})", backup::hex(facts.slot), backup::name_of(facts.role), facts.label);
-  if (program.settings.flag("dry-run")) {
-    tell(program, "would remove " + what + (host ? ", and shut its host out" : ""));
-    return close_backup(program, {{"plan", "key remove"}, {"slot", backup::hex(facts.slot)}}, 0);
-  }
+  const std::string what = fmt::format("key {} ({}, {}){}", backup::hex(facts.slot), backup::name_of(facts.role),
+                                       facts.label, host ? ", and shut its host out" : "");
+  if (program.settings.flag("dry-run")) return close_plan(program, "key remove", "remove " + what);
   // The host's own copy of the key still signs: from now on nobody believes it.
   if (host) repository.revoke_host(ctx, facts.slot);
   repository.storage().remove(ctx, backup::object_name(backup::kKeysPrefix, facts.slot));
-  tell(program, "removed " + what + (host ? ", and shut its host out" : ""));
+  tell(program, "removed " + what);
   if (program.json()) program.console.out(json_line("result", slot_fields(facts)));
   return close_backup(program, json::object(), 0);
 }

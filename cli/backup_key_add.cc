@@ -107,10 +107,7 @@ int backup_key_add(const BackupCommand& command) {
   const SlotFacts facts = facts_of(credential, key);
   const std::string what =
       fmt::format("a key for {} '{}'{}", backup::name_of(key.role), key.label, key.path ? " in " + *key.path : "");
-  if (program.settings.flag("dry-run")) {
-    tell(program, "would make " + what);
-    return close_backup(program, {{"plan", "key add"}, {"role", backup::name_of(key.role)}}, 0);
-  }
+  if (program.settings.flag("dry-run")) return close_plan(program, "key add", "make " + what);
   const auto document = seal(program, key, credential, facts);
   if (key.role == Role::host)
     repository.add_host(ctx, {.id = facts.slot,

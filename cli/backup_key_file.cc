@@ -40,9 +40,13 @@ void make_directories(const fs::path& path) {
   sync_directory(path.has_parent_path() ? path.parent_path() : ".");
 }
 
-// The usual directory, or one that is there.
-void prepare_place(const std::string& path) {
-  if (fs::path(path).parent_path() == key_directory()) make_directories(key_directory());
+bool is_in_usual_directory(const std::string& path) { return fs::path(path).parent_path() == key_directory(); }
+
+// The nearest of its directories that is there takes the others.
+fs::path existing_parent(const fs::path& path) {
+  const fs::path parent = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code unseen;
+  return parent == path || fs::exists(parent, unseen) ? parent : existing_parent(parent);
 }
 
 }  // namespace
@@ -58,12 +62,12 @@ backup::KeyFile read_key_file(const std::string& path) {
 void check_key_path(const std::string& path) {
   if (::access(path.c_str(), F_OK) == 0)
     throw Error(Code::refused, path + " is there already: a key file is not replaced");
-  prepare_place(path);
-  base::check_replaceable(path);
+  // The usual directory is made when it is needed.
+  base::check_replaceable(is_in_usual_directory(path) ? existing_parent(path) / "key" : fs::path(path));
 }
 
 void write_key_file(const std::string& path, const backup::KeyFile& key) {
-  prepare_place(path);
+  if (is_in_usual_directory(path)) make_directories(key_directory());
   disk::NewFile file(path);
   base::write_all(file.fd(), backup::key_file_text(key));
   file.keep();

@@ -29,7 +29,7 @@ std::unique_ptr<backup::Lease> hold_points(const OpenedRepository& opened,
                                            const std::vector<const backup::ListedPoint*>& points) {
   backup::LeaseHolding holding{.kind = backup::LeaseKind::reader, .maps = {}};
   for (const auto* listed : points)
-    for (const auto& disk : listed->point.disks) holding.maps.push_back(disk.map);
+    for (const auto& map : listed->point.maps()) holding.maps.push_back(map);
   auto lease = take(opened, holding);
   for (const auto* listed : points)
     if (!backup::is_kept(opened.context, opened.repository, listed->point.id))

@@ -1,12 +1,18 @@
 #include "cli/backup_metrics.h"
 
+#include <ctime>
 #include <functional>
-#include <vector>
 
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/durable_file.h"
+#include "base/unique_fd.h"
 
 namespace muster::cli {
 namespace {
+
+constexpr std::size_t kMaxMetricsBytes = 16U << 20;
 
 std::string in_quotes(std::string_view text) {
   std::string label;
@@ -27,47 +33,61 @@ std::string value_in(std::string_view text, const std::string& key) {
 
 class Text {
  public:
-  Text(const BackupOutcome& outcome, std::string_view earlier) : outcome_(outcome), earlier_(earlier) {}
+  Text(const std::vector<BackupOutcome>& outcomes, std::string_view earlier) : outcomes_(outcomes), earlier_(earlier) {}
 
-  void add(std::string_view name, std::string_view help, const std::string& value) {
-    if (!value.empty())
-      text_ += fmt::format("# HELP {} {}\n# TYPE {} gauge\n{}{}\n", name, help, name, key_of(name), value);
+  // A line for each machine; none where `value` has nothing to say.
+  using Value = std::function<std::string(const BackupOutcome&)>;
+  void add(std::string_view name, std::string_view help, const Value& value) {
+    std::string lines;
+    for (const auto& outcome : outcomes_)
+      if (const std::string text = value(outcome); !text.empty()) lines += key_of(name, outcome) + text + "\n";
+    if (!lines.empty()) text_ += fmt::format("# HELP {} {}\n# TYPE {} gauge\n{}", name, help, name, lines);
   }
   // Stays as it was after a failure.
-  void add_of_success(std::string_view name, std::string_view help,
-                      const std::function<std::string(const BackupSuccess&)>& value) {
-    add(name, help, outcome_.success ? value(*outcome_.success) : value_in(earlier_, key_of(name)));
+  void add_of_success(std::string_view name, std::string_view help, const Value& value) {
+    add(name, help, [&](const BackupOutcome& outcome) {
+      return outcome.success ? value(outcome) : value_in(earlier_, key_of(name, outcome));
+    });
   }
   std::string take() { return std::move(text_); }
 
  private:
-  std::string key_of(std::string_view name) const {
-    return fmt::format("{}{{name=\"{}\"}} ", name, in_quotes(outcome_.name));
+  static std::string key_of(std::string_view name, const BackupOutcome& outcome) {
+    return fmt::format("{}{{name=\"{}\"}} ", name, in_quotes(outcome.name));
   }
 
-  const BackupOutcome& outcome_;
+  const std::vector<BackupOutcome>& outcomes_;
   std::string_view earlier_;
   std::string text_;
 };
 
+std::string time_text(const BackupOutcome& outcome) { return fmt::format("{:.3f}", outcome.attempt); }
+
 }  // namespace
 
-std::string backup_metrics_text(const BackupOutcome& outcome, std::string_view earlier) {
-  Text text(outcome, earlier);
-  const std::string ended = fmt::format("{:.3f}", outcome.attempt);
-  text.add("muster_backup_last_attempt_timestamp_seconds", "Unix time at which the last backup ended.", ended);
-  text.add("muster_backup_last_status", "Its exit status.", std::to_string(outcome.status));
+std::string backup_metrics_text(const std::vector<BackupOutcome>& outcomes, std::string_view earlier) {
+  Text text(outcomes, earlier);
+  const auto of_success = [&](std::string_view name, std::string_view help, std::uint64_t BackupSuccess::*field) {
+    text.add_of_success(name, help, [&](const BackupOutcome& o) { return std::to_string((*o.success).*field); });
+  };
+  text.add("muster_backup_last_attempt_timestamp_seconds", "Unix time at which the last backup ended.", time_text);
+  text.add("muster_backup_last_status", "Its exit status.",
+           [](const BackupOutcome& outcome) { return std::to_string(outcome.status); });
   text.add_of_success("muster_backup_last_success_timestamp_seconds", "Unix time at which the last good one ended.",
-                      [&](const BackupSuccess&) { return std::string(ended); });
-  text.add_of_success("muster_backup_last_bytes_read", "Bytes that it read from its source.",
-                      [](const BackupSuccess& success) { return std::to_string(success.bytes_read); });
-  text.add_of_success("muster_backup_last_bytes_new", "Bytes of these that the repository did not have.",
-                      [](const BackupSuccess& success) { return std::to_string(success.bytes_new); });
-  text.add_of_success("muster_backup_last_bytes_stored", "Bytes that the repository grew by.",
-                      [](const BackupSuccess& success) { return std::to_string(success.bytes_stored); });
+                      time_text);
+  of_success("muster_backup_last_bytes_read", "Bytes that it read from its source.", &BackupSuccess::bytes_read);
+  of_success("muster_backup_last_bytes_new", "Bytes of these that the repository did not have.",
+             &BackupSuccess::bytes_new);
+  of_success("muster_backup_last_bytes_stored", "Bytes that the repository grew by.", &BackupSuccess::bytes_stored);
   text.add_of_success("muster_backup_last_duration_seconds", "How long it took.",
-                      [](const BackupSuccess& success) { return fmt::format("{:.3f}", success.duration); });
+                      [](const BackupOutcome& outcome) { return fmt::format("{:.3f}", outcome.success->duration); });
   return text.take();
+}
+
+void write_backup_metrics(const std::string& path, std::vector<BackupOutcome> outcomes) {
+  for (auto& outcome : outcomes) outcome.attempt = static_cast<double>(std::time(nullptr));
+  const bool there = ::access(path.c_str(), F_OK) == 0;
+  base::replace_file(path, backup_metrics_text(outcomes, there ? base::read_file(path, kMaxMetricsBytes) : ""));
 }
 
 }  // namespace muster::cli

@@ -1,11 +1,12 @@
-// What came of the backups of one machine, for the textfile collector of Prometheus's node exporter. Names and meanings
-// stand in muster-backup(1). Pure functions.
+// What came of the backups of machines, for the textfile collector of Prometheus's node exporter. Names and meanings
+// stand in muster-backup(1).
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace muster::cli {
 
@@ -21,7 +22,11 @@ struct BackupOutcome {
   std::optional<BackupSuccess> success{};
 };
 
-// `earlier`: what the file held. After a failure, what it said of the last success stays.
-std::string backup_metrics_text(const BackupOutcome& outcome, std::string_view earlier);
+// `earlier`: what the file held. After a failure, what it said of the last success stays. Pure.
+std::string backup_metrics_text(const std::vector<BackupOutcome>& outcomes, std::string_view earlier);
+
+// Replaces the file by what came of one run, which ends now: machines that are not in it are not in the file any more.
+// Throws base::Error{io, no_space}.
+void write_backup_metrics(const std::string& path, std::vector<BackupOutcome> outcomes);
 
 }  // namespace muster::cli

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/backup_commands.h"
 #include "cli/backup_findings.h"
+#include "cli/backup_progress.h"
 #include "cli/environment.h"
 #include "cli/exit_status.h"
 #include "cli/json_lines.h"
@@ -43,6 +44,13 @@ void tell_result(const Program& program, const RepairResult& result) {
         fmt::format("{} chunks are still missing: back up again what is named above, or say --from with a "
                     "repository that has them",
                     result.still_missing));
+}
+
+RepairResult repair_shown(const Program& program, const OpenedRepository& opened, const RepairPlan& plan,
+                          const backup::Repository* second) {
+  backup::Progress progress;
+  const BackupProgress shown(program, "repair", progress);
+  return backup::repair(opened.context, opened.repository, plan, second, progress);
 }
 
 json fields_of(const RepairResult& result) {
@@ -81,7 +89,7 @@ int backup_repair(const BackupCommand& command) {
   show_plan(program, plan, second != nullptr);
   if (program.settings.flag("dry-run")) return close_backup(program, {{"plan", "repair"}}, kAllWorked);
   confirm_backup(program, "repair the repository");
-  const auto result = backup::repair(opened.context, opened.repository, plan, second.get());
+  const auto result = repair_shown(program, opened, plan, second.get());
   tell_result(program, result);
   return close_backup(program, fields_of(result), result.still_missing == 0 ? kAllWorked : kDamage);
 }

@@ -38,6 +38,12 @@ void show(const Program& program, const DiskExport& served, const std::string& d
       json_line("result", {{"uri", served.uri()}, {"disk", disk}, {"size_bytes", served.size_bytes()}}));
 }
 
+int show_plan(const Program& program, const backup::DiskPoint& disk) {
+  const std::string what = fmt::format("serve {}, {} bytes{}", disk.disk, disk.map.size_bytes,
+                                       program.settings.flag("overlay") ? ", with an overlay for what is written" : "");
+  return close_plan(program, "serve", what);
+}
+
 }  // namespace
 
 int backup_serve(const BackupCommand& command) {
@@ -49,6 +55,7 @@ int backup_serve(const BackupCommand& command) {
   const auto points = backup::list_points(opened.context, opened.repository);
   const auto& listed = find_point(points, word.point);
   const auto& disk = find_disk(listed, word.disk);
+  if (program.settings.flag("dry-run")) return show_plan(program, disk);
   using enum ExportOptions::Writes;
   DiskExport served(opened.context, opened.repository,
                     {.point = listed.point.id,

@@ -1,10 +1,14 @@
 #include "cli/environment.h"
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 
 #include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/error.h"
 
 namespace muster::cli {
 namespace {
@@ -44,6 +48,16 @@ std::string config_directory() {
 }
 
 std::string temporary_directory() { return environment("TMPDIR").value_or("/tmp"); }
+
+std::string runtime_directory() {
+  std::string path = "/run/muster";
+  if (::geteuid() != 0) {
+    const auto xdg = environment("XDG_RUNTIME_DIR");
+    path = xdg ? *xdg + "/muster" : temporary_directory() + "/muster-" + std::to_string(::geteuid());
+  }
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) base::throw_errno("make directory " + path);
+  return path;
+}
 
 bool on_terminal(int fd) { return ::isatty(fd) != 0; }
 

@@ -19,8 +19,8 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "cli/error_json.h"
+#include "cli/guest_watchdog.h"
 #include "cli/size_text.h"
-#include "cli/thaw_watchdog.h"
 #include "cli/worker_operations.h"
 #include "virt/connection.h"
 #include "virt/console.h"
@@ -146,6 +146,7 @@ int serve(const std::string& uri) {
       calls.start(request);
   }
   calls.cancel_all_and_wait();
+  end_open_backups();
   // Threads may still be inside libvirt: nothing of it may be taken down under them.
   std::cout.flush();
   ::_exit(0);
@@ -175,7 +176,7 @@ int main(int argc, char** argv) {
     const bool take_over = std::string_view(argv[4]) == "take-over";
     return muster::cli::serve_console(argv[2], argv[3], take_over ? ConsoleUse::take_over : ConsoleUse::if_free);
   }
-  if (argc == 4 && std::string_view(argv[1]) == "--thaw") return muster::cli::watch_and_thaw(argv[2], argv[3]);
+  if (argc > 1 && std::string_view(argv[1]) == "--watch") return muster::cli::watch_guest({argv + 2, argv + argc});
   if (argc != 2) {
     std::cerr << "muster-hypervisor-worker: started by other programs of muster, with a libvirt URI\n";
     return 2;

@@ -40,7 +40,7 @@ UnitRun::UnitRun(const Program& program, const HostNames& names, const Noun& nou
 
 ssh::FleetOptions UnitRun::options() const {
   const auto wanted = program_.settings.integer("fanout", 1, 100'000);
-  const int fanout = ssh::bounded_fanout(wanted ? std::optional(static_cast<int>(*wanted)) : std::nullopt);
+  const int fanout = ssh::bounded_fanout(wanted ? std::optional(static_cast<int>(*wanted)) : usual_fanout_);
   if (wanted && fanout < *wanted)
     program_.ctx.note(fmt::format("fanout {} instead of {}: the limit of open files allows no more", fanout, *wanted));
   return {
@@ -59,7 +59,7 @@ void UnitRun::announce_interrupts() {
 }
 
 int UnitRun::execute(const ssh::HostTask& task, ssh::RunObserver* output, const std::function<void()>& before_closing,
-                     const Judge& judge) {
+                     const Judge& judge, const Summary& summary) {
   announce_interrupts();
   std::vector<ssh::RunObserver*> observers;
   if (output != nullptr) observers.push_back(output);
@@ -70,24 +70,27 @@ int UnitRun::execute(const ssh::HostTask& task, ssh::RunObserver* output, const 
       ssh::run_fleet(names_.size(), options(), task, *observer, program_.interrupts.drain());
   program_.interrupts.on_interrupt({});
   if (before_closing) before_closing();
-  return close(counts, std::chrono::duration_cast<std::chrono::milliseconds>(base::Clock::now() - start), judge);
+  return close(counts, std::chrono::duration_cast<std::chrono::milliseconds>(base::Clock::now() - start), judge,
+               summary);
 }
 
-int UnitRun::close(const ssh::FleetCounts& counts, std::chrono::milliseconds took, const Judge& judge) {
+int UnitRun::close(const ssh::FleetCounts& counts, std::chrono::milliseconds took, const Judge& judge,
+                   const Summary& more) {
   record_.close(counts, took);
   if (const auto file = program_.settings.text("save-failed")) base::replace_file(*file, record_.failed_lines());
   int status = program_.interrupts.interrupted() ? kInterrupted : exit_status(counts);
   if (status != kInterrupted && program_.settings.flag("max-rc")) status = record_.largest_status();
   if (status != kInterrupted && judge) status = judge(status);
-  if (program_.json())
-    program_.console.out(json_line("summary", {{noun_.many, counts.total()},
-                                               {"ok", counts.ok},
-                                               {"failed", counts.failed},
-                                               {"unreachable", counts.unreachable},
-                                               {"timeout", counts.timeout},
-                                               {"skipped", counts.skipped},
-                                               {"duration", static_cast<double>(took.count()) / 1000},
-                                               {"exit", status}}));
+  nlohmann::json summary = more ? more() : nlohmann::json::object();
+  summary.update({{noun_.many, counts.total()},
+                  {"ok", counts.ok},
+                  {"failed", counts.failed},
+                  {"unreachable", counts.unreachable},
+                  {"timeout", counts.timeout},
+                  {"skipped", counts.skipped},
+                  {"duration", static_cast<double>(took.count()) / 1000},
+                  {"exit", status}});
+  if (program_.json()) program_.console.out(json_line("summary", std::move(summary)));
   return status;
 }
 

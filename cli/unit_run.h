@@ -3,7 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "base/error.h"
 #include "cli/program.h"
@@ -24,10 +27,15 @@ class UnitRun {
   UnitRun(const Program& program, const HostNames& names, const Noun& noun, Closing closing = Closing::usual);
 
   // Runs `task` on all units, shown by `output` (may be nullptr), and closes the run: `before_closing` first, then the
-  // count, --save-failed, the summary of --json. Returns the exit status; `judge` may replace it.
+  // count, --save-failed, the summary of --json, with the fields of `summary`. Returns the exit status; `judge` may
+  // replace it.
   using Judge = std::function<int(int status)>;
+  using Summary = std::function<nlohmann::json()>;
   int execute(const ssh::HostTask& task, ssh::RunObserver* output, const std::function<void()>& before_closing = {},
-              const Judge& judge = {});
+              const Judge& judge = {}, const Summary& summary = {});
+
+  // Units at once, where --fanout does not say; before execute().
+  void usual_fanout(int units) { usual_fanout_ = units; }
 
   // What a unit at work is at, for the progress line.
   void at_work(std::size_t unit, const std::string& text) { record_.at_work(unit, text); }
@@ -35,12 +43,13 @@ class UnitRun {
  private:
   ssh::FleetOptions options() const;
   void announce_interrupts();
-  int close(const ssh::FleetCounts& counts, std::chrono::milliseconds took, const Judge& judge);
+  int close(const ssh::FleetCounts& counts, std::chrono::milliseconds took, const Judge& judge, const Summary& more);
 
   const Program& program_;
   const HostNames& names_;
   Noun noun_;
   RunRecord record_;
+  std::optional<int> usual_fanout_;
 };
 
 }  // namespace muster::cli

@@ -53,9 +53,10 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "chunk-size no-encryption"},
     {"backup", "key", "add|list|remove|export|recover [SLOT]", "who can open the repository, and for what",
      "domain label machine new-passphrase role to yes"},
-    {"backup", "create", "--name=NAME --image=FILE...", "one more restore point of disk images",
-     "base check compression image image-format keep-daily keep-hourly keep-last keep-monthly keep-tag keep-weekly "
-     "keep-within keep-yearly limit-rate metrics name prune skip-unchanged tag workers"},
+    {"backup", "create", "VM... | --name=NAME --image=FILE...", "one more restore point of machines, or of disk images",
+     "base check compression connect-timeout expect fanout freeze image image-format keep-daily keep-hourly keep-last "
+     "keep-monthly keep-tag keep-weekly keep-within keep-yearly limit limit-rate max-fail metrics name pause "
+     "per-hypervisor prune save-failed scratch serial skip-unchanged tag without-disk workers"},
     {"backup", "list", "[PATTERN]", "restore points: when, how large, what they cost, tags, pins", "names"},
     {"backup", "show", "POINT", "everything known about a restore point", ""},
     {"backup", "tag", "POINT TAG...", "put tags on a restore point, or take them away", "remove"},
@@ -100,12 +101,13 @@ bool has_verbs(std::string_view command) {
   return std::any_of(kVerbs.begin(), kVerbs.end(), [&](const VerbRow& v) { return v.command == command; });
 }
 
-bool is_general(const OptionRow& option) {
-  return std::none_of(kVerbs.begin(), kVerbs.end(), [&](const VerbRow& v) { return names(v.options, option.name); });
+bool is_general(std::string_view command, const OptionRow& option) {
+  return std::none_of(kVerbs.begin(), kVerbs.end(),
+                      [&](const VerbRow& v) { return v.command == command && names(v.options, option.name); });
 }
 
 bool takes(const VerbRow& verb, const OptionRow& option) {
-  return is_general(option) || names(verb.options, option.name);
+  return is_general(verb.command, option) || names(verb.options, option.name);
 }
 
 }  // namespace muster::cli

@@ -20,8 +20,8 @@ std::span<const VerbRow> verb_rows();
 const VerbRow* find_verb(std::string_view command, std::string_view name);
 bool has_verbs(std::string_view command);
 
-// An option that every verb of its command takes: one that no verb names.
-bool is_general(const OptionRow& option);
+// An option that every verb of the command takes: one that none of them names.
+bool is_general(std::string_view command, const OptionRow& option);
 bool takes(const VerbRow& verb, const OptionRow& option);
 
 }  // namespace muster::cli

@@ -69,10 +69,37 @@ class Failures {
 
 }  // namespace
 
-int run_on_machines(const Program& program, HypervisorWorkers& workers, const VmSelection& selection,
-                    const VmOperation& operation) {
+int run_on_machines(const Program& program, UnitRun& run, const VmSelection& selection, const MachineWork& work) {
   Failures failures;
   FailureLines lines(program, selection);
+  const auto task = [&](std::size_t number, ssh::OutputSink&) {
+    const VmTarget& target = selection.targets[number];
+    HostReport report;
+    try {
+      json result = work.run(number);
+      result["uri"] = target.uri;
+      if (!result.contains("outcome")) result["outcome"] = "ok";
+      if (!result.contains("name")) result["name"] = target.name;
+      if (program.json()) program.console.out(json_line("result", std::move(result)));
+      report.state = HostState::ok;
+    } catch (const Error& e) {
+      failures.add(e.code());
+      report = report_of(e);
+    }
+    return report;
+  };
+  return run.execute(
+      task, &lines, work.before_closing,
+      [&](int status) {
+        const auto code = failures.only_one();
+        if (code && status == kNothingWorked) status = exit_status(*code);
+        return work.judge ? work.judge(status) : status;
+      },
+      work.summary);
+}
+
+int run_on_machines(const Program& program, HypervisorWorkers& workers, const VmSelection& selection,
+                    const VmOperation& operation) {
   std::atomic<bool> incomplete = false;
   UnitRun run(program, selection.names, kMachines, operation.closing);
   const auto progress_of = [&](std::size_t number) {
@@ -85,33 +112,21 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
       program.console.out(json_line("progress", std::move(fields)));
     };
   };
-  const auto task = [&](std::size_t number, ssh::OutputSink&) {
+  const auto work = [&](std::size_t number) {
     const VmTarget& target = selection.targets[number];
-    HostReport report;
-    try {
-      json arguments = operation.arguments ? operation.arguments(target) : json::object();
-      arguments["domain"] = target.domain;
-      json result = workers.call(target.uri, operation.name, arguments, operation.patience, progress_of(number));
-      if (operation.shown) result = operation.shown(std::move(result));
-      const std::string line = operation.line && !program.json() ? operation.line(target, result) : "";
-      if (!line.empty()) program.console.out(line);
-      if (operation.incomplete && operation.incomplete(result)) incomplete = true;
-      result["uri"] = target.uri;
-      if (!result.contains("outcome")) result["outcome"] = "ok";
-      if (!result.contains("name")) result["name"] = target.name;
-      if (program.json()) program.console.out(json_line("result", std::move(result)));
-      report.state = HostState::ok;
-    } catch (const Error& e) {
-      failures.add(e.code());
-      report = report_of(e);
-    }
-    return report;
+    json arguments = operation.arguments ? operation.arguments(target) : json::object();
+    arguments["domain"] = target.domain;
+    json result = workers.call(target.uri, operation.name, arguments, operation.patience, progress_of(number));
+    if (operation.shown) result = operation.shown(std::move(result));
+    const std::string line = operation.line && !program.json() ? operation.line(target, result) : "";
+    if (!line.empty()) program.console.out(line);
+    if (operation.incomplete && operation.incomplete(result)) incomplete = true;
+    return result;
   };
-  return run.execute(task, &lines, {}, [&](int status) {
-    const auto code = failures.only_one();
-    if (status == kAllWorked && incomplete) return static_cast<int>(kPartFailed);
-    return code && status == kNothingWorked ? exit_status(*code) : status;
-  });
+  const auto judge = [&](int status) {
+    return status == kAllWorked && incomplete ? static_cast<int>(kPartFailed) : status;
+  };
+  return run_on_machines(program, run, selection, {.run = work, .before_closing = {}, .judge = judge, .summary = {}});
 }
 
 }  // namespace muster::cli

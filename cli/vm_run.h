@@ -29,6 +29,15 @@ struct VmOperation {
   std::function<nlohmann::json(nlohmann::json result)> shown = {};
 };
 
+// Any work on machines. What it throws is that machine's failure.
+struct MachineWork {
+  std::function<nlohmann::json(std::size_t number)> run;  // of a target; returns the fields of its result
+  std::function<void()> before_closing = {};
+  std::function<int(int status)> judge = {};  // the exit status, out of what the units make of it
+  UnitRun::Summary summary = {};
+};
+int run_on_machines(const Program& program, UnitRun& run, const VmSelection& selection, const MachineWork& work);
+
 // Returns the exit status: where all that went wrong went wrong in the same way and nothing worked, that way's own.
 int run_on_machines(const Program& program, HypervisorWorkers& workers, const VmSelection& selection,
                     const VmOperation& operation);

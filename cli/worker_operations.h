@@ -42,6 +42,10 @@ std::span<const WorkerOperation> resource_operations();
 std::span<const WorkerOperation> limit_operations();
 std::span<const WorkerOperation> device_operations();
 std::span<const WorkerOperation> snapshot_operations();
+std::span<const WorkerOperation> backup_operations();
+
+// Backups that were begun, and whose asker is gone. Before the worker ends; takes a while at most.
+void end_open_backups();
 
 // nullptr: there is none of that name.
 const WorkerOperation* find_operation(std::string_view name);

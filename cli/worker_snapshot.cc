@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "cli/thaw_watchdog.h"
+#include "cli/guest_watchdog.h"
 #include "cli/worker_operations.h"
 #include "vm/snapshot.h"
 
@@ -26,6 +26,9 @@ json to_json(const vm::SnapshotFacts& facts) {
   return fields;
 }
 
+// Writing the memory out pauses the guest anyhow.
+constexpr std::chrono::minutes kLongestFreeze{10};
+
 std::string snapshot_name(const WorkerCall& call) { return call.arguments.at("snapshot").get<std::string>(); }
 
 // The machine's own state beside that in the snapshot.
@@ -46,7 +49,8 @@ json create(const WorkerCall& call) {
                               .freeze_patience = seconds(wanted.value("freeze_s", 10))};
   if (wanted.contains("expire_s")) request.expires_after = seconds(wanted.at("expire_s").get<std::int64_t>());
   if (wanted.value("quiesce", false))
-    request.freeze_watchdog = thaw_watchdog_command(call.connection.uri(), domain.uuid());
+    request.freeze_watchdog = watchdog_command(
+        {.uri = call.connection.uri(), .domain = domain.uuid(), .hold = Hold::frozen, .budget = kLongestFreeze});
   return with_state(domain, to_json(vm::create_snapshot(domain, request)));
 }
 

@@ -62,6 +62,18 @@ class Told {
     return value.get<std::string>();
   }
   bool has(std::size_t image, const char* key) const { return !optional(image, key).is_null(); }
+  std::vector<ImageBitmap> bitmaps() const {
+    std::vector<ImageBitmap> all;
+    const json::json_pointer place("/0/format-specific/data/bitmaps");
+    if (!all_.contains(place)) return all;
+    for (const auto& bitmap : all_[place]) {
+      const auto has_flag = [flags = bitmap.value("flags", json::array())](const char* flag) {
+        return std::find(flags.begin(), flags.end(), flag) != flags.end();
+      };
+      all.push_back({.name = bitmap.value("name", ""), .records = has_flag("auto"), .in_use = has_flag("in-use")});
+    }
+    return all;
+  }
 
  private:
   json optional(std::size_t image, const char* key) const {
@@ -79,6 +91,12 @@ class Told {
 
 const char* name_of(ImageFormat format) { return format == ImageFormat::raw ? "raw" : "qcow2"; }
 
+std::optional<ImageFormat> image_format_named(std::string_view name) {
+  for (const auto format : {ImageFormat::raw, ImageFormat::qcow2})
+    if (name == name_of(format)) return format;
+  return std::nullopt;
+}
+
 ImageFormat image_format_of(const std::string& path, std::optional<ImageFormat> told) {
   const DiskFile file = open_disk_file(path, Access::read);
   if (told) return *told;
@@ -94,6 +112,7 @@ ImageFacts image_facts(const base::Context& ctx, const std::string& path, ImageF
   ImageFacts facts{.format = format,
                    .virtual_size_bytes = told.number(0, "virtual-size"),
                    .allocated_bytes = told.has(0, "actual-size") ? told.number(0, "actual-size") : 0};
+  facts.bitmaps = told.bitmaps();
   for (std::size_t i = 1; i < told.count(); ++i)
     facts.backing_chain.push_back({.path = told.text(i, "filename"),
                                    .format = told.text(i, "format"),

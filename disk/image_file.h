@@ -14,6 +14,7 @@ enum class ImageFormat { raw, qcow2 };
 
 // `raw`, `qcow2`.
 const char* name_of(ImageFormat format);
+std::optional<ImageFormat> image_format_named(std::string_view name);
 
 // What an image is read as. A guest can write a qcow2 header into its raw disk, and name any file of the host as
 // backing file in it; so what is in a file never makes a format, at most an error:
@@ -31,11 +32,19 @@ struct BackingFile {
   bool format_recorded = false;
 };
 
+// A dirty bitmap that a qcow2 image keeps (https://gitlab.com/qemu-project/qemu/-/blob/master/docs/interop/qcow2.txt).
+struct ImageBitmap {
+  std::string name;
+  bool records = false;  // whoever opens the image to write goes on recording
+  bool in_use = false;   // a process has it, or was killed with it: what it says is worth nothing
+};
+
 struct ImageFacts {
   ImageFormat format = ImageFormat::raw;
   std::uint64_t virtual_size_bytes = 0;
   std::uint64_t allocated_bytes = 0;         // of the image itself, on its file system
   std::vector<BackingFile> backing_chain{};  // the image's own backing file first
+  std::vector<ImageBitmap> bitmaps{};
 };
 
 // Also of an image that is in use, which may change meanwhile. Runs qemu-img. Throws Error{unsupported} where that is

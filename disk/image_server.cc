@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "base/error.h"
+#include "disk/nbd_disk.h"
 #include "disk/qemu_program.h"
 #include "disk/stop_signal.h"
 
@@ -44,6 +45,7 @@ std::vector<std::string> command_line(const std::string& image, const std::strin
                                 "-k",       directory + "/socket"};
   // One more: of a connection that was closed, the server hears later.
   argv.push_back(fmt::format("--shared={}", options.connections + 1));
+  if (!options.bitmap.empty()) argv.insert(argv.end(), {"-B", options.bitmap});
   if (options.access == Access::read)
     argv.emplace_back("-r");
   else
@@ -83,17 +85,6 @@ bool greets(const base::UniqueFd& peer) {
   return ::recv(peer.get(), &byte, 1, MSG_DONTWAIT) == 1;
 }
 
-std::string percent_encoded(const std::string& path) {
-  std::string text;
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-                       c == '/' || c == '-' || c == '.' || c == '_';
-    text += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
-  }
-  return text;
-}
-
 }  // namespace
 
 PrivateDirectory::PrivateDirectory(const std::string& parent)
@@ -120,7 +111,7 @@ ImageServer::~ImageServer() {
   program_.wait(kEndPatience);
 }
 
-std::string ImageServer::uri() const { return "nbd+unix:///?socket=" + percent_encoded(socket_path()); }
+std::string ImageServer::uri() const { return nbd_unix_uri(socket_path()); }
 
 std::string ImageServer::complaint() const {
   std::ifstream file(directory_.path() + "/complaint");

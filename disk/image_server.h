@@ -30,6 +30,7 @@ struct ImageServerOptions {
   ImageFormat format = ImageFormat::raw;
   Access access = Access::read;
   unsigned connections = 4;
+  std::string bitmap = {};               // of the image, whose content is told of; empty: none
   std::string temporary_directory = {};  // where the socket's directory is made; empty: the system's
   std::chrono::milliseconds start_timeout{30'000};
 };

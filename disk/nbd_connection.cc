@@ -55,14 +55,27 @@ std::optional<std::string> notify(nbd_handle* handle, unsigned direction, short 
   return result == 0 ? std::nullopt : std::optional(last_text());
 }
 
-// Of base:allocation only. Runs inside libnbd, through which nothing may be thrown.
+// Of https://gitlab.com/qemu-project/qemu/-/blob/master/docs/interop/nbd.txt, "qemu:dirty-bitmap".
+constexpr std::uint32_t kDirty = 1;
+
+struct Answer {
+  NbdContext context;
+  const char* name;
+  std::vector<NbdExtent> extents;
+};
+
+// Of one context only. Runs inside libnbd, through which nothing may be thrown.
 int take_extents(void* user_data, const char* context, std::uint64_t, std::uint32_t* entries, std::size_t count,
                  int* error) {
-  if (std::strcmp(context, kAllocation) != 0) return 0;
-  auto& extents = *static_cast<std::vector<NbdExtent>*>(user_data);
+  auto& answer = *static_cast<Answer*>(user_data);
+  if (std::strcmp(context, answer.name) != 0) return 0;
   try {
-    for (std::size_t i = 0; i + 1 < count && extents.size() < kMostExtents; i += 2)
-      extents.push_back({entries[i], (entries[i + 1] & LIBNBD_STATE_ZERO) != 0});
+    for (std::size_t i = 0; i + 1 < count && answer.extents.size() < kMostExtents; i += 2) {
+      const std::uint32_t flags = entries[i + 1];
+      const bool of_interest =
+          answer.context == NbdContext::allocation ? (flags & LIBNBD_STATE_ZERO) == 0 : (flags & kDirty) != 0;
+      answer.extents.push_back({entries[i], of_interest});
+    }
   } catch (const std::bad_alloc&) {
     *error = ENOMEM;
     return -1;
@@ -143,7 +156,9 @@ void NbdConnection::connect(const base::Context& ctx) {
   ctx.check_stop();
   nbd_handle* handle = handle_.get();
   if (nbd_set_uri_allow_transports(handle, LIBNBD_ALLOW_TRANSPORT_TCP | LIBNBD_ALLOW_TRANSPORT_UNIX) != 0 ||
-      nbd_add_meta_context(handle, kAllocation) != 0 || nbd_set_pread_initialize(handle, false) != 0)
+      nbd_add_meta_context(handle, kAllocation) != 0 ||
+      (!target_.changes_context.empty() && nbd_add_meta_context(handle, target_.changes_context.c_str()) != 0) ||
+      nbd_set_pread_initialize(handle, false) != 0)
     throw Error(Code::io, action + ": " + last_text());
   if (nbd_aio_connect_uri(handle, target_.uri.c_str()) != 0)
     throw Error(nbd_get_errno() == EINVAL ? Code::usage : Code::unreachable, action + ": " + last_text());
@@ -165,7 +180,9 @@ void NbdConnection::ask_for_facts() {
             .read_only = said(nbd_is_read_only(handle)),
             .can_flush = said(nbd_can_flush(handle)),
             .can_zero = said(nbd_can_zero(handle)),
-            .tells_allocation = said(nbd_can_meta_context(handle, kAllocation))};
+            .tells_allocation = said(nbd_can_meta_context(handle, kAllocation)),
+            .tells_changes = !target_.changes_context.empty() &&
+                             said(nbd_can_meta_context(handle, target_.changes_context.c_str()))};
   if (!std::has_single_bit(facts_.block_bytes) || facts_.block_bytes > facts_.piece_bytes)
     throw Error(Code::unreachable, fmt::format("{} wants requests of {} to {} bytes, which makes no sense", target_.uri,
                                                facts_.block_bytes, most));
@@ -207,14 +224,15 @@ void NbdConnection::flush(const base::Context& ctx) {
                 }});
 }
 
-std::vector<NbdExtent> NbdConnection::allocation(const base::Context& ctx, ByteRange range) {
-  std::vector<NbdExtent> extents;
-  const nbd_extent_callback take{.callback = take_extents, .user_data = &extents, .free = nullptr};
-  perform(ctx, {"ask for the allocation", range, range.length,
+std::vector<NbdExtent> NbdConnection::extents(const base::Context& ctx, NbdContext context, ByteRange range) {
+  const bool allocation = context == NbdContext::allocation;
+  Answer answer{.context = context, .name = allocation ? kAllocation : target_.changes_context.c_str(), .extents = {}};
+  const nbd_extent_callback take{.callback = take_extents, .user_data = &answer, .free = nullptr};
+  perform(ctx, {allocation ? "ask for the allocation" : "ask for what changed", range, range.length,
                 [&](nbd_handle* handle, ByteRange piece, nbd_completion_callback done) {
                   return nbd_aio_block_status(handle, piece.length, piece.offset, take, done, 0);
                 }});
-  return extents;
+  return std::move(answer.extents);
 }
 
 std::uint64_t NbdConnection::piece_bytes(std::uint64_t length) const {

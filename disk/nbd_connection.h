@@ -19,6 +19,8 @@ namespace muster::disk {
 struct NbdTarget {
   std::string uri;
   std::string name;  // in errors about requests
+  // A metadata context of QEMU's dirty bitmaps, `qemu:dirty-bitmap:NAME`, that is asked about; empty: none.
+  std::string changes_context = {};
   std::chrono::milliseconds connect_timeout{};
   std::chrono::milliseconds request_timeout{};
 };
@@ -33,11 +35,15 @@ struct NbdFacts {
   bool can_flush = false;
   bool can_zero = false;
   bool tells_allocation = false;
+  bool tells_changes = false;
 };
+
+// Of a metadata context: what reads as zeroes, or what did not change.
+enum class NbdContext { allocation, changes };
 
 struct NbdExtent {
   std::uint64_t length = 0;
-  bool reads_as_zeroes = false;
+  bool of_interest = false;  // may hold data; may have changed
 };
 
 class NbdConnection {
@@ -60,7 +66,7 @@ class NbdConnection {
   void write_zeroes(const base::Context& ctx, ByteRange range);
   void flush(const base::Context& ctx);
   // Extents from the range's begin on, one after the other; servers may tell of less than was asked, or of more.
-  std::vector<NbdExtent> allocation(const base::Context& ctx, ByteRange range);
+  std::vector<NbdExtent> extents(const base::Context& ctx, NbdContext context, ByteRange range);
 
  private:
   struct Close {

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "disk/byte_ranges.h"
 #include "disk/nbd_connections.h"
@@ -31,7 +33,11 @@ class NbdDisk : public BlockWriter {
   const NbdFacts& facts() const { return connections_.facts(); }
 
   std::uint64_t size_bytes() const override { return facts().size_bytes; }
-  std::vector<ByteRange> data_ranges(const base::Context& ctx, ByteRange within) override;
+  std::vector<ByteRange> data_ranges(const base::Context& ctx, ByteRange within) override {
+    return ranges_of_interest(ctx, NbdContext::allocation, within);
+  }
+  // Where the server does not tell: all of it.
+  std::vector<ByteRange> ranges_of_interest(const base::Context& ctx, NbdContext context, ByteRange within);
   void read(const base::Context& ctx, std::uint64_t offset, base::MutableBytes into) override;
   void write(const base::Context& ctx, std::uint64_t offset, base::ByteView bytes) override;
   void write_zeroes(const base::Context& ctx, ByteRange range) override;
@@ -48,32 +54,44 @@ class NbdDisk : public BlockWriter {
   std::mutex parts_;  // one at a time reads a block, changes a part of it and writes it
 };
 
+std::string percent_encoded(const std::string& path) {
+  std::string text;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+                       c == '/' || c == '-' || c == '.' || c == '_';
+    text += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
+  }
+  return text;
+}
+
 // Takes what one answer tells of the blocks asked for; returns where the next question begins.
-std::uint64_t take_answer(const std::vector<NbdExtent>& extents, ByteRange asked, RangeList& data) {
+std::uint64_t take_answer(const std::vector<NbdExtent>& extents, ByteRange asked, RangeList& ranges) {
   std::uint64_t at = asked.offset;
   for (const auto& extent : extents) {
     const ByteRange told = common({at, extent.length}, asked);
-    if (!extent.reads_as_zeroes) data.add(told);
+    if (extent.of_interest) ranges.add(told);
     at += told.length;
   }
   if (at > asked.offset) return at;
-  data.add(asked);
+  ranges.add(asked);
   return asked.end();
 }
 
-std::vector<ByteRange> NbdDisk::data_ranges(const base::Context& ctx, ByteRange within) {
+std::vector<ByteRange> NbdDisk::ranges_of_interest(const base::Context& ctx, NbdContext context, ByteRange within) {
   check(within);
   const ByteRange blocks = blocks_of(within);
   const auto connection = connections_.take(ctx);
-  RangeList data;
+  const bool tells = context == NbdContext::allocation ? facts().tells_allocation : facts().tells_changes;
+  RangeList ranges;
   std::uint64_t at = blocks.offset;
-  for (std::size_t i = 0; facts().tells_allocation && at < blocks.end() && i < kMostAnswers; ++i) {
+  for (std::size_t i = 0; tells && at < blocks.end() && i < kMostAnswers; ++i) {
     const ByteRange asked{at, std::min(kAskedBytes, blocks.end() - at)};
-    at = take_answer(connection->allocation(ctx, asked), asked, data);
+    at = take_answer(connection->extents(ctx, context, asked), asked, ranges);
   }
-  data.add({at, blocks.end() - at});
+  ranges.add({at, blocks.end() - at});
   RangeList clipped;
-  for (const auto& range : data.take()) clipped.add(common(range, within));
+  for (const auto& range : ranges.take()) clipped.add(common(range, within));
   return clipped.take();
 }
 
@@ -124,12 +142,14 @@ void NbdDisk::flush(const base::Context& ctx) {
   if (facts().can_flush) connections_.take(ctx)->flush(ctx);
 }
 
-std::unique_ptr<NbdDisk> open(const base::Context& ctx, const std::string& uri, const NbdOptions& options) {
+std::unique_ptr<NbdDisk> open(const base::Context& ctx, const std::string& uri, const NbdOptions& options,
+                              const std::string& changes_context = {}) {
   if (!is_nbd_uri(uri))
     throw Error(Code::usage,
                 uri + " is no URI of an NBD server: write nbd://HOST/EXPORT or nbd+unix:///EXPORT?socket=PATH");
   const NbdTarget target{.uri = uri,
                          .name = options.name.empty() ? uri : options.name,
+                         .changes_context = changes_context,
                          .connect_timeout = options.connect_timeout,
                          .request_timeout = options.request_timeout};
   return std::make_unique<NbdDisk>(ctx, target, options);
@@ -137,12 +157,24 @@ std::unique_ptr<NbdDisk> open(const base::Context& ctx, const std::string& uri, 
 
 }  // namespace
 
+std::string nbd_unix_uri(const std::string& socket_path, const std::string& export_name) {
+  return "nbd+unix:///" + percent_encoded(export_name) + "?socket=" + percent_encoded(socket_path);
+}
+
 bool is_nbd_uri(const std::string& text) {
   return std::any_of(kSchemes.begin(), kSchemes.end(), [&](auto scheme) { return text.starts_with(scheme); });
 }
 
 std::unique_ptr<BlockReader> open_nbd(const base::Context& ctx, const std::string& uri, const NbdOptions& options) {
   return open(ctx, uri, options);
+}
+
+std::vector<ByteRange> changed_ranges(const base::Context& ctx, const std::string& uri, const std::string& context,
+                                      const NbdOptions& options) {
+  const auto disk = open(ctx, uri, options, context);
+  if (!disk->facts().tells_changes)
+    throw Error(Code::unsupported, uri + ": its server does not tell what changed (" + context + ")");
+  return disk->ranges_of_interest(ctx, NbdContext::changes, {0, disk->size_bytes()});
 }
 
 std::unique_ptr<BlockWriter> open_nbd_writer(const base::Context& ctx, const std::string& uri,

@@ -19,6 +19,9 @@ struct NbdOptions {
   std::shared_ptr<const void> needs = {};             // lives as long as the disk, as the server does
 };
 
+// Of an export on a Unix socket.
+std::string nbd_unix_uri(const std::string& socket_path, const std::string& export_name = {});
+
 // The text is a URI of one of the schemes that are taken: nbd, nbds, nbd+unix, nbds+unix.
 bool is_nbd_uri(const std::string& text);
 
@@ -30,6 +33,12 @@ bool is_nbd_uri(const std::string& text);
 // data_ranges() leaves out what the server says reads as zeroes; a hole may read as anything, and what it does not tell
 // of may hold data. A call of more than 2 MiB has many requests under way.
 std::unique_ptr<BlockReader> open_nbd(const base::Context& ctx, const std::string& uri, const NbdOptions& options = {});
+
+// What changed, by QEMU's dirty bitmap of that metadata context: sorted, apart from each other; what the server does
+// not tell of counts as changed. Throws as open_nbd() does, and Error{unsupported} where the server has no such
+// context.
+std::vector<ByteRange> changed_ranges(const base::Context& ctx, const std::string& uri, const std::string& context,
+                                      const NbdOptions& options = {});
 
 // Error{unsupported} also for an export that is read-only. With a server that cannot flush there is a warning.
 std::unique_ptr<BlockWriter> open_nbd_writer(const base::Context& ctx, const std::string& uri,

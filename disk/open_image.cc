@@ -27,12 +27,13 @@ struct Source {
   std::string uri;
   NbdOptions options;
 };
-Source serve(const base::Context& ctx, const std::string& path, Access access) {
+Source serve(const base::Context& ctx, const std::string& path, Access access, const std::string& bitmap = {}) {
   check_backing_formats(path, image_facts(ctx, path, ImageFormat::qcow2));
   NbdOptions options{.name = path};
   const auto server = std::make_shared<const ImageServer>(
       ctx, path,
-      ImageServerOptions{.format = ImageFormat::qcow2, .access = access, .connections = options.connections});
+      ImageServerOptions{
+          .format = ImageFormat::qcow2, .access = access, .connections = options.connections, .bitmap = bitmap});
   options.needs = server;
   return {server->uri(), options};
 }
@@ -59,6 +60,12 @@ std::unique_ptr<BlockReader> open_image(const base::Context& ctx, const std::str
   if (image_format_of(image, told) == ImageFormat::raw) return open_raw(image);
   const Source source = serve(ctx, image, Access::read);
   return open_nbd(ctx, source.uri, source.options);
+}
+
+TrackedImage open_tracked_image(const base::Context& ctx, const std::string& path, const std::string& bitmap) {
+  const Source source = serve(ctx, path, Access::read, bitmap);
+  return {.reader = open_nbd(ctx, source.uri, source.options),
+          .changed = changed_ranges(ctx, source.uri, "qemu:dirty-bitmap:" + bitmap, source.options)};
 }
 
 std::unique_ptr<BlockWriter> open_image_writer(const base::Context& ctx, const std::string& image,

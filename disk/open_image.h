@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/context.h"
 #include "disk/block_device.h"
@@ -19,6 +20,14 @@ namespace muster::disk {
 // and open_nbd() throw.
 std::unique_ptr<BlockReader> open_image(const base::Context& ctx, const std::string& image,
                                         std::optional<ImageFormat> told = std::nullopt);
+
+// A qcow2 image with what a bitmap that it keeps says of it: what changed since that began to record. Throws Error{io}
+// where the image has no such bitmap, or it is in use.
+struct TrackedImage {
+  std::unique_ptr<BlockReader> reader;
+  std::vector<ByteRange> changed;
+};
+TrackedImage open_tracked_image(const base::Context& ctx, const std::string& path, const std::string& bitmap);
 
 // Error{busy} also for an image that another process reads.
 std::unique_ptr<BlockWriter> open_image_writer(const base::Context& ctx, const std::string& image,

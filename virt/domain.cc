@@ -144,6 +144,11 @@ Domain Domain::adopt(virDomainPtr handle) {
   return domain;
 }
 
+unsigned Domain::id() const {
+  const unsigned id = virDomainGetID(handle_.get());
+  return id == static_cast<unsigned>(-1) ? 0 : id;
+}
+
 std::string Domain::uuid() const {
   std::array<char, VIR_UUID_STRING_BUFLEN> text{};
   if (virDomainGetUUIDString(handle(), text.data()) != 0) throw_last("ask for the UUID of " + named(*this));

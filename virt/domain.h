@@ -27,6 +27,8 @@ class Domain {
   // call would wipe out.
   const std::string& name() const { return name_; }
   std::string uuid() const;
+  // Of this run; 0 where it is off.
+  unsigned id() const;
   State state() const;
   // What libvirt knows of why it is in that state (`booted`, `migrated`, `user`, ...), else empty.
   std::string reason() const;

@@ -90,6 +90,12 @@ std::string DomainXml::type() const { return root().attribute("type").value(); }
 std::string DomainXml::name() const { return root().child_value("name"); }
 std::string DomainXml::uuid() const { return root().child_value("uuid"); }
 std::string DomainXml::nvram() const { return root().child("os").child_value("nvram"); }
+std::string DomainXml::owner() const {
+  for (const auto& label : root().children("seclabel"))
+    if (std::string_view(label.attribute("model").value()) == "dac") return label.child_value("label");
+  return "";
+}
+
 std::string DomainXml::machine() const { return attribute(root().child("os"), "type", "machine"); }
 
 std::string DomainXml::firmware() const {

@@ -59,6 +59,8 @@ class DomainXml {
   unsigned max_cpus() const;
   std::string nvram() const;  // path; empty: none, or libvirt is to choose it
   void set_nvram(const std::string& path);
+  // Whom the files of a running domain belong to, `+64055:+107` or names; empty where it is not said.
+  std::string owner() const;
   std::string machine() const;
   std::string firmware() const;  // `bios`, `efi`; empty for a driver without
 

@@ -110,10 +110,11 @@ void freeze_file_systems(const Domain& domain, int patience_s) {
     throw_last("freeze the file systems of '" + domain.name() + "'");
 }
 
-void thaw_file_systems(const Domain& domain, int patience_s) {
+int thaw_file_systems(const Domain& domain, int patience_s) {
   const AgentPatience patience(domain, patience_s);
-  if (virDomainFSThaw(domain.handle(), nullptr, 0, 0) < 0)
-    throw_last("thaw the file systems of '" + domain.name() + "'");
+  const int thawed = virDomainFSThaw(domain.handle(), nullptr, 0, 0);
+  if (thawed < 0) throw_last("thaw the file systems of '" + domain.name() + "'");
+  return thawed;
 }
 
 }  // namespace muster::virt

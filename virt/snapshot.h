@@ -36,6 +36,7 @@ void delete_snapshot(const Domain& domain, const std::string& name);
 // The guest's file systems, through its agent, which has `patience` to answer. Throws base::Error{unsupported} where
 // there is no agent, {timeout}.
 void freeze_file_systems(const Domain& domain, int patience_s);
-void thaw_file_systems(const Domain& domain, int patience_s);
+// How many were frozen until now.
+int thaw_file_systems(const Domain& domain, int patience_s);
 
 }  // namespace muster::virt

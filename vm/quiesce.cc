@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "virt/guest_agent.h"
+#include "virt/lifecycle.h"
 #include "virt/snapshot.h"
 #include "vm/polling.h"
 
@@ -15,17 +16,21 @@ using base::Error;
 
 constexpr int kAgentSeconds = 5;
 
+// One that has gone has nothing left to do.
+void call_off(base::ChildProcess& watchdog) {
+  [[maybe_unused]] const auto written = ::write(watchdog.standard_input().get(), "thawed\n", 7);
+}
+
 }  // namespace
 
-FrozenGuest::FrozenGuest(const virt::Domain& domain, std::chrono::seconds patience,
-                         const std::vector<std::string>& watchdog)
+FrozenGuest::FrozenGuest(const virt::Domain& domain, std::chrono::seconds patience, const Watchdog& watchdog)
     : domain_(domain), patience_(patience), watchdog_(watchdog) {
   try {
     virt::freeze_file_systems(domain, static_cast<int>(patience.count()));
   } catch (const Error&) {
     // Without an agent nothing was frozen; another may have frozen some, or will when it gets to it.
     if (!virt::agent_connected(domain)) {
-      call_off();
+      call_off(watchdog_);
       throw;
     }
     try {
@@ -45,16 +50,38 @@ FrozenGuest::~FrozenGuest() {
   }
 }
 
-void FrozenGuest::thaw() {
-  if (!frozen_) return;
-  virt::thaw_file_systems(domain_, static_cast<int>(patience_.count()));
-  call_off();
+bool FrozenGuest::thaw() {
+  if (!frozen_) return true;
+  const bool was_frozen = virt::thaw_file_systems(domain_, static_cast<int>(patience_.count())) > 0;
+  frozen_ = false;
+  call_off(watchdog_);
+  return was_frozen;
 }
 
-void FrozenGuest::call_off() {
-  frozen_ = false;
-  // One that has gone has nothing left to do.
-  [[maybe_unused]] const auto written = ::write(watchdog_.standard_input().get(), "thawed\n", 7);
+PausedGuest::PausedGuest(const virt::Domain& domain, const Watchdog& watchdog) : domain_(domain), watchdog_(watchdog) {
+  try {
+    virt::pause(domain);
+  } catch (const Error&) {
+    call_off(watchdog_);
+    throw;
+  }
+}
+
+PausedGuest::~PausedGuest() {
+  try {
+    resume();
+  } catch (const Error&) {
+    // The watchdog has it now.
+  }
+}
+
+bool PausedGuest::resume() {
+  if (!paused_) return true;
+  const bool was_paused = domain_.state() == virt::State::paused;
+  if (was_paused) virt::resume(domain_);
+  paused_ = false;
+  call_off(watchdog_);
+  return was_paused;
 }
 
 void thaw_within(const base::Context& ctx, const virt::Domain& domain, std::chrono::seconds patience) {

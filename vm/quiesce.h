@@ -1,5 +1,6 @@
-// A guest whose file systems are frozen, so that its disks are whole as they are. It never stays frozen: it is thawed
-// with the object, and should this process hang or die, by a process that watches it. Not thread-safe.
+// A guest that holds still, so that its disks are whole as they are: file systems frozen, or all of it paused. It never
+// stays so: it goes on with the object, and should this process hang or die, by a process that watches it. Not
+// thread-safe.
 #pragma once
 
 #include <chrono>
@@ -12,26 +13,45 @@
 
 namespace muster::vm {
 
+// A program that leaves its process group, to outlive this process, and lets the guest go on when its standard input
+// ends before it read a line, or after its own time.
+using Watchdog = std::vector<std::string>;
+
 class FrozenGuest {
  public:
-  // `watchdog`: a program that leaves its process group, to outlive this process, and thaws the guest when its standard
-  // input ends before it read a line, or after its own time. Throws base::Error{unsupported} where the guest has no
-  // agent, {timeout} when that does not answer within `patience`; the guest is thawed then, too.
-  FrozenGuest(const virt::Domain& domain, std::chrono::seconds patience, const std::vector<std::string>& watchdog);
+  // Throws base::Error{unsupported} where the guest has no agent, {timeout} when that does not answer within
+  // `patience`; the guest is thawed then, too.
+  FrozenGuest(const virt::Domain& domain, std::chrono::seconds patience, const Watchdog& watchdog);
   FrozenGuest(const FrozenGuest&) = delete;
   FrozenGuest& operator=(const FrozenGuest&) = delete;
   ~FrozenGuest();
 
-  // Throws base::Error when the guest does not thaw; the watchdog goes on trying.
-  void thaw();
+  // False: it was thawed by somebody else meanwhile. Throws base::Error when the guest does not thaw; the watchdog goes
+  // on trying.
+  bool thaw();
 
  private:
-  void call_off();
-
   const virt::Domain& domain_;
   std::chrono::seconds patience_;
   base::ChildProcess watchdog_;
   bool frozen_ = true;
+};
+
+class PausedGuest {
+ public:
+  // Throws base::Error{refused} where the domain does not run.
+  PausedGuest(const virt::Domain& domain, const Watchdog& watchdog);
+  PausedGuest(const PausedGuest&) = delete;
+  PausedGuest& operator=(const PausedGuest&) = delete;
+  ~PausedGuest();
+
+  // False: somebody else did meanwhile. Throws base::Error; the watchdog goes on trying.
+  bool resume();
+
+ private:
+  const virt::Domain& domain_;
+  base::ChildProcess watchdog_;
+  bool paused_ = true;
 };
 
 // Tries until the guest says it has thawed: its agent may have to come up first. Throws base::Error{timeout}.

@@ -137,7 +137,7 @@ TEST_F(BaseDomain, AllDomainsAreFilledAgainFromACopy) {
   const auto copy = open_as(std::make_shared<fakes::MemoryStorage>(storage_->objects()), owner_);
   for (const auto& pack : list_packs({}, *storage_)) storage_->remove({}, pack_name(pack));
   for (int round = 0; round < 2; ++round)  // pages first, then what they name
-    repair({}, *as_owner_, plan_repair({}, *as_owner_, check_all(*as_owner_)), copy.get());
+    mend(*as_owner_, copy.get());
   for (const char* name : {"one", "ours"})
     EXPECT_EQ(restore(*as_owner_, latest(*as_owner_, name)), clone.bytes()) << name;
   expect_clean(*as_owner_);

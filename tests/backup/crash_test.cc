@@ -129,7 +129,6 @@ TEST(Crash, ARepairMayDieAfterAnyOperation) {
     auto inner = std::make_shared<fakes::MemoryStorage>(objects);
     auto storage = std::make_shared<fakes::FaultStorage>(*inner);
     const auto repository = open_as(storage, scene.owner);
-    const auto mend = [](const Repository& on) { repair({}, on, plan_repair({}, on, check_all(on)), nullptr); };
     const std::size_t opening = storage->operations().size();
     if (kill > 0) storage->kill_at(opening + kill);
     try {

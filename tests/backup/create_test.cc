@@ -1,6 +1,8 @@
 // Backups in and out: what a disk held is what comes back, and what did not change is neither read nor stored again.
 #include "backup/create.h"
 
+#include "backup/point_part.h"
+#include "backup/prune.h"
 #include "tests/backup/support.h"
 
 namespace muster::backup {
@@ -78,6 +80,39 @@ TEST_F(Create, GivenWhatIsDirtyNothingElseIsRead) {
   EXPECT_LE(disk.bytes_read() - read_before, 5 * kTestChunkBytes);
   EXPECT_EQ(restore(*repository_, second.point), disk.bytes());
   EXPECT_EQ(restore(*repository_, first.point), before);
+}
+
+TEST_F(Create, WhatBelongsToAMachineIsKeptWithItsDisks) {
+  MemoryDisk disk(2 * kMib);
+  fill(disk, 0, kMib, 1);
+  MemoryDisk definition(5000);
+  fill(definition, 0, 5000, 7);
+  CreateRequest request{.name = "vm1", .tool = "test", .consistency = "crash"};
+  request.disks.push_back({.disk = "vda", .source = "/vm1", .format = "qcow2", .reader = &disk, .records = true});
+  request.disks.back().whole_because = "its size changed";
+  request.parts.push_back({.part = "domain.xml", .bytes = definition.bytes()});
+  request.machine = {.uuid = "a-b", .hypervisor = "hv1", .checkpoint = "muster-1", .checkpoint_xml = "<x/>"};
+  Progress progress;
+  const auto id = create_restore_point({}, *repository_, request, progress).point.id;
+  EXPECT_EQ(progress.done, progress.total);
+  const auto point = get_point({}, *repository_, id).point;
+  ASSERT_TRUE(point.machine);
+  EXPECT_EQ(point.machine->uuid, "a-b");
+  EXPECT_EQ(point.machine->checkpoint, "muster-1");
+  EXPECT_EQ(point.machine->checkpoint_xml, "<x/>");
+  EXPECT_TRUE(point.disks.at(0).records);
+  EXPECT_EQ(point.disks.at(0).whole_because, "its size changed");
+  EXPECT_EQ(point.size_bytes(), 2 * kMib) << "of disks alone";
+  // Maintenance knows that it is needed.
+  for (int round = 0; round < 2; ++round) prune({}, *repository_, {});
+  expect_clean(*repository_);
+  const auto index = Index::load({}, *repository_);
+  EXPECT_EQ(read_part({}, *repository_, *index, point, "domain.xml"), definition.bytes());
+  EXPECT_THROW(read_part({}, *repository_, *index, point, "nvram"), base::Error);
+  // The same again costs nothing.
+  request.parent = point;
+  const auto second = create_restore_point({}, *repository_, request, progress).point;
+  EXPECT_EQ(second.bytes_new, 0U);
 }
 
 TEST_F(Create, ADiskThatGrewOrShrankIsWholeEitherWay) {

@@ -118,7 +118,7 @@ TEST_F(Damage, ALostIndexIsMadeAnew) {
   EXPECT_EQ(found.broken_points.size(), 2U);
   const auto plan = plan_repair({}, *repository, found);
   EXPECT_EQ(plan.index_packs.size(), 4U);
-  repair({}, *repository, plan, nullptr);
+  mend(*repository, plan);
   expect_clean(*repository);
   EXPECT_EQ(restore(*repository, second_), disk_.bytes());
   EXPECT_EQ(restore(*repository, first_), first_bytes_);
@@ -136,7 +136,7 @@ TEST_F(Damage, ADamagedRecordIsStoredAgainByTheNextBackup) {
   const auto found = check_all(*repository);
   ASSERT_EQ(found.damaged.size(), 1U);
   EXPECT_EQ(found.broken_points.size(), 2U);
-  const auto done = repair({}, *repository, plan_repair({}, *repository, found), nullptr);
+  const auto done = mend(*repository, plan_repair({}, *repository, found));
   EXPECT_EQ(done.quarantined, 1U);
   EXPECT_EQ(done.still_missing, 1U);
   const auto third = back_up(*repository, disk_, {.parent = second_}).point;
@@ -153,7 +153,7 @@ TEST_F(Damage, ADamagedTableIsMadeAnewInOneGo) {
     auto objects = storage_->objects();
     objects.at(name).back() ^= std::byte{1};  // in the last entry
     const auto repository = open_as(std::make_shared<fakes::MemoryStorage>(objects), owner_);
-    repair({}, *repository, plan_repair({}, *repository, check_all(*repository)), nullptr);
+    mend(*repository);
     EXPECT_EQ(restore(*repository, second_), disk_.bytes());
     EXPECT_EQ(restore(*repository, first_), first_bytes_);
     EXPECT_TRUE(check_all(*repository).clean());
@@ -166,7 +166,7 @@ TEST_F(Damage, ALostPackIsStoredAgainByTheNextBackup) {
     if (read_pack_table({}, *storage_, repository_->id(), pack).places.front().kind == RecordKind::chunk)
       objects.erase(pack_name(pack));
   const auto repository = open_as(std::make_shared<fakes::MemoryStorage>(objects), owner_);
-  repair({}, *repository, plan_repair({}, *repository, check_all(*repository)), nullptr);
+  mend(*repository);
   const auto third = back_up(*repository, disk_, {.parent = second_}).point;
   EXPECT_EQ(restore(*repository, third), disk_.bytes());
   EXPECT_EQ(restore(*repository, second_), disk_.bytes());
@@ -187,8 +187,7 @@ TEST_F(Damage, ASecondRepositoryGivesBackWhatIsLost) {
     }
     const auto repository = open_as(std::make_shared<fakes::MemoryStorage>(objects), owner_);
     // Pages first, then what they name.
-    for (int round = 0; round < 2; ++round)
-      repair({}, *repository, plan_repair({}, *repository, check_all(*repository)), second);
+    for (int round = 0; round < 2; ++round) mend(*repository, second);
     EXPECT_TRUE(check_all(*repository).broken_points.empty()) << lost;
     EXPECT_EQ(restore(*repository, second_), disk_.bytes());
   }

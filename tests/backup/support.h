@@ -10,6 +10,7 @@
 
 #include "backup/check.h"
 #include "backup/create.h"
+#include "backup/repair.h"
 #include "backup/repository.h"
 #include "backup/restore.h"
 #include "tests/fakes/memory_disk.h"
@@ -78,7 +79,21 @@ inline base::Bytes restore(const Repository& repository, const RestorePoint& poi
 
 inline CheckResult check_all(const Repository& repository) {
   Progress progress;
-  return check({}, repository, {.depth = CheckDepth::data, .workers = 1}, progress);
+  auto result = check({}, repository, {.depth = CheckDepth::data, .workers = 1}, progress);
+  EXPECT_EQ(progress.done, progress.total);
+  return result;
+}
+
+// What check finds, by repair.
+inline RepairResult mend(const Repository& repository, const RepairPlan& plan, const Repository* second = nullptr) {
+  Progress progress;
+  RepairResult result = repair({}, repository, plan, second, progress);
+  EXPECT_LE(progress.done, progress.total);
+  return result;
+}
+
+inline RepairResult mend(const Repository& repository, const Repository* second = nullptr) {
+  return mend(repository, plan_repair({}, repository, check_all(repository)), second);
 }
 
 inline void expect_clean(const Repository& repository) {

@@ -16,7 +16,7 @@ bool has(const std::string& text, const std::string& line) {
 }
 
 TEST(BackupMetrics, ASuccessHasAll) {
-  const std::string text = backup_metrics_text(kGood, "");
+  const std::string text = backup_metrics_text({kGood}, "");
   EXPECT_TRUE(has(text, "muster_backup_last_attempt_timestamp_seconds{name=\"web01\"} 1000.000")) << text;
   EXPECT_TRUE(has(text, "muster_backup_last_success_timestamp_seconds{name=\"web01\"} 1000.000"));
   EXPECT_TRUE(has(text, "muster_backup_last_status{name=\"web01\"} 0"));
@@ -29,7 +29,7 @@ TEST(BackupMetrics, ASuccessHasAll) {
 
 TEST(BackupMetrics, AFailureKeepsWhatIsKnownOfTheLastSuccess) {
   const std::string text =
-      backup_metrics_text({.name = "web01", .attempt = 2000, .status = 12}, backup_metrics_text(kGood, ""));
+      backup_metrics_text({{.name = "web01", .attempt = 2000, .status = 12}}, backup_metrics_text({kGood}, ""));
   EXPECT_TRUE(has(text, "muster_backup_last_attempt_timestamp_seconds{name=\"web01\"} 2000.000")) << text;
   EXPECT_TRUE(has(text, "muster_backup_last_status{name=\"web01\"} 12"));
   EXPECT_TRUE(has(text, "muster_backup_last_success_timestamp_seconds{name=\"web01\"} 1000.000"));
@@ -38,15 +38,26 @@ TEST(BackupMetrics, AFailureKeepsWhatIsKnownOfTheLastSuccess) {
 
 TEST(BackupMetrics, WithoutAnySuccessThereIsNoTimeOfOne) {
   const BackupOutcome failed{.name = "web01", .attempt = 2000, .status = 1};
-  EXPECT_EQ(backup_metrics_text(failed, "").find("last_success"), std::string::npos);
-  EXPECT_EQ(backup_metrics_text(failed, "no metrics\n# at all").find("last_success"), std::string::npos);
-  const std::string of_another = backup_metrics_text(kGood, "");
-  EXPECT_EQ(backup_metrics_text({.name = "web0", .attempt = 1, .status = 1}, of_another).find("last_success"),
+  EXPECT_EQ(backup_metrics_text({failed}, "").find("last_success"), std::string::npos);
+  EXPECT_EQ(backup_metrics_text({failed}, "no metrics\n# at all").find("last_success"), std::string::npos);
+  const std::string of_another = backup_metrics_text({kGood}, "");
+  EXPECT_EQ(backup_metrics_text({{.name = "web0", .attempt = 1, .status = 1}}, of_another).find("last_success"),
             std::string::npos);
 }
 
+TEST(BackupMetrics, OfSeveralMachinesEachMetricStandsTogether) {
+  BackupOutcome other = kGood;
+  other.name = "web02";
+  const std::string text = backup_metrics_text({kGood, other}, "");
+  EXPECT_TRUE(has(text,
+                  "muster_backup_last_status{name=\"web01\"} 0\n"
+                  "muster_backup_last_status{name=\"web02\"} 0"))
+      << text;
+  EXPECT_EQ(text.find("# TYPE muster_backup_last_status"), text.rfind("# TYPE muster_backup_last_status"));
+}
+
 TEST(BackupMetrics, NamesAreQuoted) {
-  const std::string text = backup_metrics_text({.name = "a\"b\\c", .attempt = 1, .status = 1}, "");
+  const std::string text = backup_metrics_text({{.name = "a\"b\\c", .attempt = 1, .status = 1}}, "");
   EXPECT_TRUE(has(text, "muster_backup_last_status{name=\"a\\\"b\\\\c\"} 1")) << text;
 }
 

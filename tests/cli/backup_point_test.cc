@@ -130,6 +130,9 @@ TEST_F(PointWords, WhatIsNoTimeIsToldHowToWriteOne) {
 struct Split {
   const char *word, *point, *disk, *path;
 };
+// Otherwise the tests' names hold addresses, and differ from run to run.
+void PrintTo(const Split& split, std::ostream* out) { *out << split.word; }
+
 class PointWordParts : public PointWords, public testing::WithParamInterface<Split> {};
 
 TEST_P(PointWordParts, AreFoundAtTheirColons) {

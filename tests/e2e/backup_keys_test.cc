@@ -76,6 +76,21 @@ TEST_F(BackupKeys, InitTakesThePlaceOfTheKeyFile) {
   expect_opens({"--key-file", file("my.key")});
 }
 
+TEST_F(BackupKeys, APlanMakesNothing) {
+  const auto planned = json_lines(expect(0, {"init", "--dry-run", "--json"}).out);
+  EXPECT_TRUE(contains(planned.at(0).value("what", ""), repository())) << planned.at(0);
+  EXPECT_EQ(summary_of(planned).value("plan", ""), "init");
+  EXPECT_FALSE(fs::exists(repository()));
+  EXPECT_FALSE(fs::exists(home() + "/.config"));
+  fs::create_directory(file("full"));
+  write(file("full/something"), "");
+  expect(5, {"init", file("full"), "--dry-run"});
+  make_repository();
+  const auto key = json_lines(expect(0, {"key", "add", "--to", file("second.key"), "--dry-run", "--json"}).out);
+  EXPECT_TRUE(contains(key.at(0).value("what", ""), file("second.key"))) << key.at(0);
+  EXPECT_FALSE(fs::exists(file("second.key")));
+}
+
 TEST_F(BackupKeys, WithoutEncryptionNoKeyIsNeeded) {
   expect(0, {"init", "--no-encryption"});
   EXPECT_FALSE(fs::exists(home() + "/.config/muster"));
@@ -231,6 +246,14 @@ TEST_F(BackupKeys, TheRecoveryTextMakesANewKey) {
   EXPECT_TRUE(same(image_, file("back.raw")));
   expect(0, {"init", "-q", file("other")});
   expect(12, {"key", "recover", "-R", file("other"), "--to", file("other.key")}, text);
+}
+
+TEST_F(BackupKeys, WaitingForTheRecoveryTextEndsWithOneCtrlC) {
+  make_repository();
+  PtyProcess muster(backup_command({"key", "recover", "--to", file("new.key")}));
+  ASSERT_TRUE(muster.wait_for("then Ctrl-D"));
+  muster.write("\3");
+  EXPECT_EQ(muster.finish().code, 130);
 }
 
 // What a muster to come will have written.

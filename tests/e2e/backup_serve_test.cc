@@ -169,6 +169,14 @@ TEST_F(BackupServe, JsonNamesUriAndSize) {
   expect_nothing_left();
 }
 
+TEST_F(BackupServe, APlanServesNothing) {
+  back_up_image();
+  const auto planned =
+      json_lines(expect(0, {"serve", "web01@latest", "--socket", socket(), "--dry-run", "--json"}).out);
+  EXPECT_EQ(planned.at(0).value("plan", ""), "serve");
+  EXPECT_FALSE(fs::exists(socket()));
+}
+
 TEST_F(BackupServe, AnOverlayTakesWritesAndForgetsThem) {
   MUSTER_NEEDS("nbdkit");
   back_up_image();

@@ -1,0 +1,265 @@
+#include "cli/backup_create_machines.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "backup/create.h"
+#include "backup/rfc3339.h"
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/quantity.h"
+#include "cli/backup_commands.h"
+#include "cli/backup_follow_up.h"
+#include "cli/backup_json.h"
+#include "cli/backup_machine.h"
+#include "cli/backup_metrics.h"
+#include "cli/backup_point.h"
+#include "cli/backup_points.h"
+#include "cli/backup_progress.h"
+#include "cli/exit_status.h"
+#include "cli/machine_source.h"
+#include "cli/size_text.h"
+#include "cli/version.h"
+#include "cli/vm_run.h"
+
+namespace muster::cli {
+namespace {
+
+using backup::RestorePoint;
+using base::Code;
+using base::Error;
+using nlohmann::json;
+
+// What restore points are called: URI#DOMAIN is no name for one.
+std::string point_name(const VmTarget& target) {
+  return target.name.find('#') == std::string::npos ? target.name : target.domain;
+}
+
+// All that the words mean, each once.
+VmSelection select_all(const Program& program, HypervisorWorkers& workers, const std::vector<std::string>& words) {
+  VmSelection all;
+  for (const auto& word : words)
+    for (auto& target : select_machines(program, workers, word, Purpose::look).targets) {
+      const bool there = std::any_of(all.targets.begin(), all.targets.end(), [&](const VmTarget& other) {
+        return other.uri == target.uri && other.domain == target.domain;
+      });
+      if (!there) all.targets.push_back(std::move(target));
+    }
+  std::map<std::string, const VmTarget*> names;
+  for (const auto& target : all.targets) {
+    backup::check_point_name(point_name(target));
+    const auto [other, fresh] = names.emplace(point_name(target), &target);
+    if (!fresh)
+      throw Error(Code::usage,
+                  fmt::format("'{}' is both {}#{} and {}#{}: their restore points would be mixed up", other->first,
+                              other->second->uri, other->second->domain, target.uri, target.domain));
+    all.names.push_back(target.name);
+  }
+  return all;
+}
+
+// So many machines of one hypervisor at once.
+class Places {
+ public:
+  explicit Places(unsigned each) : each_(each) {}
+
+  class Place {
+   public:
+    Place(Places& owner, const std::string& uri, const base::Context& ctx) : owner_(owner), uri_(uri) {
+      std::unique_lock lock(owner_.mutex_);
+      if (!owner_.changed_.wait(lock, ctx.stop, [&] { return owner_.taken_[uri_] < owner_.each_; })) ctx.check_stop();
+      ++owner_.taken_[uri_];
+    }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    ~Place() {
+      const std::lock_guard lock(owner_.mutex_);
+      --owner_.taken_[uri_];
+      owner_.changed_.notify_all();
+    }
+
+   private:
+    Places& owner_;
+    const std::string& uri_;
+  };
+
+ private:
+  const unsigned each_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::map<std::string, unsigned> taken_;
+};
+
+class MachinesCreation {
+ public:
+  MachinesCreation(const Program& program, const CreateOrder& order)
+      : program_(program),
+        order_(order),
+        workers_(program.ctx, connect_patience(program.settings)),
+        selection_(select_all(program, workers_, order.machines)),
+        opened_(open_repository(program)),
+        sources_(machine_sources(opened_.context, workers_, opened_.repository, order.machine_options)),
+        places_(order.per_hypervisor) {}
+
+  int run() {
+    check();
+    read_points();
+    UnitRun run(program_, selection_.names, kMachines, Closing::failures_only);
+    run.usual_fanout(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
+    json summary = json::object();
+    int after = kAllWorked;
+    const auto finish = [&] { after = follow(summary); };
+    return run_on_machines(program_, run, selection_,
+                           {.run = [&](std::size_t number) { return back_up(run, number); },
+                            .before_closing = finish,
+                            .judge = [&](int status) { return close(status, after); },
+                            .summary = [&] { return summary; }});
+  }
+
+ private:
+  void check() {
+    check_follow_up(program_, opened_, order_);
+    for (const auto& target : selection_.targets) check_may_make(opened_, point_name(target));
+    if (const auto path = metrics_path()) base::check_replaceable(*path);
+    outcomes_.resize(selection_.targets.size());
+    for (std::size_t i = 0; i < outcomes_.size(); ++i)
+      outcomes_[i] = {.name = point_name(selection_.targets[i]), .status = kNothingWorked};
+  }
+
+  std::optional<std::string> metrics_path() const {
+    return program_.settings.flag("dry-run") ? std::nullopt : program_.settings.text("metrics");
+  }
+
+  void read_points() {
+    for (auto& listed : backup::list_points(opened_.context, opened_.repository)) {
+      with_base_ = with_base_ || listed.point.domain == backup::kBaseDomain;
+      if (listed.point.domain == opened_.repository.credential().home())
+        latest_.insert_or_assign(listed.point.name, std::move(listed.point));
+    }
+  }
+
+  std::optional<RestorePoint> latest_of(const std::string& name) const {
+    const auto found = latest_.find(name);
+    return found == latest_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  json back_up(UnitRun& run, std::size_t number) {
+    const VmTarget& target = selection_.targets[number];
+    const std::string name = point_name(target);
+    try {
+      const Places::Place place(places_, target.uri, opened_.context);
+      const auto latest = latest_of(name);
+      json result = program_.settings.flag("dry-run") ? plan(target, name, latest) : create(run, number, name, latest);
+      outcomes_[number].status = kAllWorked;
+      return result;
+    } catch (const Error& e) {
+      outcomes_[number].status = exit_status(e);
+      throw;
+    }
+  }
+
+  json plan(const VmTarget& target, const std::string& name, const std::optional<RestorePoint>& latest) {
+    const json facts =
+        workers_.call(target.uri, "backup_look", {{"domain", target.domain}}, connect_patience(program_.settings));
+    std::vector<std::string> disks;
+    for (const auto& disk : facts.at("disks")) disks.push_back(disk.at("target"));
+    tell(program_,
+         fmt::format(
+             "{}: would back up {} ({}), {}", target.name, fmt::join(disks, ", "), facts.at("state").get<std::string>(),
+             latest ? fmt::format("compared to restore point {} of {}", short_id(latest->id), local_time(latest->time))
+                    : "its first restore point"));
+    RestorePoint point;
+    point.id = backup::random_object_id();
+    point.name = name;
+    point.time = backup::now();
+    point.sequence = latest ? latest->sequence + 1 : 0;
+    point.tags = order_.tags;
+    const std::lock_guard lock(mutex_);
+    after_.planned.push_back({.point = point, .signer = {}, .host = {}, .stored = point.time});
+    after_.names.insert(name);
+    return {{"name", name}, {"outcome", "plan"}, {"plan", "create"}};
+  }
+
+  json create(UnitRun& run, std::size_t number, const std::string& name, const std::optional<RestorePoint>& latest) {
+    const VmTarget& target = selection_.targets[number];
+    backup::CreateRequest request{.name = name,
+                                  .tool = fmt::format("muster {}", kVersion),
+                                  .consistency = {},
+                                  .tags = order_.tags,
+                                  .with_base = with_base_,
+                                  .options = order_.options};
+    MachineBackup machine(sources_, target, latest);
+    machine.describe(request);
+    tell_whole(target, request, latest);
+    backup::Progress progress;
+    const RestorePoint point = [&] {
+      const BackupProgress shown(program_, name, progress, [&](const std::optional<std::string>& text) {
+        run.at_work(number, text.value_or(""));
+      });
+      return backup::create_restore_point(opened_.context, opened_.repository, request, progress).point;
+    }();
+    machine.finish();
+    tell(program_,
+         fmt::format("{}: restore point {}, {}, {} read, {} new, {} stored, {}", target.name, short_id(point.id),
+                     point.consistency, size_text(point.bytes_read), size_text(point.bytes_new),
+                     size_text(point.bytes_stored), base::format_duration(point.duration)));
+    const std::lock_guard lock(mutex_);
+    outcomes_[number].success = success_of(point);
+    after_.names.insert(name);
+    json result = point_json(point);
+    result["held"] = seconds_of(machine.held());
+    for (const char* field : {"bytes_dirty", "bytes_read", "bytes_new", "bytes_stored"})
+      totals_[field] = totals_.value(field, std::uint64_t{0}) + result.at(field).get<std::uint64_t>();
+    return result;
+  }
+
+  // Why a disk is read whole that was not to be: once, for it costs time and is no failure.
+  void tell_whole(const VmTarget& target, const backup::CreateRequest& request,
+                  const std::optional<RestorePoint>& latest) const {
+    if (!latest || !latest->machine || latest->machine->checkpoint.empty()) return;
+    for (const auto& disk : request.disks)
+      if (!disk.whole_because.empty())
+        program_.ctx.note(fmt::format("{}: disk {} is read whole: {}", target.name, disk.disk, disk.whole_because));
+  }
+
+  // Of those that worked.
+  int follow(json& summary) {
+    summary.update(totals_);
+    if (after_.names.empty() || opened_.context.stop.stop_requested()) return kAllWorked;
+    return follow_up(program_, opened_, order_, after_, summary);
+  }
+
+  int close(int status, int after) {
+    if (status == kAllWorked) status = after;
+    if (const auto path = metrics_path()) write_backup_metrics(*path, outcomes_);
+    return status;
+  }
+
+  const Program& program_;
+  const CreateOrder& order_;
+  HypervisorWorkers workers_;
+  const VmSelection selection_;
+  const OpenedRepository opened_;
+  const MachineSources sources_;
+  Places places_;
+  std::map<std::string, RestorePoint> latest_;  // by machine
+  bool with_base_ = false;
+  std::vector<BackupOutcome> outcomes_;  // each one unit's
+  std::mutex mutex_;
+  FollowUp after_;
+  json totals_ = json::object();
+};
+
+}  // namespace
+
+int create_of_machines(const Program& program, const CreateOrder& order) {
+  return MachinesCreation(program, order).run();
+}
+
+}  // namespace muster::cli

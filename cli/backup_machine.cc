@@ -1,0 +1,214 @@
+#include "cli/backup_machine.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/environment.h"
+#include "disk/nbd_disk.h"
+#include "disk/open_image.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+using nlohmann::json;
+
+// An agent that hangs, a job that begins: each has its own deadline, and this is beyond all of them.
+constexpr std::chrono::minutes kBeginPatience{3};
+constexpr std::chrono::minutes kEndPatience{3};
+constexpr std::chrono::seconds kFreezeBudget{5};
+constexpr std::size_t kLabelDigits = 12;
+
+std::string label_of(const backup::Repository& repository) {
+  return "muster-" + backup::hex(repository.id()).substr(0, kLabelDigits);
+}
+
+// What is known of changes is relative to the point that names the checkpoint.
+json earlier_fields(const backup::RestorePoint& latest) {
+  json disks = json::array();
+  for (const auto& disk : latest.disks)
+    disks.push_back({{"target", disk.disk}, {"source", disk.source}, {"size_bytes", disk.map.size_bytes}});
+  json fields{{"disks", disks}, {"checkpoint", ""}, {"checkpoint_xml", ""}};
+  if (latest.machine) {
+    fields["checkpoint"] = latest.machine->checkpoint;
+    fields["checkpoint_xml"] = latest.machine->checkpoint_xml;
+  }
+  return fields;
+}
+
+const backup::DiskPoint* disk_in(const std::optional<backup::RestorePoint>& point, const std::string& disk) {
+  if (!point) return nullptr;
+  const auto found = std::find_if(point->disks.begin(), point->disks.end(),
+                                  [&](const backup::DiskPoint& candidate) { return candidate.disk == disk; });
+  return found == point->disks.end() ? nullptr : &*found;
+}
+
+// Why the bitmap that an image keeps tells nothing of what changed; empty: it tells.
+std::string unusable(const disk::ImageFacts& facts, const backup::DiskPoint& earlier, const std::string& bitmap) {
+  if (facts.virtual_size_bytes != earlier.map.size_bytes) return "its size changed";
+  for (const auto& found : facts.bitmaps)
+    if (found.name == bitmap)
+      return found.in_use     ? "its record of changes was not closed: QEMU ended without writing it"
+             : !found.records ? "its record of changes had been stopped"
+                              : "";
+  return "its image has no record of changes since the last backup";
+}
+
+OpenedImage open_recorded_image(const base::Context& ctx, const std::string& path, const std::string& disk,
+                                const std::string& bitmap) {
+  OpenedImage image;
+  auto tracked = disk::open_tracked_image(ctx, path, bitmap);
+  image.reader = std::move(tracked.reader);
+  image.source = {
+      .disk = disk, .source = path, .format = "qcow2", .reader = image.reader.get(), .dirty = tracked.changed};
+  image.source.records = true;
+  return image;
+}
+
+}  // namespace
+
+MachineSources machine_sources(const base::Context& ctx, HypervisorWorkers& workers,
+                               const backup::Repository& repository, const MachineOptions& options) {
+  // Of the system's daemon, and of the user's own.
+  const std::string own = environment("XDG_CONFIG_HOME").value_or(home_directory() + "/.config");
+  return {.ctx = ctx,
+          .workers = workers,
+          .repository = repository,
+          .options = options,
+          .runtime_directory = runtime_directory(),
+          .qemu_directories = {"/var/lib/libvirt/qemu", own + "/libvirt/qemu/lib"}};
+}
+
+MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& target,
+                             const std::optional<backup::RestorePoint>& latest)
+    : sources_(sources),
+      target_(target),
+      latest_(latest),
+      label_(label_of(sources.repository)),
+      checkpoint_(label_ + "-" + backup::hex(backup::random_object_id())) {
+  const json facts = sources.workers.call(target.uri, "backup_look", {{"domain", target.domain}}, kBeginPatience);
+  machine_.uuid = facts.at("uuid");
+  machine_.hypervisor = facts.at("hypervisor");
+  domain_xml_ = facts.at("domain_xml");
+  try {
+    facts.at("active").get<bool>() ? begin() : open_stopped(facts);
+  } catch (...) {
+    give_up();
+    throw;
+  }
+}
+
+MachineBackup::~MachineBackup() { give_up(); }
+
+void MachineBackup::give_up() {
+  disks_.clear();
+  try {
+    end(latest_ && latest_->machine ? latest_->machine->checkpoint : "");
+  } catch (const Error& e) {
+    sources_.ctx.warn(e.what());
+  }
+}
+
+void MachineBackup::begin() {
+  json arguments{{"domain", target_.domain},
+                 {"label", label_},
+                 {"checkpoint", checkpoint_},
+                 {"without", sources_.options.without},
+                 {"scratch", sources_.options.scratch},
+                 {"qemu_directories", sources_.qemu_directories},
+                 {"runtime_directory", sources_.runtime_directory},
+                 {"freeze", sources_.options.freeze},
+                 {"freeze_budget_s", kFreezeBudget.count()},
+                 {"pause", sources_.options.pause}};
+  if (latest_) arguments["earlier"] = earlier_fields(*latest_);
+  running_ = true;
+  open_running(sources_.workers.call(target_.uri, "backup_begin", arguments, kBeginPatience));
+}
+
+void MachineBackup::open_running(const json& begun) {
+  consistency_ = begun.at("consistency");
+  held_ = std::chrono::milliseconds(begun.at("held_ms").get<std::int64_t>());
+  domain_xml_ = begun.at("domain_xml");
+  machine_.checkpoint_xml = begun.at("checkpoint_xml");
+  if (!machine_.checkpoint_xml.empty()) machine_.checkpoint = checkpoint_;
+  const std::string socket = begun.at("socket");
+  for (const auto& fields : begun.at("disks")) {
+    OpenedImage image;
+    image.source.disk = fields.at("target");
+    image.source.source = fields.at("source");
+    image.source.format = fields.at("format");
+    image.source.whole_because = fields.at("whole_because");
+    image.source.records = fields.at("records");
+    const std::string uri = disk::nbd_unix_uri(socket, image.source.disk);
+    const disk::NbdOptions options{.name = target_.name + ":" + image.source.disk};
+    image.reader = disk::open_nbd(sources_.ctx, uri, options);
+    image.source.reader = image.reader.get();
+    if (image.source.whole_because.empty())
+      image.source.dirty = disk::changed_ranges(sources_.ctx, uri, fields.at("changes_context"), options);
+    disks_.push_back(std::move(image));
+  }
+}
+
+void MachineBackup::open_stopped(const json& facts) {
+  consistency_ = "off";
+  for (const auto& fields : facts.at("disks")) {
+    const std::string target = fields.at("target"), type = fields.at("type");
+    const auto& without = sources_.options.without;
+    if (std::find(without.begin(), without.end(), target) != without.end()) continue;
+    if (type != "file" && type != "block")
+      throw Error(Code::unsupported, "'" + target_.name + "' is off, and disk " + target + " is of type " + type +
+                                         ": such disks are backed up while the machine runs");
+    disks_.push_back(open_stopped_disk(target, fields.at("source"), fields.at("format")));
+    if (disks_.back().source.records) {
+      machine_.checkpoint = latest_->machine->checkpoint;
+      machine_.checkpoint_xml = latest_->machine->checkpoint_xml;
+    }
+  }
+  if (disks_.empty()) throw Error(Code::refused, "'" + target_.name + "' has no disk to back up");
+}
+
+// What the earlier point's checkpoint has recorded, the image keeps; it goes on recording for the next one.
+OpenedImage MachineBackup::open_stopped_disk(const std::string& disk, const std::string& path,
+                                             const std::string& format) {
+  const auto known = disk::image_format_named(format);
+  if (!known) throw Error(Code::unsupported, "disk " + disk + " of '" + target_.name + "' is in the format " + format);
+  const auto* earlier = disk_in(latest_, disk);
+  std::string whole_because;
+  if (earlier != nullptr && earlier->records && *known == disk::ImageFormat::qcow2) {
+    whole_because = unusable(disk::image_facts(sources_.ctx, path, *known), *earlier, latest_->machine->checkpoint);
+    if (whole_because.empty()) return open_recorded_image(sources_.ctx, path, disk, latest_->machine->checkpoint);
+  }
+  OpenedImage image = open_image_of(sources_.ctx, path, known);
+  image.source.disk = disk;
+  image.source.whole_because = whole_because;
+  const bool same = earlier != nullptr && is_unchanged(image, *earlier) && image.source.changed_ns &&
+                    image.source.changed_ns == earlier->source_changed_ns;
+  if (same) image.source.dirty.emplace();
+  return image;
+}
+
+void MachineBackup::describe(backup::CreateRequest& request) const {
+  request.consistency = consistency_;
+  request.parent = latest_;
+  request.machine = machine_;
+  for (const auto& disk : disks_) request.disks.push_back(disk.source);
+  const auto bytes = std::as_bytes(std::span(domain_xml_));
+  request.parts.push_back({.part = "domain.xml", .bytes = {bytes.begin(), bytes.end()}});
+}
+
+void MachineBackup::finish() {
+  disks_.clear();
+  end(machine_.checkpoint);
+}
+
+void MachineBackup::end(const std::string& keep) {
+  if (!running_ || ended_) return;
+  ended_ = true;
+  sources_.workers.call(target_.uri, "backup_end", {{"domain", target_.domain}, {"label", label_}, {"keep", keep}},
+                        kEndPatience);
+}
+
+}  // namespace muster::cli

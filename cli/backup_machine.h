@@ -1,0 +1,79 @@
+// The disks of one machine of a hypervisor as they were at one moment, for one restore point: of a running machine over
+// a backup job, of one that is off out of its images. Blocks on the hypervisor and on disks. One thread's.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "backup/create.h"
+#include "cli/backup_images.h"
+#include "cli/hypervisor_workers.h"
+#include "cli/vm_selection.h"
+
+namespace muster::cli {
+
+struct MachineOptions {
+  std::string freeze = "auto";  // auto, require, none
+  bool pause = false;
+  std::string scratch;               // empty: beside each image
+  std::vector<std::string> without;  // disks that are left out
+};
+
+// What all machines of one run share. All references outlive what is made of it.
+struct MachineSources {
+  const base::Context& ctx;
+  HypervisorWorkers& workers;
+  const backup::Repository& repository;
+  const MachineOptions& options;
+  std::string runtime_directory;
+  // Where libvirt makes a directory for each running domain.
+  std::vector<std::string> qemu_directories;
+};
+
+// In main's thread.
+MachineSources machine_sources(const base::Context& ctx, HypervisorWorkers& workers,
+                               const backup::Repository& repository, const MachineOptions& options);
+
+class MachineBackup {
+ public:
+  // `latest`: its latest restore point there. Throws base::Error{not_found, unreachable, timeout, busy, refused,
+  // unsupported, io, cancelled}.
+  MachineBackup(const MachineSources& sources, const VmTarget& target,
+                const std::optional<backup::RestorePoint>& latest);
+  MachineBackup(const MachineBackup&) = delete;
+  MachineBackup& operator=(const MachineBackup&) = delete;
+  // As if it had never begun, unless finish() was called.
+  ~MachineBackup();
+
+  // Disks, parts, machine, consistency, and what to compare with.
+  void describe(backup::CreateRequest& request) const;
+  // How long the guest stood still.
+  std::chrono::milliseconds held() const { return held_; }
+  // After the restore point holds: the next backup goes on from it. Throws base::Error.
+  void finish();
+
+ private:
+  void begin();
+  void open_running(const nlohmann::json& begun);
+  void open_stopped(const nlohmann::json& facts);
+  OpenedImage open_stopped_disk(const std::string& disk, const std::string& path, const std::string& format);
+  void give_up();
+  void end(const std::string& keep);
+
+  const MachineSources& sources_;
+  const VmTarget& target_;
+  const std::optional<backup::RestorePoint>& latest_;
+  std::string label_, checkpoint_;
+  bool running_ = false, ended_ = false;
+  std::chrono::milliseconds held_{};
+  std::string consistency_, domain_xml_;
+  backup::MachinePoint machine_;
+  std::vector<OpenedImage> disks_;
+};
+
+}  // namespace muster::cli

@@ -1,0 +1,81 @@
+#include "cli/guest_watchdog.h"
+
+#include <fstream>
+#include <optional>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/quantity.h"
+#include "virt/connection.h"
+#include "virt/lifecycle.h"
+#include "vm/quiesce.h"
+
+namespace muster::cli {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr std::chrono::minutes kThawPatience{5};
+constexpr std::int64_t kMaxBudgetSeconds = 3600;
+
+bool called_off(seconds budget) {
+  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(budget).count();
+  char byte = 0;
+  return ::poll(&input, 1, static_cast<int>(wait)) == 1 && ::read(STDIN_FILENO, &byte, 1) == 1;
+}
+
+// A service that is stopped, or a session that ends, is killed by its control group: into the root of systemd's
+// hierarchy, where we may. Elsewhere it stays as it is.
+void leave_control_group() {
+  for (const char* root :
+       {"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/systemd/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs"}) {
+    std::ofstream procs(root, std::ios::in);  // never made
+    if (procs) procs << ::getpid() << std::flush;
+  }
+}
+
+void go_on(const virt::Domain& domain, Hold hold) {
+  if (hold == Hold::frozen)
+    vm::thaw_within({}, domain, kThawPatience);
+  else if (domain.state() == virt::State::paused)
+    virt::resume(domain);
+}
+
+}  // namespace
+
+std::vector<std::string> watchdog_command(const GuestWatch& watch) {
+  return {"/proc/self/exe",
+          "--watch",
+          watch.uri,
+          watch.domain,
+          watch.hold == Hold::frozen ? "frozen" : "paused",
+          std::to_string(watch.budget.count())};
+}
+
+int watch_guest(const std::vector<std::string>& words) {
+  if (words.size() != 4) return 2;
+  const Hold hold = words[2] == "paused" ? Hold::paused : Hold::frozen;
+  const seconds budget(base::parse_integer(words[3], 0, kMaxBudgetSeconds, "number of seconds"));
+  // The group that was made for it ends with whoever started it.
+  if (::fork() != 0) return 0;
+  ::setsid();
+  leave_control_group();
+  try {
+    // Opened before it is needed: then there may be no way to open one. But that may take long as well.
+    std::optional<virt::Connection> connection;
+    const auto began = std::chrono::steady_clock::now();
+    connection.emplace(words[0]);
+    const auto took = std::chrono::duration_cast<seconds>(std::chrono::steady_clock::now() - began);
+    if (called_off(std::max(seconds(0), budget - took))) return 0;
+    if (!connection->alive()) connection.emplace(words[0]);
+    go_on(connection->domain(words[1]), hold);
+    return 0;
+  } catch (const base::Error&) {
+    return 1;  // nobody is left to be told
+  }
+}
+
+}  // namespace muster::cli

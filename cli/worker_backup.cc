@@ -1,0 +1,209 @@
+// Operations of a worker for a backup: it begins at one moment, is read by whoever asked, over NBD, and ends. A backup
+// that was begun ends with the worker.
+#include <array>
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/guest_watchdog.h"
+#include "cli/worker_operations.h"
+#include "virt/attempts.h"
+#include "virt/backup_job.h"
+#include "virt/domain_xml.h"
+#include "vm/live_backup.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+using nlohmann::json;
+using std::chrono::seconds;
+
+constexpr std::chrono::seconds kEndPatience{20};
+
+// A backup that is under way.
+struct OpenBackup {
+  virt::Domain domain;
+  std::string label, keep;
+  base::UniqueFd lock;
+};
+
+class OpenBackups {
+ public:
+  void add(OpenBackup backup) {
+    const std::lock_guard lock(mutex_);
+    const std::string uuid = backup.domain.uuid();
+    backups_.insert_or_assign(uuid, std::move(backup));
+  }
+  std::optional<OpenBackup> take(const std::string& uuid) {
+    const std::lock_guard lock(mutex_);
+    const auto found = backups_.find(uuid);
+    if (found == backups_.end()) return std::nullopt;
+    OpenBackup backup = std::move(found->second);
+    backups_.erase(found);
+    return backup;
+  }
+  // Each in a thread of its own: one may hang.
+  void end_all() {
+    const std::lock_guard lock(mutex_);
+    std::vector<virt::Attempts<bool>> attempts(backups_.size());
+    std::size_t i = 0;
+    for (const auto& [uuid, backup] : backups_)
+      attempts[i++].start([domain = backup.domain, label = backup.label, keep = backup.keep] {
+        vm::end_live_backup({}, domain, label, keep);
+        return true;
+      });
+    const auto deadline = base::Clock::now() + kEndPatience;
+    for (auto& attempt : attempts) {
+      try {
+        attempt.first({}, std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::Clock::now()));
+      } catch (const Error&) {
+        // The next backup finds it.
+      }
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, OpenBackup> backups_;
+};
+
+OpenBackups& open_backups() {
+  static OpenBackups backups;
+  return backups;
+}
+
+std::optional<vm::EarlierBackup> earlier_of(const json& arguments) {
+  if (!arguments.contains("earlier")) return std::nullopt;
+  const json& fields = arguments["earlier"];
+  vm::EarlierBackup earlier{
+      .checkpoint = fields.value("checkpoint", ""), .checkpoint_xml = fields.value("checkpoint_xml", ""), .disks = {}};
+  for (const auto& disk : fields.at("disks"))
+    earlier.disks.push_back(
+        {.target = disk.at("target"), .source = disk.at("source"), .size_bytes = disk.at("size_bytes")});
+  return earlier;
+}
+
+vm::Freeze freeze_of(const std::string& word) {
+  if (word == "require") return vm::Freeze::required;
+  return word == "none" ? vm::Freeze::none : vm::Freeze::automatic;
+}
+
+// Where this domain's QEMU has its own sockets: in the directory that libvirt made for it, which its user and its
+// confinement let it use.
+std::string own_directory(const virt::Domain& domain, const json& arguments) {
+  if (!arguments.value("scratch", "").empty()) return "";
+  const std::string prefix = "domain-" + std::to_string(domain.id()) + "-";
+  for (const auto& place : arguments.at("qemu_directories")) {
+    std::error_code unseen;
+    for (const auto& entry : std::filesystem::directory_iterator(place.get<std::string>(), unseen))
+      if (entry.path().filename().string().starts_with(prefix)) return entry.path();
+  }
+  throw Error(Code::unsupported, "'" + domain.name() +
+                                     "': the directory of its QEMU is not on this machine: name one with --scratch "
+                                     "that QEMU and muster can both use");
+}
+
+vm::Watchdog watchdog(const WorkerCall& call, const virt::Domain& domain, Hold hold, seconds budget) {
+  return watchdog_command({.uri = call.connection.uri(), .domain = domain.uuid(), .hold = hold, .budget = budget});
+}
+
+json disk_fields(const vm::LiveDisk& disk) {
+  return {{"target", disk.target},
+          {"source", disk.source},
+          {"format", disk.format},
+          {"size_bytes", disk.size_bytes},
+          {"whole_because", disk.whole_because},
+          {"records", disk.records},
+          {"changes_context", virt::changes_context(disk.target)}};
+}
+
+json machine_fields(const WorkerCall& call, const virt::Domain& domain) {
+  return {{"uuid", domain.uuid()},
+          {"hypervisor", call.connection.host_name()},
+          {"domain_xml", domain.xml(virt::Domain::Xml::portable)}};
+}
+
+json begin(const WorkerCall& call) {
+  const auto domain = call.domain();
+  const json& arguments = call.arguments;
+  auto lock = vm::lock_backup(arguments.at("runtime_directory"), domain);
+  const seconds budget(arguments.at("freeze_budget_s").get<std::int64_t>());
+  const vm::LiveRequest request{.label = arguments.at("label"),
+                                .checkpoint = arguments.at("checkpoint"),
+                                .earlier = earlier_of(arguments),
+                                .without = arguments.at("without"),
+                                .directory = own_directory(domain, arguments),
+                                .scratch = arguments.value("scratch", ""),
+                                .freeze = freeze_of(arguments.at("freeze")),
+                                .pause = arguments.at("pause"),
+                                .freeze_budget = budget,
+                                .thaw_watchdog = watchdog(call, domain, Hold::frozen, budget),
+                                .resume_watchdog = watchdog(call, domain, Hold::paused, budget)};
+  // Known before it begins: killed in between, nobody has to look for it.
+  open_backups().add({.domain = domain,
+                      .label = request.label,
+                      .keep = request.earlier ? request.earlier->checkpoint : "",
+                      .lock = std::move(lock)});
+  try {
+    const auto backup = vm::begin_live_backup(call.ctx, domain, request);
+    json disks = json::array();
+    for (const auto& disk : backup.disks) disks.push_back(disk_fields(disk));
+    json result = machine_fields(call, domain);
+    result.update({{"socket", backup.socket},
+                   {"checkpoint_xml", backup.checkpoint_xml},
+                   {"consistency", backup.consistency},
+                   {"held_ms", backup.held.count()},
+                   {"disks", std::move(disks)}});
+    return result;
+  } catch (const Error&) {
+    if (auto open = open_backups().take(domain.uuid())) {
+      try {
+        vm::end_live_backup(call.ctx, domain, open->label, open->keep);
+      } catch (const Error& e) {
+        call.ctx.warn(e.what());  // what kept it from beginning tells more
+      }
+    }
+    throw;
+  }
+}
+
+// `keep`: the checkpoint that the latest restore point names now.
+json end(const WorkerCall& call) {
+  const auto domain = call.any_domain();
+  const auto open = open_backups().take(domain.uuid());
+  vm::end_live_backup(call.ctx, domain, call.arguments.at("label"), call.arguments.at("keep"));
+  return json::object();
+}
+
+// A machine that is off: where its disks are.
+json look(const WorkerCall& call) {
+  const auto domain = call.domain();
+  json result = machine_fields(call, domain);
+  result["active"] = domain.active();
+  result["state"] = virt::name_of(domain.state());
+  json disks = json::array();
+  for (const auto& disk : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).disks())
+    if (vm::is_backed_up(disk))
+      disks.push_back({{"target", disk.target},
+                       {"source", disk.source},
+                       {"format", disk.format.empty() ? "raw" : disk.format},
+                       {"type", disk.type}});
+  result["disks"] = std::move(disks);
+  return result;
+}
+
+constexpr std::array kOperations{WorkerOperation{"backup_look", look}, WorkerOperation{"backup_begin", begin},
+                                 WorkerOperation{"backup_end", end}};
+
+}  // namespace
+
+std::span<const WorkerOperation> backup_operations() { return kOperations; }
+
+void end_open_backups() { open_backups().end_all(); }
+
+}  // namespace muster::cli

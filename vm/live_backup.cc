@@ -1,0 +1,342 @@
+#include "vm/live_backup.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <limits>
+#include <memory>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/quantity.h"
+#include "virt/backup_job.h"
+#include "virt/guest_agent.h"
+#include "virt/metadata.h"
+
+namespace muster::vm {
+namespace {
+
+using base::Clock;
+using base::Code;
+using base::Context;
+using base::Error;
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds kAgentPatience{3};
+constexpr std::chrono::seconds kLeftoverThawPatience{30};
+// A part of the metadata while the guest is held.
+constexpr const char* kHeldPart = "held-by-backup";
+// Sockets of ours, of this host: another host's backup is not taken for a leftover.
+constexpr std::string_view kSocketWord = "muster-";
+// Of a Unix socket's address.
+constexpr std::size_t kMaxSocketPath = 107;
+
+std::string host_word() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) base::throw_errno("ask for the host's name");
+  const auto digest = base::sha256(name.data());
+  return base::hex({reinterpret_cast<const char*>(digest.data()), 4});
+}
+
+std::string own_word(const virt::Domain& domain) {
+  return fmt::format("{}{}-{}", kSocketWord, host_word(), domain.uuid().substr(0, 8));
+}
+
+// `+64055:+107`, of which QEMU's user is the first; nullopt for names, which this machine need not know.
+std::optional<uid_t> user_of(const std::string& owner) {
+  if (!owner.starts_with('+')) return std::nullopt;
+  return static_cast<uid_t>(base::parse_integer(std::string_view(owner).substr(1, owner.find(':') - 1), 0,
+                                                std::numeric_limits<uid_t>::max(), "user of a domain"));
+}
+
+// A directory of QEMU's user alone, in one that may be anybody's.
+std::string private_directory(const virt::Domain& domain, const std::string& scratch) {
+  const std::string path = scratch + "/" + own_word(domain);
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) base::throw_errno("make directory " + path);
+  struct stat facts {};
+  if (::lstat(path.c_str(), &facts) != 0) base::throw_errno(path);
+  const auto user = user_of(virt::DomainXml(domain.xml(virt::Domain::Xml::current)).owner());
+  if (!S_ISDIR(facts.st_mode) || (facts.st_uid != ::geteuid() && facts.st_uid != user))
+    throw Error(Code::refused, path + " is there, and is somebody else's");
+  if (user && ::geteuid() == 0 && ::lchown(path.c_str(), *user, static_cast<gid_t>(-1)) != 0)
+    base::throw_errno("give " + path + " to QEMU's user");
+  return path;
+}
+
+std::string socket_path(const LiveRequest& request, const virt::Domain& domain) {
+  std::string path = request.scratch.empty() ? request.directory + "/" + own_word(domain)
+                                             : private_directory(domain, request.scratch) + "/nbd";
+  if (path.size() > kMaxSocketPath) throw Error(Code::usage, path + ": too long a name for a socket");
+  return path;
+}
+
+bool is_ours(const std::string& socket) {
+  const std::filesystem::path path = socket;
+  const auto ours = [](const std::filesystem::path& name) {
+    return name.string().starts_with(std::string(kSocketWord) + host_word() + "-");
+  };
+  return ours(path.filename()) || ours(path.parent_path().filename());
+}
+
+// What a job leaves behind where it ran in a directory of ours.
+void remove_private(const std::string& socket) {
+  std::error_code unseen;
+  std::filesystem::remove(socket, unseen);
+  const auto parent = std::filesystem::path(socket).parent_path();
+  if (parent.filename().string().starts_with(kSocketWord)) std::filesystem::remove(parent, unseen);
+}
+
+void end_job(const virt::Domain& domain, const std::string& socket) {
+  virt::end_job(domain);
+  remove_private(socket);
+}
+
+bool is_left_out(const LiveRequest& request, const std::string& target) {
+  return std::find(request.without.begin(), request.without.end(), target) != request.without.end();
+}
+
+std::vector<LiveDisk> disks_of(const virt::Domain& domain, const LiveRequest& request) {
+  std::vector<LiveDisk> disks;
+  for (const auto& element : virt::DomainXml(domain.xml(virt::Domain::Xml::current)).disks()) {
+    if (!is_backed_up(element) || is_left_out(request, element.target)) continue;
+    disks.push_back({.target = element.target,
+                     .source = element.source,
+                     .format = element.format.empty() ? "raw" : element.format,
+                     .size_bytes = virt::disk_size_bytes(domain, element.target)});
+    disks.back().records = disks.back().format == "qcow2";
+  }
+  if (disks.empty()) throw Error(Code::refused, "'" + domain.name() + "' has no disk to back up");
+  return disks;
+}
+
+// What can be told without asking QEMU.
+std::string differs_from_earlier(const LiveDisk& disk, const std::optional<EarlierBackup>& earlier) {
+  if (!earlier) return "it is the first backup in this repository";
+  const auto found = std::find_if(earlier->disks.begin(), earlier->disks.end(),
+                                  [&](const EarlierDisk& candidate) { return candidate.target == disk.target; });
+  if (found == earlier->disks.end()) return "the disk is new";
+  if (!disk.records) return disk.format + " images keep no record of changes";
+  if (earlier->checkpoint.empty()) return "nothing recorded changes since the last backup";
+  if (found->size_bytes != disk.size_bytes) return "its size changed";
+  return "";
+}
+
+// Which disks' bitmaps are there and whole, each by itself: libvirt refuses all if one is not.
+void check_bitmaps(const virt::Domain& domain, const EarlierBackup& earlier, std::vector<LiveDisk>& disks) {
+  std::vector<std::string> good;
+  for (auto& disk : disks) {
+    if (!disk.whole_because.empty()) continue;
+    try {
+      virt::check_checkpoint(domain, earlier.checkpoint_xml, {disk.target});
+      good.push_back(disk.target);
+    } catch (const Error& e) {
+      disk.whole_because = std::string("its record of changes cannot be used: ") + e.what();
+    }
+  }
+  if (good.empty()) return;
+  // The last one registered is of one disk alone.
+  virt::check_checkpoint(domain, earlier.checkpoint_xml, good);
+}
+
+void decide(const virt::Domain& domain, const std::optional<EarlierBackup>& earlier, std::vector<LiveDisk>& disks) {
+  for (auto& disk : disks) disk.whole_because = differs_from_earlier(disk, earlier);
+  if (!earlier || earlier->checkpoint.empty()) return;
+  try {
+    check_bitmaps(domain, *earlier, disks);
+  } catch (const Error& e) {
+    for (auto& disk : disks)
+      if (disk.whole_because.empty()) disk.whole_because = e.what();
+  }
+}
+
+// Own checkpoints that nobody needs. One that stays is only a cost.
+void drop_checkpoints(const Context& ctx, const virt::Domain& domain, const std::string& label,
+                      const std::string& keep) {
+  for (const auto& name : virt::checkpoint_names(domain)) {
+    if (!name.starts_with(label + "-") || name == keep) continue;
+    try {
+      virt::delete_checkpoint(domain, name);
+    } catch (const Error& e) {
+      ctx.warn(e.what());
+    }
+  }
+}
+
+// The guest holds still as long as this lives; what it says afterwards is what the disks are worth.
+class Stillness {
+ public:
+  Stillness(const Context& ctx, const virt::Domain& domain, const LiveRequest& request)
+      : ctx_(ctx), domain_(domain), request_(request) {
+    freeze();
+    if (!frozen_ && request.pause && domain.state() == virt::State::running) {
+      note_hold("paused");
+      began_ = Clock::now();
+      paused_ = std::make_unique<PausedGuest>(domain, request.resume_watchdog);
+    }
+  }
+  Stillness(const Stillness&) = delete;
+  Stillness& operator=(const Stillness&) = delete;
+  ~Stillness() {
+    frozen_.reset();
+    paused_.reset();
+    try {
+      if (noted_) virt::drop_metadata_part(domain_, kHeldPart);
+    } catch (const Error& e) {
+      ctx_.warn(e.what());
+    }
+  }
+
+  // The consistency that was had, and for how long the guest stood still.
+  std::pair<std::string, milliseconds> end() {
+    bool held = false;
+    std::string word = "crash";
+    try {
+      if (frozen_ && frozen_->thaw()) word = "filesystem";
+      if (paused_ && paused_->resume()) word = "paused";
+      held = word != "crash";
+    } catch (const Error& e) {
+      ctx_.warn(e.what());
+    }
+    const auto took =
+        frozen_ || paused_ ? std::chrono::duration_cast<milliseconds>(Clock::now() - began_) : milliseconds();
+    if ((frozen_ || paused_) && (!held || took > request_.freeze_budget)) {
+      ctx_.warn("'" + domain_.name() + "' went on before its disks were taken: they are as after a power cut");
+      word = "crash";
+    }
+    return {word, took};
+  }
+
+ private:
+  // For whoever comes after a crash of this one and of the watchdog.
+  void note_hold(const std::string& how) {
+    virt::put_metadata_part(domain_, {.name = kHeldPart, .attributes = {{"hold", how}}});
+    noted_ = true;
+  }
+
+  void freeze() {
+    if (request_.freeze == Freeze::none) return;
+    try {
+      if (!virt::agent_answers(domain_, kAgentPatience))
+        throw Error(Code::unsupported, "the guest of '" + domain_.name() + "' cannot be frozen: no agent answers");
+      note_hold("frozen");
+      began_ = Clock::now();
+      frozen_ = std::make_unique<FrozenGuest>(domain_, request_.freeze_budget, request_.thaw_watchdog);
+    } catch (const Error& e) {
+      if (request_.freeze == Freeze::required) throw Error(Code::refused, e.what());
+      if (e.code() != Code::unsupported) ctx_.warn(e.what());
+    }
+  }
+
+  const Context& ctx_;
+  const virt::Domain& domain_;
+  const LiveRequest& request_;
+  std::unique_ptr<FrozenGuest> frozen_;
+  std::unique_ptr<PausedGuest> paused_;
+  base::TimePoint began_;
+  bool noted_ = false;
+};
+
+virt::JobRequest job_of(const LiveRequest& request, const std::string& socket, const std::vector<LiveDisk>& disks) {
+  virt::JobRequest job{.socket = socket, .disks = {}, .checkpoint = request.checkpoint};
+  for (const auto& disk : disks)
+    job.disks.push_back(
+        {.target = disk.target,
+         .since = disk.whole_because.empty() ? std::optional(request.earlier->checkpoint) : std::nullopt,
+         .scratch =
+             request.scratch.empty() ? "" : fmt::format("{}/{}-{}", request.scratch, request.checkpoint, disk.target),
+         .records = disk.records});
+  return job;
+}
+
+// As wanted; else read whole; else without a record for the next time: a backup all the same.
+void begin_somehow(const Context& ctx, const virt::Domain& domain, const LiveRequest& request,
+                   const std::string& socket, std::vector<LiveDisk>& disks) {
+  try {
+    return virt::begin_job(domain, job_of(request, socket, disks));
+  } catch (const Error& e) {
+    if (e.code() == Code::busy || e.code() == Code::unreachable || e.code() == Code::no_space ||
+        virt::job_socket(domain))
+      throw;
+    const bool whole =
+        std::none_of(disks.begin(), disks.end(), [](const LiveDisk& d) { return d.whole_because.empty(); });
+    const bool records = std::any_of(disks.begin(), disks.end(), [](const LiveDisk& d) { return d.records; });
+    if (whole && !records) throw;
+    virt::delete_checkpoint(domain, request.checkpoint);
+    for (auto& disk : disks) {
+      if (disk.whole_because.empty()) disk.whole_because = e.what();
+      if (whole) disk.records = false;
+    }
+    if (whole) ctx.warn(std::string(e.what()) + "; what changes from now on is not recorded");
+  }
+  begin_somehow(ctx, domain, request, socket, disks);
+}
+
+bool any_records(const std::vector<LiveDisk>& disks) {
+  return std::any_of(disks.begin(), disks.end(), [](const LiveDisk& disk) { return disk.records; });
+}
+
+}  // namespace
+
+bool is_backed_up(const virt::DiskElement& disk) {
+  return (disk.device == "disk" || disk.device == "lun") && !disk.read_only && !disk.source.empty();
+}
+
+base::UniqueFd lock_backup(const std::string& runtime_directory, const virt::Domain& domain) {
+  const std::string path = runtime_directory + "/backup-" + domain.uuid() + ".lock";
+  base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) base::throw_errno("open " + path);
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  if (errno == EWOULDBLOCK) throw Error(Code::busy, "another backup of '" + domain.name() + "' is under way");
+  base::throw_errno("lock " + path);
+}
+
+void clear_leftovers(const Context& ctx, const virt::Domain& domain) {
+  if (const auto held = virt::metadata_part(domain, kHeldPart)) {
+    if (domain.active() && held->attribute("hold") == "frozen") {
+      ctx.warn("'" + domain.name() + "' was left frozen by a backup that was killed: it is thawed");
+      thaw_within(ctx, domain, kLeftoverThawPatience);
+    }
+    virt::drop_metadata_part(domain, kHeldPart);
+  }
+  const auto socket = virt::job_socket(domain);
+  if (!socket) return;
+  if (!is_ours(*socket))
+    throw Error(Code::busy, "a backup of '" + domain.name() + "' is under way that is not from here (" +
+                                (socket->empty() ? "it has no socket" : *socket) + "): virsh domjobabort ends it");
+  ctx.note("a backup of '" + domain.name() + "' that was interrupted is ended");
+  end_job(domain, *socket);
+}
+
+LiveBackup begin_live_backup(const Context& ctx, const virt::Domain& domain, const LiveRequest& request) {
+  if (!domain.active()) throw Error(Code::refused, "'" + domain.name() + "' is off");
+  clear_leftovers(ctx, domain);
+  drop_checkpoints(ctx, domain, request.label, request.earlier ? request.earlier->checkpoint : "");
+  LiveBackup backup{.socket = socket_path(request, domain), .disks = disks_of(domain, request)};
+  decide(domain, request.earlier, backup.disks);
+  ctx.check_stop();
+  // A job that was killed with its QEMU leaves its socket.
+  std::error_code unseen;
+  std::filesystem::remove(backup.socket, unseen);
+  {
+    Stillness stillness(ctx, domain, request);
+    begin_somehow(ctx, domain, request, backup.socket, backup.disks);
+    std::tie(backup.consistency, backup.held) = stillness.end();
+  }
+  if (any_records(backup.disks)) backup.checkpoint_xml = virt::checkpoint_xml(domain, request.checkpoint);
+  return backup;
+}
+
+void end_live_backup(const Context& ctx, const virt::Domain& domain, const std::string& label,
+                     const std::string& keep) {
+  if (const auto socket = virt::job_socket(domain); socket && is_ours(*socket)) end_job(domain, *socket);
+  if (domain.active()) drop_checkpoints(ctx, domain, label, keep);
+}
+
+}  // namespace muster::vm
