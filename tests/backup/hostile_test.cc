@@ -73,11 +73,15 @@ TEST_F(Hostile, RecordsThatOverlapEndNoPrune) {
   const auto point = back_up(*as_owner_, disk_, {.name = "web1"}).point;
   fill(disk_, 0, 2 * kTestChunkBytes, 5);
   const auto kept = back_up(*as_owner_, disk_, {.name = "web1"}).point;
-  const ChunkPlace last = place_of(chunks_of(kept)[2]);
-  RecordPlace inside = last.place;
+  const auto entries = chunks_of(kept);
+  const ChunkPlace last = place_of(entries[2]);
+  // Both of one signer, so that they are copied together: a record that is there, under another chunk's name, and the
+  // end of it, which comes first.
+  RecordPlace whole = last.place, inside = last.place;
+  whole.id = *entries[0];
   inside.offset += 1;
   inside.record_bytes = 100;
-  put_table(*as_other_, last.pack, {inside});
+  put_table(*as_other_, last.pack, {whole, inside});
   storage_->remove({}, object_name(kPointsPrefix, point.id));
   prune({}, *as_maintenance_, {.repack_percent = 0});
   EXPECT_EQ(restore(*as_owner_, kept), disk_.bytes());
