@@ -1,6 +1,7 @@
 #include "cli/backup_machine.h"
 
 #include <algorithm>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -19,6 +20,9 @@ using nlohmann::json;
 // An agent that hangs, a job that begins: each has its own deadline, and this is beyond all of them.
 constexpr std::chrono::minutes kBeginPatience{3};
 constexpr std::chrono::minutes kEndPatience{3};
+// A daemon that is being restarted is back by then.
+constexpr std::chrono::seconds kEndTries{20};
+constexpr std::chrono::milliseconds kEndInterval{500};
 constexpr std::chrono::seconds kFreezeBudget{5};
 constexpr std::size_t kLabelDigits = 12;
 
@@ -105,6 +109,7 @@ MachineBackup::~MachineBackup() { give_up(); }
 
 void MachineBackup::give_up() {
   disks_.clear();
+  if (finished_) return;
   try {
     end(latest_ && latest_->machine ? latest_->machine->checkpoint : "");
   } catch (const Error& e) {
@@ -200,15 +205,25 @@ void MachineBackup::describe(backup::CreateRequest& request) const {
 }
 
 void MachineBackup::finish() {
+  finished_ = true;
   disks_.clear();
-  end(machine_.checkpoint);
+  for (const auto deadline = base::Clock::now() + kEndTries;; std::this_thread::sleep_for(kEndInterval)) {
+    try {
+      return end(machine_.checkpoint);
+    } catch (const Error& e) {
+      if (e.code() == Code::unreachable && base::Clock::now() < deadline) continue;
+      // The restore point holds, whatever becomes of this.
+      sources_.ctx.warn(target_.name + ": the backup job is left behind, and the next backup ends it: " + e.what());
+      return;
+    }
+  }
 }
 
 void MachineBackup::end(const std::string& keep) {
-  if (!running_ || ended_) return;
-  ended_ = true;
-  sources_.workers.call(target_.uri, "backup_end", {{"domain", target_.domain}, {"label", label_}, {"keep", keep}},
+  if (!running_) return;
+  sources_.workers.call(target_.uri, "backup_end", {{"uuid", machine_.uuid}, {"label", label_}, {"keep", keep}},
                         kEndPatience);
+  running_ = false;
 }
 
 }  // namespace muster::cli

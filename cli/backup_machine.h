@@ -54,7 +54,7 @@ class MachineBackup {
   void describe(backup::CreateRequest& request) const;
   // How long the guest stood still.
   std::chrono::milliseconds held() const { return held_; }
-  // After the restore point holds: the next backup goes on from it. Throws base::Error.
+  // After the restore point holds: the next backup goes on from it. What goes wrong is a warning.
   void finish();
 
  private:
@@ -69,7 +69,7 @@ class MachineBackup {
   const VmTarget& target_;
   const std::optional<backup::RestorePoint>& latest_;
   std::string label_, checkpoint_;
-  bool running_ = false, ended_ = false;
+  bool running_ = false, finished_ = false;
   std::chrono::milliseconds held_{};
   std::string consistency_, domain_xml_;
   backup::MachinePoint machine_;

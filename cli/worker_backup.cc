@@ -174,8 +174,12 @@ json begin(const WorkerCall& call) {
 
 // `keep`: the checkpoint that the latest restore point names now.
 json end(const WorkerCall& call) {
-  const auto domain = call.any_domain();
-  const auto open = open_backups().take(domain.uuid());
+  const std::string uuid = call.arguments.at("uuid");
+  const auto open = open_backups().take(uuid);
+  // libvirtd may have been restarted meanwhile: the job goes on without it.
+  std::optional<virt::Connection> again;
+  if (!call.connection.alive()) again.emplace(call.connection.uri());
+  const auto domain = (again ? *again : call.connection).domain(uuid);
   vm::end_live_backup(call.ctx, domain, call.arguments.at("label"), call.arguments.at("keep"));
   return json::object();
 }

@@ -171,7 +171,9 @@ std::unique_ptr<BlockReader> open_nbd(const base::Context& ctx, const std::strin
 
 std::vector<ByteRange> changed_ranges(const base::Context& ctx, const std::string& uri, const std::string& context,
                                       const NbdOptions& options) {
-  const auto disk = open(ctx, uri, options, context);
+  NbdOptions one = options;
+  one.connections = 1;  // servers have a limit
+  const auto disk = open(ctx, uri, one, context);
   if (!disk->facts().tells_changes)
     throw Error(Code::unsupported, uri + ": its server does not tell what changed (" + context + ")");
   return disk->ranges_of_interest(ctx, NbdContext::changes, {0, disk->size_bytes()});

@@ -246,6 +246,197 @@ TEST_F(BackupRunning, OneThatIsOffIsReadFromItsImage) {
   expect_same(restored("web01@latest"), disk.bytes());
 }
 
+TEST_F(BackupRunning, OneThatIsOffIsReadAgainOnlyWhereItWasWrittenTo) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  create();
+  next_second();
+  const json unchanged = create();
+  EXPECT_EQ(unchanged.at("bytes_read"), 0);
+  expect_same(restored("web01@latest"), disk.bytes());
+  next_second();
+  disk.write_offline(image(), 2 * kMiB, kPiece, 0x21);
+  EXPECT_GT(create().at("bytes_read"), 0);
+  expect_same(restored("web01@latest"), disk.bytes());
+}
+
+TEST_F(BackupRunning, WhatItsImagesRecordedIsUsedWhileItIsOff) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, 4 * kMiB, 0x5a);
+  create();
+  next_second();
+  disk.write(2 * kMiB, kPiece, 0x21);
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  disk.write_offline(image(), 8 * kMiB, kPiece, 0x22);  // QEMU's tools go on recording
+  const json off = create();
+  EXPECT_EQ(off.value("consistency", ""), "off");
+  EXPECT_EQ(whole_because(off), "");
+  EXPECT_EQ(off.at("bytes_dirty"), 2 * kPiece);
+  expect_same(restored("web01@latest"), disk.bytes());
+  next_second();
+  hypervisor_->virsh({"start", "web01"});
+  disk.write(3 * kMiB, kPiece, 0x23);
+  const json running = create();
+  EXPECT_EQ(whole_because(running), "");
+  // The bitmap is the same still: what the point before had is read once more.
+  EXPECT_EQ(running.at("bytes_dirty"), 3 * kPiece);
+  EXPECT_EQ(running.at("bytes_new"), 256U << 10);
+  expect_same(restored("web01@latest"), disk.bytes());
+  EXPECT_EQ(checkpoints().size(), 1U);
+}
+
+TEST_F(BackupRunning, AReplacedImageIsReadWholeWhereverItIsNoticed) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  next_second();
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  const std::string other = file("other.raw");
+  write(other, disk.bytes());
+  ASSERT_EQ(run({.argv = {"qemu-img", "convert", "-f", "raw", "-O", "qcow2", other, image()}}).code, 0);
+  disk.write_offline(image(), 7 * kMiB, kPiece, 0x31);
+  EXPECT_TRUE(contains(whole_because(create()), "no record of changes"));
+  expect_same(restored("web01@latest"), disk.bytes());
+  next_second();
+  hypervisor_->virsh({"start", "web01"});
+  disk.write(9 * kMiB, kPiece, 0x32);
+  create();
+  expect_same(restored("web01@latest"), disk.bytes());
+}
+
+TEST_F(BackupRunning, RawDisksAreReadWholeAndComeBack) {
+  const std::string raw = hypervisor_->directory() + "/raw01.raw";
+  ASSERT_EQ(run({.argv = {"qemu-img", "create", "-f", "raw", raw, "64M"}}).code, 0);
+  std::string xml = hypervisor_->xml_of({.name = "raw01", .virtio_disk = raw});
+  xml.replace(xml.find("type='qcow2'"), 12, "type='raw'");
+  hypervisor_->define_xml(xml);
+  hypervisor_->virsh({"start", "raw01"});
+  TrackedDisk disk(*hypervisor_, "raw01", "virtio-disk0", kDiskBytes);
+  disk.write(kMiB, kMiB, 0x5a);
+  create("raw01");
+  next_second();
+  disk.write(5 * kMiB, kPiece, 0x5b);
+  const json second = create("raw01");
+  EXPECT_TRUE(contains(whole_because(second), "raw images")) << second;
+  EXPECT_EQ(second.at("bytes_new"), 256U << 10);
+  EXPECT_FALSE(contains(last_errors_, "read whole")) << "that is how it always is: " << last_errors_;
+  expect_same(restored("raw01@latest"), disk.bytes());
+  EXPECT_TRUE(checkpoints("raw01").empty());
+}
+
+TEST_F(BackupRunning, DisksThatComeAndGoAndAreLeftOut) {
+  hypervisor_->define({{.name = "two01", .virtio_disk = {}, .scsi_disk = hypervisor_->make_disk("second")}});
+  hypervisor_->virsh({"start", "two01"});
+  TrackedDisk first(*hypervisor_, "two01", "virtio-disk0", kDiskBytes);
+  first.write(kMiB, kPiece, 0x11);
+  const json without = create("two01", {"--without-disk", "sda"});
+  EXPECT_EQ(without.at("disks").size(), 1U);
+  next_second();
+  first.write(2 * kMiB, kPiece, 0x12);
+  const json both = create("two01");
+  ASSERT_EQ(both.at("disks").size(), 2U);
+  EXPECT_EQ(whole_because(both, 0), "");
+  EXPECT_EQ(whole_because(both, 1), "the disk is new");
+  EXPECT_EQ(both.at("bytes_dirty"), kPiece) << "of the first; the second is empty";
+  next_second();
+  const json third = create("two01");
+  EXPECT_EQ(whole_because(third, 1), "");
+  expect_same(restored("two01@latest"), first.bytes());
+}
+
+TEST_F(BackupRunning, ManyAtOnceAndOneThatFailsDoesNotKeepTheOthers) {
+  for (const char* name : {"web01", "web02", "web03"}) start(name).write(kMiB, kPiece, 0x11);
+  write(file("inventory.yaml"), "all: {hosts: {web01: {}, web02: {}, web03: {domain: gone}}, vars: {hypervisor: '" +
+                                    hypervisor_->uri() + "'}}\n");
+  const auto done = backup({"create", "all", "--scratch", hypervisor_->directory(), "--metrics", file("m.prom"),
+                            "--keep-last", "5", "--json"});
+  EXPECT_EQ(done.code, 3) << told(done);
+  const auto lines = json_lines(done.out);
+  const json summary = summary_of(lines);
+  EXPECT_EQ(summary.value("ok", 0), 2);
+  EXPECT_EQ(summary.value("failed", 0), 1);
+  EXPECT_EQ(summary.value("kept", 0), 2);
+  EXPECT_EQ(summary.value("bytes_read", 0U), 2U * (64U << 10));
+  EXPECT_EQ(points().size(), 2U);
+  const std::string metrics = read(file("m.prom"));
+  EXPECT_TRUE(contains(metrics, "muster_backup_last_status{name=\"web01\"} 0\n")) << metrics;
+  EXPECT_FALSE(contains(metrics, "muster_backup_last_status{name=\"web03\"} 0\n")) << metrics;
+}
+
+TEST_F(BackupRunning, APlanTouchesNothing) {
+  start();
+  const auto plan = expect(0, create_words("web01", {"--dry-run"}));
+  EXPECT_TRUE(checkpoints().empty());
+  EXPECT_TRUE(points().empty());
+  EXPECT_EQ(json_lines(plan.out).at(0).value("plan", ""), "create");
+}
+
+TEST_F(BackupRunning, AnotherProgramsBackupIsNotEnded) {
+  start();
+  write(file("job.xml"), "<domainbackup mode='pull'><server transport='unix' socket='" + hypervisor_->directory() +
+                             "/theirs'/></domainbackup>");
+  fs::permissions(hypervisor_->directory(), fs::perms::all);
+  hypervisor_->virsh({"backup-begin", "web01", file("job.xml")});
+  const auto refused = expect(11, create_words("web01"));
+  EXPECT_TRUE(contains(refused.out, "virsh domjobabort")) << told(refused);
+  EXPECT_TRUE(has_job());
+}
+
+TEST_F(BackupRunning, AForeignCheckpointInBetweenChangesNothing) {
+  TrackedDisk& disk = start();
+  create();
+  next_second();
+  disk.write(2 * kMiB, kPiece, 0x22);
+  write(file("foreign.xml"), "<domaincheckpoint><name>theirs</name></domaincheckpoint>");
+  hypervisor_->virsh({"checkpoint-create", "web01", file("foreign.xml")});
+  disk.write(4 * kMiB, kPiece, 0x23);
+  EXPECT_EQ(create().at("bytes_dirty"), 2 * kPiece);
+  expect_same(restored("web01@latest"), disk.bytes());
+  next_second();
+  hypervisor_->virsh({"checkpoint-delete", "web01", "theirs"});
+  disk.write(6 * kMiB, kPiece, 0x24);
+  EXPECT_EQ(create().at("bytes_dirty"), kPiece);
+  expect_same(restored("web01@latest"), disk.bytes());
+}
+
+TEST_F(BackupRunning, ALibvirtdThatIsRestartedMeanwhileCostsNothing) {
+  TrackedDisk& disk = start();
+  disk.write(0, 8 * kMiB, 0x5a);
+  MusterProcess muster(backup_command(create_words("web01", {"--limit-rate", "2M"})));
+  ASSERT_TRUE(wait_until([&] { return has_job(); })) << muster.err();
+  hypervisor_->kill_daemon();
+  hypervisor_->restart();
+  const auto done = muster.finish();
+  EXPECT_EQ(done.code, 0) << told(done);
+  EXPECT_FALSE(has_job());
+  expect_same(restored("web01@latest"), disk.bytes());
+  next_second();
+  disk.write(2 * kMiB, kPiece, 0x22);
+  const json second = create();
+  EXPECT_EQ(second.at("bytes_dirty"), kPiece) << second;
+  expect_same(restored("web01@latest"), disk.bytes());
+}
+
+TEST_F(BackupRunning, AMachineThatEndsMeanwhileMakesNoRestorePoint) {
+  TrackedDisk& disk = start();
+  disk.write(0, 8 * kMiB, 0x5a);
+  create();
+  next_second();
+  disk.write(0, 8 * kMiB, 0x5b);
+  MusterProcess muster(backup_command(create_words("web01", {"--limit-rate", "2M"})));
+  ASSERT_TRUE(wait_until([&] { return has_job(); })) << muster.err();
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  EXPECT_EQ(muster.finish().code, 1);
+  EXPECT_EQ(points().size(), 1U);
+  hypervisor_->virsh({"start", "web01"});
+  const json second = create();
+  EXPECT_EQ(whole_because(second), "");
+  EXPECT_EQ(second.at("bytes_dirty"), 8 * kMiB);
+  expect_same(restored("web01@latest"), disk.bytes());
+  EXPECT_EQ(checkpoints().size(), 1U);
+}
+
 TEST_F(BackupRunning, AnInterruptedOneLeavesNothing) {
   TrackedDisk& disk = start();
   disk.write(0, 32 * kMiB, 0x5a);
