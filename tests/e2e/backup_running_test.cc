@@ -9,6 +9,7 @@
 
 #include "tests/e2e/backup_fixture.h"
 #include "tests/e2e/hypervisor.h"
+#include "tests/e2e/libvirt_relay.h"
 #include "tests/e2e/process_table.h"
 #include "tests/e2e/tracked_disk.h"
 
@@ -381,6 +382,41 @@ TEST_F(BackupRunning, AnotherProgramsBackupIsNotEnded) {
   const auto refused = expect(11, create_words("web01"));
   EXPECT_TRUE(contains(refused.out, "virsh domjobabort")) << told(refused);
   EXPECT_TRUE(has_job());
+}
+
+// With its worker, or without: that finds its way to the end alone.
+TEST_F(BackupRunning, KilledBeforeAnyOfItsCallsTheNextOneIsRight) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  const std::string socket = hypervisor_->uri().substr(hypervisor_->uri().find('=') + 1);
+  LibvirtRelay relay(file("relay"), socket);
+  int places = 0;
+  for (bool held = true; held && places < 40; ++places) {
+    next_second();
+    disk.write(2 * kMiB + static_cast<std::uint64_t>(places) * kPiece, kPiece, static_cast<unsigned char>(places + 1));
+    relay.let_through(places / 2);
+    Words words = create_words("web01");
+    words[1] = relay.uri() + "#web01";
+    MusterProcess muster(backup_command(words));
+    EXPECT_TRUE(wait_until([&] { return relay.holds() || !is_running(muster.pid()); }));
+    held = relay.holds();
+    const auto tree = process_tree(muster.pid());
+    if (held)
+      for (const pid_t pid : tree)
+        if (places % 2 == 0 || pid == muster.pid()) ::kill(pid, SIGKILL);
+    relay.release();
+    muster.finish();
+    EXPECT_TRUE(wait_until([&] { return std::none_of(tree.begin(), tree.end(), is_running); }));
+    next_second();
+    create();
+    expect_same(restored("web01@latest"), disk.bytes());
+    EXPECT_EQ(checkpoints().size(), 1U) << "killed before call " << places / 2;
+    EXPECT_FALSE(has_job()) << "killed before call " << places / 2;
+    if (HasFailure()) break;
+  }
+  RecordProperty("places", places);
+  EXPECT_GE(places, 8);
 }
 
 TEST_F(BackupRunning, AForeignCheckpointInBetweenChangesNothing) {

@@ -22,9 +22,10 @@ constexpr int kTickMs = 20;
 constexpr std::size_t kHeaderBytes = 28, kProgramAt = 4, kProcedureAt = 12, kTypeAt = 16;
 constexpr std::uint32_t kRemoteProgram = 0x20008086, kCall = 0, kMostBytes = 64U << 20U;
 // Procedures that change a domain, by their numbers in the protocol, which are for ever.
-constexpr std::array<std::uint32_t, 14> kChanges = {
+constexpr std::array<std::uint32_t, 19> kChanges = {
     160,  // attach device
     161,  // detach device
+    164,  // end a job
     174,  // update device
     185,  // create snapshot
     197,  // memory parameters
@@ -34,9 +35,13 @@ constexpr std::array<std::uint32_t, 14> kChanges = {
     225,  // pin vCPU
     252,  // block I/O tune
     256,  // interface parameters
+    264,  // metadata
     335,  // freeze file systems
     336,  // thaw file systems
     350,  // define
+    411,  // make or register a checkpoint
+    417,  // delete a checkpoint
+    421,  // begin a backup
 };
 
 sockaddr_un address_of(const std::string& path) {

@@ -1,0 +1,125 @@
+// Backups of a real guest: its file systems are frozen for the moment that counts, and go on whatever happens to muster.
+#include <algorithm>
+#include <optional>
+
+#include <signal.h>
+
+#include "tests/e2e/backup_fixture.h"
+#include "tests/e2e/guest.h"
+#include "tests/e2e/hypervisor.h"
+#include "tests/e2e/libvirt_relay.h"
+#include "tests/e2e/process_table.h"
+
+namespace muster::e2e {
+namespace {
+
+using nlohmann::json;
+
+class BackupGuest : public BackupTest {
+ protected:
+  void SetUp() override {
+    if (const auto why = no_hypervisor_because(); !why.empty()) GTEST_SKIP() << why;
+    hypervisor_.emplace();
+    guest_.emplace(*hypervisor_, Guest::Options{.seed = {.host_name = "web01", .authorized_keys = {key().public_line}}});
+    guest_->start();
+    ASSERT_TRUE(guest_->wait_for_agent());
+    make_repository();
+  }
+
+  Words create_words(const std::string& uri, const Words& more = {}) const {
+    Words words{"create", uri + "#web01", "--scratch", hypervisor_->directory(), "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  json create(const Words& more = {}) {
+    return json_lines(expect(0, create_words(hypervisor_->uri(), more)).out).at(0);
+  }
+  // What the agent says; asking does not disturb it.
+  std::string freeze_status() const {
+    return hypervisor_->try_virsh({"qemu-agent-command", "web01", R"({"execute":"guest-fsfreeze-status"})"}).out;
+  }
+  bool frozen() const { return contains(freeze_status(), "frozen"); }
+  bool thawed() const { return contains(freeze_status(), "thawed"); }
+  std::string relayed_socket() const { return hypervisor_->uri().substr(hypervisor_->uri().find('=') + 1); }
+
+  std::optional<Hypervisor> hypervisor_;
+  std::optional<Guest> guest_;
+};
+
+TEST_F(BackupGuest, ItIsFrozenForLessThanASecond) {
+  const json point = create();
+  EXPECT_EQ(point.value("consistency", ""), "filesystem");
+  EXPECT_GT(point.value("held", 0.0), 0);
+  EXPECT_LT(point.value("held", 9.0), 1) << "seconds";
+  EXPECT_TRUE(thawed());
+  next_second();
+  const json second = create({"--freeze", "require"});
+  EXPECT_EQ(second.value("consistency", ""), "filesystem");
+  EXPECT_TRUE(thawed());
+}
+
+TEST_F(BackupGuest, NotAskedForItIsNotFrozenButMayBePaused) {
+  EXPECT_EQ(create({"--freeze", "none"}).value("consistency", ""), "crash");
+  next_second();
+  EXPECT_EQ(create({"--freeze", "none", "--pause"}).value("consistency", ""), "paused");
+  EXPECT_EQ(hypervisor_->state("web01"), "running");
+  EXPECT_TRUE(guest_->wait_for_agent());
+}
+
+TEST_F(BackupGuest, KilledWhileItIsFrozenTheGuestGoesOn) {
+  LibvirtRelay relay(file("relay"), relayed_socket());
+  bool was_frozen = false;
+  // Before each of its calls, until it is past them.
+  for (int calls = 0; calls < 12; ++calls) {
+    relay.let_through(calls);
+    MusterProcess muster(backup_command(create_words(relay.uri())));
+    ASSERT_TRUE(wait_until([&] { return relay.holds() || !is_running(muster.pid()); }));
+    if (!relay.holds()) break;
+    was_frozen = was_frozen || frozen();
+    for (const pid_t pid : process_tree(muster.pid())) ::kill(pid, SIGKILL);
+    relay.release();
+    muster.finish();
+    EXPECT_TRUE(wait_until([&] { return thawed(); }, 10'000)) << "killed before call " << calls;
+  }
+  EXPECT_TRUE(was_frozen);
+  EXPECT_EQ(create().value("consistency", ""), "filesystem");
+}
+
+// It waits for an answer that does not come: the watchdog does not wait for it.
+TEST_F(BackupGuest, HangingWhileItIsFrozenTheGuestGoesOnAndThePointSaysSo) {
+  LibvirtRelay relay(file("relay"), relayed_socket());
+  for (int calls = 0; calls < 12 && !frozen(); ++calls) {
+    relay.release();
+    relay.let_through(calls);
+    MusterProcess muster(backup_command(create_words(relay.uri())));
+    ASSERT_TRUE(wait_until([&] { return relay.holds() || !is_running(muster.pid()); }));
+    if (!frozen()) {
+      relay.release();
+      EXPECT_EQ(muster.finish().code, 0);
+      next_second();
+      continue;
+    }
+    EXPECT_TRUE(wait_until([&] { return thawed(); }, 12'000));
+    relay.release();
+    const auto done = muster.finish();
+    EXPECT_EQ(done.code, 0) << told(done);
+    EXPECT_EQ(json_lines(done.out).at(0).value("consistency", ""), "crash") << told(done);
+    return;
+  }
+  ADD_FAILURE() << "it was never frozen";
+}
+
+TEST_F(BackupGuest, WithoutAnAgentItSaysSoOrRefuses) {
+  hypervisor_->virsh({"qemu-agent-command", "web01",
+                      R"({"execute":"guest-exec","arguments":{"path":"/bin/sh","arg":["-c","killall qemu-ga"]}})"});
+  ASSERT_TRUE(wait_until([&] {
+    return hypervisor_->try_virsh({"qemu-agent-command", "web01", R"({"execute":"guest-ping"})", "--timeout", "1"})
+               .code != 0;
+  }));
+  const auto refused = expect(5, create_words(hypervisor_->uri(), {"--freeze", "require"}));
+  EXPECT_TRUE(contains(refused.out, "no agent answers")) << told(refused);
+  EXPECT_EQ(create().value("consistency", ""), "crash");
+}
+
+}  // namespace
+}  // namespace muster::e2e
