@@ -13,6 +13,8 @@
 #include "virt/attempts.h"
 #include "virt/backup_job.h"
 #include "virt/domain_xml.h"
+#include "virt/identity.h"
+#include "virt/lifecycle.h"
 #include "vm/live_backup.h"
 
 namespace muster::cli {
@@ -201,7 +203,35 @@ json look(const WorkerCall& call) {
   return result;
 }
 
-constexpr std::array kOperations{WorkerOperation{"backup_look", look}, WorkerOperation{"backup_begin", begin},
+// Whether a machine of that name can be made.
+json place(const WorkerCall& call) {
+  return {{"free", !call.connection.find_domain(call.arguments.at("name").get<std::string>())}};
+}
+
+std::map<std::string, virt::ImagePlace> image_places(const json& fields) {
+  std::map<std::string, virt::ImagePlace> places;
+  for (const auto& [target, place] : fields.items())
+    places[target] = {.path = place.at("path"), .format = place.at("format")};
+  return places;
+}
+
+// A restored machine, once its disks are there.
+json define(const WorkerCall& call) {
+  const json& wanted = call.arguments;
+  const virt::DomainXml before(wanted.at("domain_xml").get<std::string>());
+  const virt::NewIdentity identity{.name = wanted.at("name"), .disks = image_places(wanted.at("disks"))};
+  virt::Rewritten rewritten;
+  if (wanted.at("same_identity").get<bool>())
+    rewritten.xml = virt::with_images(before, identity);
+  else
+    rewritten = virt::with_new_identity(before, identity);
+  const auto domain = call.connection.define(rewritten.xml);
+  if (wanted.at("start").get<bool>()) virt::start(domain);
+  return {{"left_out", rewritten.left_out}, {"uuid", domain.uuid()}, {"state", virt::name_of(domain.state())}};
+}
+
+constexpr std::array kOperations{WorkerOperation{"backup_place", place}, WorkerOperation{"backup_define", define},
+                                 WorkerOperation{"backup_look", look}, WorkerOperation{"backup_begin", begin},
                                  WorkerOperation{"backup_end", end}};
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include "base/digest.h"
 #include "tests/e2e/backup_fixture.h"
 #include "tests/e2e/guest.h"
 #include "tests/e2e/hypervisor.h"
@@ -40,6 +41,19 @@ class BackupGuest : public BackupTest {
   }
   bool frozen() const { return contains(freeze_status(), "frozen"); }
   bool thawed() const { return contains(freeze_status(), "thawed"); }
+  // What a command of the guest's shell prints, by its agent.
+  std::string in_guest(const std::string& domain, const std::string& command) const {
+    const json ask{{"execute", "guest-exec"},
+                   {"arguments", {{"path", "/bin/sh"}, {"arg", {"-c", command}}, {"capture-output", true}}}};
+    const auto begun = json::parse(hypervisor_->virsh({"qemu-agent-command", domain, ask.dump()}));
+    const json look{{"execute", "guest-exec-status"}, {"arguments", {{"pid", begun.at("return").at("pid")}}}};
+    json status;
+    EXPECT_TRUE(wait_until([&] {
+      status = json::parse(hypervisor_->virsh({"qemu-agent-command", domain, look.dump()})).at("return");
+      return status.value("exited", false);
+    })) << command;
+    return base::base64_decode(status.value("out-data", "")).value_or("");
+  }
   std::string relayed_socket() const { return hypervisor_->uri().substr(hypervisor_->uri().find('=') + 1); }
 
   std::optional<Hypervisor> hypervisor_;
@@ -107,6 +121,24 @@ TEST_F(BackupGuest, HangingWhileItIsFrozenTheGuestGoesOnAndThePointSaysSo) {
     return;
   }
   ADD_FAILURE() << "it was never frozen";
+}
+
+// It writes all the while: what was synced before the backup is there, and the file system is clean.
+TEST_F(BackupGuest, ItComesBackAsANewMachineThatBoots) {
+  in_guest("web01", "dd if=/dev/urandom of=/root/data bs=64k count=40; sha256sum /root/data >/root/sum; sync");
+  const std::string sum = in_guest("web01", "cat /root/sum");
+  ASSERT_EQ(sum.size(), 64U + 2 + std::string("/root/data\n").size()) << sum;
+  in_guest("web01", "(while :; do dd if=/dev/urandom of=/root/noise bs=4k count=50; sync; done) >/dev/null 2>&1 &");
+  const json point = create({"--freeze", "require"});
+  hypervisor_->virsh({"destroy", "web01"});
+  const auto made = expect(0, {"restore", "web01@latest", "--as", hypervisor_->uri() + "#web02", "--start", "--json"});
+  EXPECT_EQ(hypervisor_->state("web02"), "running") << told(made);
+  ASSERT_TRUE(wait_until(
+      [&] { return hypervisor_->try_virsh({"qemu-agent-command", "web02", R"({"execute":"guest-ping"})"}).code == 0; },
+      60'000));
+  EXPECT_EQ(in_guest("web02", "cat /root/sum; sha256sum -c /root/sum"), sum + "/root/data: OK\n");
+  EXPECT_NE(hypervisor_->virsh({"domuuid", "web01"}), hypervisor_->virsh({"domuuid", "web02"}));
+  expect(5, {"restore", "web01@latest", "--as", hypervisor_->uri() + "#web02"});
 }
 
 TEST_F(BackupGuest, WithoutAnAgentItSaysSoOrRefuses) {

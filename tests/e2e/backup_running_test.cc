@@ -365,6 +365,62 @@ TEST_F(BackupRunning, ManyAtOnceAndOneThatFailsDoesNotKeepTheOthers) {
   EXPECT_FALSE(contains(metrics, "muster_backup_last_status{name=\"web03\"} 0\n")) << metrics;
 }
 
+TEST_F(BackupRunning, RestoredInPlaceItIsAsItWasAndFollowedOn) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, 4 * kMiB, 0x5a);
+  create();
+  const std::string then = disk.bytes();
+  write(file("inventory.yaml"), "all: {hosts: {web01: {}}, vars: {hypervisor: '" + hypervisor_->uri() + "'}}\n");
+  next_second();
+  disk.write(2 * kMiB, 8 * kPiece, 0x21);
+  disk.write(20 * kMiB, kPiece, 0x22);
+  create();
+  const auto words = Words{"restore", points().at(0).value("point", ""), "--in-place"};
+  expect(5, words, "");  // it runs
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  expect(5, words);  // nobody said yes
+  Words sure = words;
+  sure.insert(sure.end(), {"--yes", "--json"});
+  const auto done = json_lines(expect(0, sure).out);
+  EXPECT_LT(done.at(0).value("written_bytes", 0U), 2U << 20) << "what differs, and no more";
+  const std::string raw = file("now.raw");
+  ASSERT_EQ(run({.argv = {"qemu-img", "convert", "-O", "raw", image(), raw}}).code, 0);
+  expect_same(read(raw), then);
+  next_second();
+  hypervisor_->virsh({"start", "web01"});
+  const json third = create();
+  EXPECT_EQ(whole_because(third), "") << "QEMU recorded what was restored";
+  expect_same(restored("web01@latest"), then);
+}
+
+TEST_F(BackupRunning, AsAnotherMachineItHasAnIdentityOfItsOwn) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  const std::string name = hypervisor_->uri() + "#copy";
+  const auto plan = expect(0, {"restore", "web01@latest", "--as", name, "--dry-run"});
+  EXPECT_TRUE(contains(plan.out, "would define 'copy'")) << told(plan);
+  expect(0, {"restore", "web01@latest", "--as", name, "-q", "--start"});
+  EXPECT_EQ(hypervisor_->state("copy"), "running");
+  EXPECT_NE(hypervisor_->virsh({"domuuid", "web01"}), hypervisor_->virsh({"domuuid", "copy"}));
+  hypervisor_->virsh({"destroy", "copy", "--graceful"});
+  const std::string raw = file("copy.raw");
+  ASSERT_EQ(run({.argv = {"qemu-img", "convert", "-O", "raw", hypervisor_->directory() + "/copy-vda.qcow2", raw}}).code,
+            0);
+  expect_same(read(raw), disk.bytes());
+  expect(5, {"restore", "web01@latest", "--as", name});
+  expect(2, {"restore", "web01@latest", "--to", file("x.raw"), "--start"});
+  // The machine is gone: the same one again.
+  const std::string uuid = hypervisor_->virsh({"domuuid", "web01"});
+  hypervisor_->virsh({"destroy", "web01"});
+  hypervisor_->virsh({"undefine", "web01", "--checkpoints-metadata"});
+  fs::create_directory(file("images"));
+  expect(0, {"restore", "web01@latest", "--as", hypervisor_->uri() + "#web01", "--same-identity", "--to",
+             file("images"), "--format", "raw"});
+  EXPECT_EQ(hypervisor_->virsh({"domuuid", "web01"}), uuid);
+  expect_same(read(file("images/web01-vda.raw")), disk.bytes());
+}
+
 TEST_F(BackupRunning, APlanTouchesNothing) {
   start();
   const auto plan = expect(0, create_words("web01", {"--dry-run"}));

@@ -1,0 +1,171 @@
+#include "cli/backup_restore_machine.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "backup/point_part.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "cli/backup_commands.h"
+#include "cli/backup_create_order.h"
+#include "cli/backup_restoration.h"
+#include "cli/exit_status.h"
+#include "cli/hypervisor_workers.h"
+#include "cli/json_lines.h"
+#include "cli/machine_source.h"
+#include "cli/vm_run.h"
+#include "cli/vm_selection.h"
+
+namespace muster::cli {
+namespace {
+
+using backup::DiskPoint;
+using backup::ListedPoint;
+using base::Code;
+using base::Error;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr const char* kDefinition = "domain.xml";
+
+// A restore point that is opened, on its way to a machine.
+class MachineRestore {
+ public:
+  MachineRestore(const Program& program, const PointWord& word)
+      : program_(program),
+        workers_(program.ctx, connect_patience(program.settings)),
+        opened_(open_repository(program)),
+        points_(backup::list_points(opened_.context, opened_.repository)),
+        listed_(find_point(points_, word.point)) {
+    check_may_read(opened_);
+    if (word.disk) throw Error(Code::usage, "a machine is restored with all its disks: leave out :" + *word.disk);
+    if (!listed_.point.machine)
+      throw Error(Code::usage, "restore point " + short_id(listed_.point.id) +
+                                   " is of images, and knows no machine: write --to FILE or --to DIR");
+  }
+
+  int as_new(const std::string& name) {
+    const VmTarget target = machine_to_be(program_, name);
+    const json facts = call(target, "backup_place", {{"name", target.domain}});
+    if (!facts.at("free").get<bool>())
+      throw Error(Code::refused, "there is a machine '" + target.domain + "' on " + target.uri +
+                                     " already: --in-place restores over one that is off");
+    auto steps = new_files(target);
+    if (plan()) return show_plan(steps, fmt::format("define '{}' on {}", target.domain, target.uri));
+    confirm_overwriting(program_, steps);
+    Restoration restoration(program_, opened_, listed_, restore_manner(program_.settings));
+    const auto definition =
+        backup::read_part(opened_.context, opened_.repository, restoration.index(), listed_.point, kDefinition);
+    if (const int status = restoration.restore_all(steps); status != kAllWorked) return close(steps, status);
+    const json made = call(target, "backup_define",
+                           {{"domain_xml", base::as_text(definition)},
+                            {"name", target.domain},
+                            {"same_identity", program_.settings.flag("same-identity")},
+                            {"start", program_.settings.flag("start")},
+                            {"disks", places_of(steps)}});
+    for (const auto& left_out : made.at("left_out"))
+      program_.ctx.warn(fmt::format("{}: without {}, which is the old machine's", name, left_out.get<std::string>()));
+    tell(program_, fmt::format("{}: restored from {} of {}, {}", name, short_id(listed_.point.id),
+                               local_time(listed_.point.time), made.at("state").get<std::string>()));
+    return close(steps, kAllWorked);
+  }
+
+  int in_place() {
+    const VmTarget target = machine_to_be(program_, listed_.point.name);
+    const json facts = call(target, "backup_look", {{"domain", target.domain}});
+    if (facts.at("active").get<bool>())
+      throw Error(Code::refused, "'" + target.name + "' is " + facts.at("state").get<std::string>() +
+                                     ": stop it first, its disks are written to");
+    auto steps = files_of(target, facts);
+    if (plan()) return show_plan(steps, "");
+    confirm_backup(program_, fmt::format("write what differs over the disks of '{}' on {}", target.name, target.uri));
+    Restoration restoration(program_, opened_, listed_, restore_manner(program_.settings));
+    const int status = restoration.restore_all(steps);
+    if (status == kAllWorked && program_.settings.flag("start")) call(target, "start", {{"domain", target.domain}});
+    return close(steps, status);
+  }
+
+ private:
+  json call(const VmTarget& target, const std::string& operation, const json& arguments) {
+    return workers_.call(target.uri, operation, arguments, kUsualPatience);
+  }
+  bool plan() const { return program_.settings.flag("dry-run"); }
+
+  // Beside where the disks were, or in --to DIR.
+  std::vector<RestoreStep> new_files(const VmTarget& target) const {
+    const auto wanted = image_format(program_.settings, "format");
+    const auto to = program_.settings.text("to");
+    std::vector<RestoreStep> steps;
+    for (const auto& disk : listed_.point.disks) {
+      const auto format = wanted.value_or(disk::image_format_named(disk.format).value_or(disk::ImageFormat::qcow2));
+      const fs::path directory = to ? fs::path(*to) : fs::path(disk.source).parent_path();
+      if (!directory.is_absolute() && !to)
+        throw Error(Code::usage, "disk " + disk.disk + " was " + disk.source + ": say where it goes, --to DIR");
+      const std::string name = fmt::format("{}-{}.{}", target.domain, disk.disk, disk::name_of(format));
+      steps.push_back({&disk, RestoreTarget({.path = fs::absolute(directory / name).lexically_normal(),
+                                             .size_bytes = disk.map.size_bytes,
+                                             .format = format,
+                                             .delta = program_.settings.flag("delta")})});
+    }
+    return steps;
+  }
+
+  // The machine's own, of the same names.
+  std::vector<RestoreStep> files_of(const VmTarget& target, const json& facts) const {
+    std::vector<RestoreStep> steps;
+    for (const auto& disk : listed_.point.disks) {
+      const auto& own = facts.at("disks");
+      const auto found =
+          std::find_if(own.begin(), own.end(), [&](const json& d) { return d.at("target") == disk.disk; });
+      if (found == own.end())
+        throw Error(Code::refused, "'" + target.name + "' has no disk " + disk.disk + ", which the restore point has");
+      const std::string path = found->at("source"), format = found->at("format");
+      const auto known = disk::image_format_named(format);
+      if (!known || !path.starts_with('/'))
+        throw Error(Code::unsupported, fmt::format("disk {} of '{}' is {} ({}): only files and devices, raw or qcow2, "
+                                                   "are written to",
+                                                   disk.disk, target.name, path, format));
+      steps.push_back(
+          {&disk, RestoreTarget({.path = path, .size_bytes = disk.map.size_bytes, .format = known, .delta = true})});
+    }
+    return steps;
+  }
+
+  static json places_of(const std::vector<RestoreStep>& steps) {
+    json places = json::object();
+    for (const auto& step : steps)
+      places[step.disk->disk] = {{"path", step.target.path()}, {"format", disk::name_of(step.target.format())}};
+    return places;
+  }
+
+  int show_plan(const std::vector<RestoreStep>& steps, const std::string& then) {
+    show_restore_plan(program_, listed_, steps);
+    if (!then.empty()) return close_plan(program_, "restore", then);
+    return close_backup(program_, {{"plan", "restore"}}, kAllWorked);
+  }
+
+  int close(const std::vector<RestoreStep>& steps, int status) {
+    return close_backup(program_, {{"disks", steps.size()}}, status);
+  }
+
+  const Program& program_;
+  HypervisorWorkers workers_;
+  const OpenedRepository opened_;
+  const std::vector<ListedPoint> points_;
+  const ListedPoint& listed_;
+};
+
+}  // namespace
+
+int restore_as_machine(const Program& program, const PointWord& word) {
+  const Settings& settings = program.settings;
+  if (!settings.flag("in-place")) return MachineRestore(program, word).as_new(settings.text("as").value());
+  for (const char* option : {"as", "to", "format", "same-identity", "delta"})
+    if (settings.given_now(option)) settings.reject(option, "not with --in-place, which writes over a machine's disks");
+  return MachineRestore(program, word).in_place();
+}
+
+}  // namespace muster::cli

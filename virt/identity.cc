@@ -1,0 +1,188 @@
+#include "virt/identity.h"
+
+#include <array>
+#include <functional>
+#include <string_view>
+
+#include <pugixml.hpp>
+
+#include "virt/domain.h"
+
+namespace muster::virt {
+namespace {
+
+using pugi::xml_node;
+
+bool is(const pugi::xml_attribute& attribute, std::string_view value) { return attribute.value() == value; }
+
+void set(xml_node node, const char* name, const std::string& value) {
+  auto attribute = node.attribute(name);
+  if (!attribute) attribute = node.append_attribute(name);
+  attribute.set_value(value.c_str());
+}
+
+void each(xml_node parent, const char* tag, const std::function<void(xml_node)>& change) {
+  for (xml_node node = parent.child(tag), next; node; node = next) {
+    next = node.next_sibling(tag);  // `change` may remove it
+    change(node);
+  }
+}
+
+// Its own, or an own directory of it: `/var/lib/x/web01.log`, `web01/serial`.
+std::string renamed(const std::string& path, const std::string& before, const std::string& after) {
+  const std::size_t at = path.rfind(before);
+  if (before.empty() || at == std::string::npos) return path + "-" + after;
+  return std::string(path).replace(at, before.size(), after);
+}
+
+void put_image(xml_node disk, const ImagePlace& place) {
+  set(disk, "type", "file");
+  set(disk.child("driver") ? disk.child("driver") : disk.prepend_child("driver"), "type", place.format);
+  if (!disk.child("driver").attribute("name")) set(disk.child("driver"), "name", "qemu");
+  // The chain below it, a copy under way, and what an old format's metadata were in.
+  for (const char* part : {"source", "backingStore", "mirror"}) disk.remove_child(part);
+  set(disk.insert_child_after("source", disk.child("driver")), "file", place.path);
+}
+
+void put_images(xml_node devices, const std::map<std::string, ImagePlace>& disks) {
+  each(devices, "disk", [&](xml_node disk) {
+    const auto place = disks.find(disk.child("target").attribute("dev").value());
+    if (place != disks.end()) put_image(disk, place->second);
+  });
+}
+
+// Somebody else's to write to.
+void let_go_of_other_disks(xml_node devices, const NewIdentity& identity, std::vector<std::string>& left_out) {
+  each(devices, "disk", [&](xml_node disk) {
+    const std::string target = disk.child("target").attribute("dev").value();
+    if (identity.disks.contains(target) || disk.child("readonly") || !disk.child("source")) return;
+    if (is(disk.attribute("device"), "cdrom") || is(disk.attribute("device"), "floppy")) return;
+    left_out.push_back("disk " + target);
+    devices.remove_child(disk);
+  });
+}
+
+void renew_serials(xml_node devices) {
+  each(devices, "disk", [](xml_node disk) {
+    disk.remove_child("serial");
+    disk.remove_child("wwn");
+  });
+}
+
+void renew_interfaces(xml_node devices) {
+  each(devices, "interface", [](xml_node interface) {
+    interface.remove_child("mac");
+    interface.child("source").remove_attribute("portid");
+    // The hypervisor's own device for it.
+    if (!is(interface.attribute("type"), "ethernet")) interface.remove_child("target");
+    auto parameters = interface.child("virtualport").child("parameters");
+    for (const char* name : {"interfaceid", "instanceid"}) parameters.remove_attribute(name);
+  });
+}
+
+void renew_graphics(xml_node devices) {
+  each(devices, "graphics", [](xml_node graphics) {
+    for (const char* name : {"port", "tlsPort", "websocket", "socket"}) graphics.remove_attribute(name);
+    if (is(graphics.attribute("type"), "vnc") || is(graphics.attribute("type"), "spice"))
+      set(graphics, "autoport", "yes");
+    each(graphics, "listen", [](xml_node listen) { listen.remove_attribute("socket"); });
+  });
+}
+
+// Serial lines, consoles, channels and the like: sockets that libvirt places are placed anew, files get the new name.
+void renew_lines(xml_node devices, const std::string& before, const std::string& after) {
+  for (const char* tag : {"serial", "console", "parallel", "channel", "redirdev", "rng", "smartcard"})
+    each(devices, tag, [&](xml_node line) {
+      auto source = line.child("source");
+      const bool file = is(line.attribute("type"), "file"), socket = is(line.attribute("type"), "unix");
+      if (is(line.attribute("type"), "pty")) {
+        source.remove_attribute("path");
+        line.remove_attribute("tty");
+      } else if (socket && std::string_view(tag) == "channel") {
+        line.remove_child("source");
+      } else if ((file || socket) && source.attribute("path")) {
+        set(source, "path", renamed(source.attribute("path").value(), before, after));
+      }
+      auto log = line.child("log");
+      if (log.attribute("file")) set(log, "file", renamed(log.attribute("file").value(), before, after));
+    });
+}
+
+void let_go_of_host_devices(xml_node devices, std::vector<std::string>& left_out) {
+  each(devices, "hostdev", [&](xml_node device) {
+    left_out.push_back(std::string("a device of the host (") + device.attribute("type").value() + ")");
+    devices.remove_child(device);
+  });
+  each(devices, "interface", [&](xml_node interface) {
+    if (!is(interface.attribute("type"), "hostdev")) return;
+    left_out.emplace_back("an interface that is a device of the host");
+    devices.remove_child(interface);
+  });
+}
+
+void renew_firmware(xml_node root) {
+  // libvirt names the file for the machine, and fills it from the template.
+  auto nvram = root.child("os").child("nvram");
+  while (nvram.first_child()) nvram.remove_child(nvram.first_child());
+  nvram.remove_attribute("type");
+  auto system = root.child("sysinfo").child("system");
+  each(system, "entry", [&](xml_node entry) {
+    if (is(entry.attribute("name"), "uuid") || is(entry.attribute("name"), "serial")) system.remove_child(entry);
+  });
+  auto genid = root.child("genid");
+  while (genid.first_child()) genid.remove_child(genid.first_child());
+}
+
+void drop_facts(xml_node root) {
+  auto metadata = root.child("metadata");
+  for (xml_node part = metadata.first_child(), next; part; part = next) {
+    next = part.next_sibling();
+    const std::string name = part.name();
+    const std::string prefix = name.substr(0, name.find(':'));
+    if (is(part.attribute(("xmlns:" + prefix).c_str()), kMetadataNamespace)) metadata.remove_child(part);
+  }
+  if (!metadata.first_child()) root.remove_child("metadata");
+}
+
+}  // namespace
+
+Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
+  DomainXml changed = xml;
+  xml_node root = changed.root();
+  const std::string before = changed.name();
+  Rewritten result;
+  root.remove_attribute("id");
+  root.remove_child("uuid");
+  root.remove_child("title");
+  root.child("name").text().set(identity.name.c_str());
+  drop_facts(root);
+  renew_firmware(root);
+  xml_node devices = root.child("devices");
+  put_images(devices, identity.disks);
+  let_go_of_other_disks(devices, identity, result.left_out);
+  if (!identity.keep_disk_serials) renew_serials(devices);
+  let_go_of_host_devices(devices, result.left_out);
+  renew_interfaces(devices);
+  renew_graphics(devices);
+  renew_lines(devices, before, identity.name);
+  auto vsock = devices.child("vsock").child("cid");
+  if (vsock) {
+    vsock.remove_attribute("address");
+    set(vsock, "auto", "yes");
+  }
+  // Labels that libvirt made for that run.
+  each(root, "seclabel", [&](xml_node label) {
+    if (is(label.attribute("type"), "dynamic")) root.remove_child(label);
+  });
+  result.xml = changed.text();
+  return result;
+}
+
+std::string with_images(const DomainXml& xml, const NewIdentity& identity) {
+  DomainXml changed = xml;
+  changed.root().child("name").text().set(identity.name.c_str());
+  put_images(changed.root().child("devices"), identity.disks);
+  return changed.text();
+}
+
+}  // namespace muster::virt

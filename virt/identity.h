@@ -1,0 +1,38 @@
+// A definition that becomes another machine's, for copies and restores: what may be there only once is taken out, so
+// that libvirt makes it anew, and everything else stays. Pure functions.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "virt/domain_xml.h"
+
+namespace muster::virt {
+
+// Where the images of some disks are now.
+struct ImagePlace {
+  std::string path, format;  // qcow2, raw
+};
+
+struct NewIdentity {
+  std::string name;
+  std::map<std::string, ImagePlace> disks;  // by target
+  // Machines read these from inside, and may look for their disks by them.
+  bool keep_disk_serials = true;
+};
+
+struct Rewritten {
+  std::string xml;
+  std::vector<std::string> left_out;  // what the new machine does not have, in words
+};
+
+// Name, UUID (that of the firmware's tables, too), generation ID, MAC addresses, ports, sockets, logs, host devices,
+// the firmware's variables and the TPM's state are new; facts that muster keeps about the old machine are gone. Disks
+// that are not in `identity` keep their source where they are read-only, and have none where they are not.
+Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity);
+
+// The same machine, with its images elsewhere, under a name that may be another.
+std::string with_images(const DomainXml& xml, const NewIdentity& identity);
+
+}  // namespace muster::virt
