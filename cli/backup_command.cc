@@ -23,24 +23,11 @@ using base::Error;
 
 using Run = int (*)(const BackupCommand&);
 constexpr auto kRuns = std::to_array<std::pair<std::string_view, Run>>({
-    {"init", backup_init},
-    {"key", backup_key},
-    {"create", backup_create},
-    {"list", backup_list},
-    {"show", backup_show},
-    {"tag", backup_label},
-    {"pin", backup_label},
-    {"status", backup_status},
-    {"diff", backup_diff},
-    {"stats", backup_stats},
-    {"ls", backup_files},
-    {"cat", backup_files},
-    {"restore", backup_restore},
-    {"check", backup_check},
-    {"serve", backup_serve},
-    {"repair", backup_repair},
-    {"forget", backup_forget},
-    {"prune", backup_prune},
+    {"init", backup_init},         {"key", backup_key},       {"create", backup_create}, {"list", backup_list},
+    {"show", backup_show},         {"tag", backup_label},     {"pin", backup_label},     {"status", backup_status},
+    {"diff", backup_diff},         {"stats", backup_stats},   {"ls", backup_files},      {"cat", backup_files},
+    {"restore", backup_restore},   {"check", backup_check},   {"serve", backup_serve},   {"repair", backup_repair},
+    {"schedule", backup_schedule}, {"forget", backup_forget}, {"prune", backup_prune},
 });
 
 int run_backup(Program& program) {

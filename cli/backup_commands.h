@@ -38,6 +38,7 @@ int backup_check(const BackupCommand& command);
 int backup_repair(const BackupCommand& command);
 int backup_forget(const BackupCommand& command);
 int backup_prune(const BackupCommand& command);
+int backup_schedule(const BackupCommand& command);
 int backup_serve(const BackupCommand& command);
 // ls, cat
 int backup_files(const BackupCommand& command);

@@ -13,6 +13,7 @@
 #include "cli/backup_create_order.h"
 #include "cli/backup_follow_up.h"
 #include "cli/backup_images.h"
+#include "cli/backup_job.h"
 #include "cli/backup_json.h"
 #include "cli/backup_metrics.h"
 #include "cli/backup_point.h"
@@ -145,13 +146,14 @@ class Creation {
   FollowUp after_{.names = {order_.name}};
 };
 
-int create_with_metrics(const Program& program, const CreateOrder& order, const std::string& path) {
+int create_with_metrics(const Program& program, const CreateOrder& order, const JobRun& job, const std::string& path) {
   BackupOutcome outcome{.name = order.name};
   base::check_replaceable(path);
+  const auto began = base::Clock::now();
   const auto write = [&] {
     // What was stored and does not check well is no success.
     if (outcome.status != kAllWorked) outcome.success.reset();
-    write_backup_metrics(path, {outcome});
+    write_backup_metrics(path, {.machines = {outcome}, .job = job_outcome(job, outcome.status, began)});
   };
   try {
     outcome.status = Creation(program, order, outcome).run();
@@ -168,9 +170,9 @@ int create_with_metrics(const Program& program, const CreateOrder& order, const 
   return outcome.status;
 }
 
-int create_of_images(const Program& program, const CreateOrder& order) {
+int create_of_images(const Program& program, const CreateOrder& order, const JobRun& job) {
   const auto metrics = program.settings.text("metrics");
-  if (metrics && !program.settings.flag("dry-run")) return create_with_metrics(program, order, *metrics);
+  if (metrics && !program.settings.flag("dry-run")) return create_with_metrics(program, order, job, *metrics);
   BackupOutcome outcome;
   return Creation(program, order, outcome).run();
 }
@@ -179,7 +181,10 @@ int create_of_images(const Program& program, const CreateOrder& order) {
 
 int backup_create(const BackupCommand& command) {
   const CreateOrder order = create_order(command.program.settings, command.words);
-  return order.machines.empty() ? create_of_images(command.program, order) : create_of_machines(command.program, order);
+  const auto job = JobRun::begin(command.program);
+  if (!job) return close_backup(command.program, {{"outcome", "skipped"}}, kAllWorked);
+  return order.machines.empty() ? create_of_images(command.program, order, *job)
+                                : create_of_machines(command.program, order, *job);
 }
 
 }  // namespace muster::cli

@@ -98,9 +98,10 @@ class Places {
 
 class MachinesCreation {
  public:
-  MachinesCreation(const Program& program, const CreateOrder& order)
+  MachinesCreation(const Program& program, const CreateOrder& order, const JobRun& job)
       : program_(program),
         order_(order),
+        job_(job),
         workers_(program.ctx, connect_patience(program.settings)),
         selection_(select_all(program, workers_, order.machines)),
         opened_(open_repository(program)),
@@ -237,12 +238,15 @@ class MachinesCreation {
 
   int close(int status, int after) {
     if (status == kAllWorked) status = after;
-    if (const auto path = metrics_path()) write_backup_metrics(*path, outcomes_);
+    if (const auto path = metrics_path())
+      write_backup_metrics(*path, {.machines = outcomes_, .job = job_outcome(job_, status, began_)});
     return status;
   }
 
   const Program& program_;
   const CreateOrder& order_;
+  const JobRun& job_;
+  const base::TimePoint began_ = base::Clock::now();
   HypervisorWorkers workers_;
   const VmSelection selection_;
   const OpenedRepository opened_;
@@ -258,8 +262,22 @@ class MachinesCreation {
 
 }  // namespace
 
-int create_of_machines(const Program& program, const CreateOrder& order) {
-  return MachinesCreation(program, order).run();
+int create_of_machines(const Program& program, const CreateOrder& order, const JobRun& job) {
+  const auto began = base::Clock::now();
+  try {
+    return MachinesCreation(program, order, job).run();
+  } catch (const Error& e) {
+    const auto path = program.settings.text("metrics");
+    if (path && !program.settings.flag("dry-run")) {
+      try {
+        const int status = program.interrupts.interrupted() ? static_cast<int>(kInterrupted) : exit_status(e);
+        write_backup_metrics(*path, {.machines = {}, .job = job_outcome(job, status, began)});
+      } catch (const Error& unwritten) {
+        program.ctx.warn(unwritten.what());  // of the two errors the other tells more
+      }
+    }
+    throw;
+  }
 }
 
 }  // namespace muster::cli

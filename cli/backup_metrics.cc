@@ -31,6 +31,21 @@ std::string value_in(std::string_view text, const std::string& key) {
   return "";
 }
 
+// Of the machines that a text is about.
+std::vector<std::string> names_in(std::string_view text) {
+  static constexpr std::string_view kKey = "muster_backup_last_status{name=\"";
+  std::vector<std::string> names;
+  for (std::size_t at = text.find(kKey); at != std::string_view::npos; at = text.find(kKey, at)) {
+    std::string name;
+    for (at += kKey.size(); at < text.size() && text[at] != '"' && text[at] != '\n'; ++at) {
+      if (text[at] == '\\' && at + 1 < text.size()) ++at;
+      name += text[at];
+    }
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
 class Text {
  public:
   Text(const std::vector<BackupOutcome>& outcomes, std::string_view earlier) : outcomes_(outcomes), earlier_(earlier) {}
@@ -61,12 +76,38 @@ class Text {
   std::string text_;
 };
 
+// What it was, and what came to it.
+std::string counted_on(std::string_view earlier, const std::string& key, std::uint64_t more) {
+  const std::string before = value_in(earlier, key);
+  const bool number = !before.empty() && before.find_first_not_of("0123456789") == std::string::npos;
+  return std::to_string((number ? std::stoull(before.substr(0, 18)) : 0) + more);
+}
+
+std::string job_text(const JobOutcome& job, std::string_view earlier) {
+  if (job.name.empty()) return "";
+  std::string text;
+  const auto add = [&](std::string_view name, std::string_view help, std::string_view type,
+                       const std::function<std::string(const std::string& key)>& value) {
+    const std::string key = fmt::format("{}{{job=\"{}\"}} ", name, in_quotes(job.name));
+    text += fmt::format("# HELP {} {}\n# TYPE {} {}\n{}{}\n", name, help, name, type, key, value(key));
+  };
+  add("muster_backup_job_last_run_timestamp_seconds", "Unix time at which the job's last run ended.", "gauge",
+      [&](const std::string&) { return fmt::format("{:.3f}", job.ended); });
+  add("muster_backup_job_last_status", "Its exit status.", "gauge",
+      [&](const std::string&) { return std::to_string(job.status); });
+  add("muster_backup_job_last_duration_seconds", "How long it took, with what followed the backups.", "gauge",
+      [&](const std::string&) { return fmt::format("{:.3f}", job.duration); });
+  add("muster_backup_job_skipped_total", "Runs that were skipped, for the one before was under way.", "counter",
+      [&](const std::string& key) { return counted_on(earlier, key, job.skipped); });
+  return text;
+}
+
 std::string time_text(const BackupOutcome& outcome) { return fmt::format("{:.3f}", outcome.attempt); }
 
 }  // namespace
 
-std::string backup_metrics_text(const std::vector<BackupOutcome>& outcomes, std::string_view earlier) {
-  Text text(outcomes, earlier);
+std::string backup_metrics_text(const RunOutcome& run, std::string_view earlier) {
+  Text text(run.machines, earlier);
   const auto of_success = [&](std::string_view name, std::string_view help, std::uint64_t BackupSuccess::*field) {
     text.add_of_success(name, help, [&](const BackupOutcome& o) { return std::to_string((*o.success).*field); });
   };
@@ -81,13 +122,17 @@ std::string backup_metrics_text(const std::vector<BackupOutcome>& outcomes, std:
   of_success("muster_backup_last_bytes_stored", "Bytes that the repository grew by.", &BackupSuccess::bytes_stored);
   text.add_of_success("muster_backup_last_duration_seconds", "How long it took.",
                       [](const BackupOutcome& outcome) { return fmt::format("{:.3f}", outcome.success->duration); });
-  return text.take();
+  return text.take() + job_text(run.job, earlier);
 }
 
-void write_backup_metrics(const std::string& path, std::vector<BackupOutcome> outcomes) {
-  for (auto& outcome : outcomes) outcome.attempt = static_cast<double>(std::time(nullptr));
+void write_backup_metrics(const std::string& path, RunOutcome run) {
   const bool there = ::access(path.c_str(), F_OK) == 0;
-  base::replace_file(path, backup_metrics_text(outcomes, there ? base::read_file(path, kMaxMetricsBytes) : ""));
+  const std::string earlier = there ? base::read_file(path, kMaxMetricsBytes) : "";
+  if (run.machines.empty())
+    for (auto& name : names_in(earlier)) run.machines.push_back({.name = std::move(name), .status = run.job.status});
+  run.job.ended = static_cast<double>(std::time(nullptr));
+  for (auto& outcome : run.machines) outcome.attempt = run.job.ended;
+  base::replace_file(path, backup_metrics_text(run, earlier), 0644);
 }
 
 }  // namespace muster::cli

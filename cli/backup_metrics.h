@@ -22,11 +22,25 @@ struct BackupOutcome {
   std::optional<BackupSuccess> success{};
 };
 
+// Of a job of `backup schedule`, as a whole.
+struct JobOutcome {
+  std::string name;           // empty: it was none
+  std::uint64_t skipped = 0;  // runs since the last one, because that was still under way
+  int status = 0;
+  double ended = 0;     // Unix time
+  double duration = 0;  // seconds
+};
+
+struct RunOutcome {
+  std::vector<BackupOutcome> machines;
+  JobOutcome job{};
+};
+
 // `earlier`: what the file held. After a failure, what it said of the last success stays. Pure.
-std::string backup_metrics_text(const std::vector<BackupOutcome>& outcomes, std::string_view earlier);
+std::string backup_metrics_text(const RunOutcome& run, std::string_view earlier);
 
 // Replaces the file by what came of one run, which ends now: machines that are not in it are not in the file any more.
-// Throws base::Error{io, no_space}.
-void write_backup_metrics(const std::string& path, std::vector<BackupOutcome> outcomes);
+// A run that failed before it had any is one of all that were in the file. Throws base::Error{io, no_space}.
+void write_backup_metrics(const std::string& path, RunOutcome run);
 
 }  // namespace muster::cli

@@ -11,12 +11,14 @@ const BackupOutcome kGood{
     .status = 0,
     .success = BackupSuccess{.bytes_read = 10, .bytes_new = 5, .bytes_stored = 3, .duration = 1.5}};
 
+RunOutcome of(std::vector<BackupOutcome> machines) { return {.machines = std::move(machines)}; }
+
 bool has(const std::string& text, const std::string& line) {
   return text.find("\n" + line + "\n") != std::string::npos;
 }
 
 TEST(BackupMetrics, ASuccessHasAll) {
-  const std::string text = backup_metrics_text({kGood}, "");
+  const std::string text = backup_metrics_text(of({kGood}), "");
   EXPECT_TRUE(has(text, "muster_backup_last_attempt_timestamp_seconds{name=\"web01\"} 1000.000")) << text;
   EXPECT_TRUE(has(text, "muster_backup_last_success_timestamp_seconds{name=\"web01\"} 1000.000"));
   EXPECT_TRUE(has(text, "muster_backup_last_status{name=\"web01\"} 0"));
@@ -29,7 +31,7 @@ TEST(BackupMetrics, ASuccessHasAll) {
 
 TEST(BackupMetrics, AFailureKeepsWhatIsKnownOfTheLastSuccess) {
   const std::string text =
-      backup_metrics_text({{.name = "web01", .attempt = 2000, .status = 12}}, backup_metrics_text({kGood}, ""));
+      backup_metrics_text(of({{.name = "web01", .attempt = 2000, .status = 12}}), backup_metrics_text(of({kGood}), ""));
   EXPECT_TRUE(has(text, "muster_backup_last_attempt_timestamp_seconds{name=\"web01\"} 2000.000")) << text;
   EXPECT_TRUE(has(text, "muster_backup_last_status{name=\"web01\"} 12"));
   EXPECT_TRUE(has(text, "muster_backup_last_success_timestamp_seconds{name=\"web01\"} 1000.000"));
@@ -38,17 +40,17 @@ TEST(BackupMetrics, AFailureKeepsWhatIsKnownOfTheLastSuccess) {
 
 TEST(BackupMetrics, WithoutAnySuccessThereIsNoTimeOfOne) {
   const BackupOutcome failed{.name = "web01", .attempt = 2000, .status = 1};
-  EXPECT_EQ(backup_metrics_text({failed}, "").find("last_success"), std::string::npos);
-  EXPECT_EQ(backup_metrics_text({failed}, "no metrics\n# at all").find("last_success"), std::string::npos);
-  const std::string of_another = backup_metrics_text({kGood}, "");
-  EXPECT_EQ(backup_metrics_text({{.name = "web0", .attempt = 1, .status = 1}}, of_another).find("last_success"),
+  EXPECT_EQ(backup_metrics_text(of({failed}), "").find("last_success"), std::string::npos);
+  EXPECT_EQ(backup_metrics_text(of({failed}), "no metrics\n# at all").find("last_success"), std::string::npos);
+  const std::string of_another = backup_metrics_text(of({kGood}), "");
+  EXPECT_EQ(backup_metrics_text(of({{.name = "web0", .attempt = 1, .status = 1}}), of_another).find("last_success"),
             std::string::npos);
 }
 
 TEST(BackupMetrics, OfSeveralMachinesEachMetricStandsTogether) {
   BackupOutcome other = kGood;
   other.name = "web02";
-  const std::string text = backup_metrics_text({kGood, other}, "");
+  const std::string text = backup_metrics_text(of({kGood, other}), "");
   EXPECT_TRUE(has(text,
                   "muster_backup_last_status{name=\"web01\"} 0\n"
                   "muster_backup_last_status{name=\"web02\"} 0"))
@@ -56,8 +58,22 @@ TEST(BackupMetrics, OfSeveralMachinesEachMetricStandsTogether) {
   EXPECT_EQ(text.find("# TYPE muster_backup_last_status"), text.rfind("# TYPE muster_backup_last_status"));
 }
 
+TEST(BackupMetrics, RunsThatWereSkippedAddUp) {
+  RunOutcome run = of({kGood});
+  EXPECT_EQ(backup_metrics_text(run, "").find("muster_backup_job"), std::string::npos) << "no job";
+  run.job = {.name = "nightly", .skipped = 2, .status = 3, .duration = 7};
+  const std::string first = backup_metrics_text(run, "");
+  EXPECT_TRUE(has(first, "muster_backup_job_skipped_total{job=\"nightly\"} 2")) << first;
+  EXPECT_TRUE(has(first, "muster_backup_job_last_status{job=\"nightly\"} 3"));
+  EXPECT_TRUE(has(first, "# TYPE muster_backup_job_skipped_total counter"));
+  run.job.skipped = 1;
+  EXPECT_TRUE(has(backup_metrics_text(run, first), "muster_backup_job_skipped_total{job=\"nightly\"} 3"));
+  EXPECT_TRUE(has(backup_metrics_text(run, "muster_backup_job_skipped_total{job=\"nightly\"} x\n"),
+                  "muster_backup_job_skipped_total{job=\"nightly\"} 1"));
+}
+
 TEST(BackupMetrics, NamesAreQuoted) {
-  const std::string text = backup_metrics_text({{.name = "a\"b\\c", .attempt = 1, .status = 1}}, "");
+  const std::string text = backup_metrics_text(of({{.name = "a\"b\\c", .attempt = 1, .status = 1}}), "");
   EXPECT_TRUE(has(text, "muster_backup_last_status{name=\"a\\\"b\\\\c\"} 1")) << text;
 }
 

@@ -139,6 +139,7 @@ TEST_F(BackupRunning, ItSurvivesStopAndStart) {
 TEST_F(BackupRunning, AfterQemuWasKilledTheDiskIsReadWholeAndItSaysWhy) {
   TrackedDisk& disk = start();
   disk.write(kMiB, kMiB, 0x5a);
+  disk.flush();
   create();
   next_second();
   kill_qemu();

@@ -19,6 +19,8 @@ class TrackedDisk {
   void discard(std::uint64_t offset, std::uint64_t length);
   // The same through qemu-io, on the image of a domain that is off.
   void write_offline(const std::string& image, std::uint64_t offset, std::uint64_t length, unsigned char value);
+  // What was written outlives a QEMU that is killed.
+  void flush() const { tell_qemu("flush"); }
   void grow(std::size_t size) { bytes_.resize(size); }
 
   const std::string& bytes() const { return bytes_; }
