@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/bytes.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "cli/environment.h"
 #include "disk/nbd_disk.h"
@@ -41,6 +43,16 @@ json earlier_fields(const backup::RestorePoint& latest) {
     fields["checkpoint_xml"] = latest.machine->checkpoint_xml;
   }
   return fields;
+}
+
+std::vector<backup::PartSource> parts_of(const json& facts) {
+  std::vector<backup::PartSource> parts;
+  for (const auto& [part, content] : facts.at("parts").items()) {
+    const auto text = base::base64_decode(content.get<std::string>()).value_or("");
+    const auto bytes = base::as_bytes(text);
+    parts.push_back({.part = part, .bytes = {bytes.begin(), bytes.end()}});
+  }
+  return parts;
 }
 
 const backup::DiskPoint* disk_in(const std::optional<backup::RestorePoint>& point, const std::string& disk) {
@@ -96,7 +108,7 @@ MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& targ
   const json facts = sources.workers.call(target.uri, "backup_look", {{"domain", target.domain}}, kBeginPatience);
   machine_.uuid = facts.at("uuid");
   machine_.hypervisor = facts.at("hypervisor");
-  domain_xml_ = facts.at("domain_xml");
+  parts_ = parts_of(facts);
   try {
     facts.at("active").get<bool>() ? begin() : open_stopped(facts);
   } catch (...) {
@@ -136,7 +148,7 @@ void MachineBackup::begin() {
 void MachineBackup::open_running(const json& begun) {
   consistency_ = begun.at("consistency");
   held_ = std::chrono::milliseconds(begun.at("held_ms").get<std::int64_t>());
-  domain_xml_ = begun.at("domain_xml");
+  parts_ = parts_of(begun);
   machine_.checkpoint_xml = begun.at("checkpoint_xml");
   if (!machine_.checkpoint_xml.empty()) machine_.checkpoint = checkpoint_;
   const std::string socket = begun.at("socket");
@@ -200,8 +212,7 @@ void MachineBackup::describe(backup::CreateRequest& request) const {
   request.parent = latest_;
   request.machine = machine_;
   for (const auto& disk : disks_) request.disks.push_back(disk.source);
-  const auto bytes = std::as_bytes(std::span(domain_xml_));
-  request.parts.push_back({.part = "domain.xml", .bytes = {bytes.begin(), bytes.end()}});
+  request.parts = parts_;
 }
 
 void MachineBackup::finish() {

@@ -71,7 +71,8 @@ class MachineBackup {
   std::string label_, checkpoint_;
   bool running_ = false, finished_ = false;
   std::chrono::milliseconds held_{};
-  std::string consistency_, domain_xml_;
+  std::string consistency_;
+  std::vector<backup::PartSource> parts_;
   backup::MachinePoint machine_;
   std::vector<OpenedImage> disks_;
 };

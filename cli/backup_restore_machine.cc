@@ -8,6 +8,7 @@
 
 #include "backup/point_part.h"
 #include "base/bytes.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "cli/backup_commands.h"
 #include "cli/backup_create_order.h"
@@ -28,8 +29,6 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 namespace fs = std::filesystem;
-
-constexpr const char* kDefinition = "domain.xml";
 
 // A restore point that is opened, on its way to a machine.
 class MachineRestore {
@@ -57,15 +56,13 @@ class MachineRestore {
     if (plan()) return show_plan(steps, fmt::format("define '{}' on {}", target.domain, target.uri));
     confirm_overwriting(program_, steps);
     Restoration restoration(program_, opened_, listed_, restore_manner(program_.settings));
-    const auto definition =
-        backup::read_part(opened_.context, opened_.repository, restoration.index(), listed_.point, kDefinition);
+    json wanted = parts(restoration.index());
     if (const int status = restoration.restore_all(steps); status != kAllWorked) return close(steps, status);
-    const json made = call(target, "backup_define",
-                           {{"domain_xml", base::as_text(definition)},
-                            {"name", target.domain},
-                            {"same_identity", program_.settings.flag("same-identity")},
-                            {"start", program_.settings.flag("start")},
-                            {"disks", places_of(steps)}});
+    wanted.update({{"name", target.domain},
+                   {"same_identity", program_.settings.flag("same-identity")},
+                   {"start", program_.settings.flag("start")},
+                   {"disks", places_of(steps)}});
+    const json made = call(target, "backup_define", wanted);
     for (const auto& left_out : made.at("left_out"))
       program_.ctx.warn(fmt::format("{}: without {}, which is the old machine's", name, left_out.get<std::string>()));
     tell(program_, fmt::format("{}: restored from {} of {}, {}", name, short_id(listed_.point.id),
@@ -91,6 +88,16 @@ class MachineRestore {
  private:
   json call(const VmTarget& target, const std::string& operation, const json& arguments) {
     return workers_.call(target.uri, operation, arguments, kUsualPatience);
+  }
+  // Read before the disks: without them there is no machine.
+  json parts(const backup::Index& index) const {
+    const auto read = [&](const char* part) {
+      return backup::read_part(opened_.context, opened_.repository, index, listed_.point, part);
+    };
+    json fields{{"domain_xml", base::as_text(read("domain.xml"))}};
+    for (const auto& part : listed_.point.parts)
+      if (part.part == "nvram") fields["nvram"] = base::base64_encode(base::as_text(read("nvram")));
+    return fields;
   }
   bool plan() const { return program_.settings.flag("dry-run"); }
 

@@ -54,7 +54,8 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"backup", "key", "add|list|remove|export|recover [SLOT]", "who can open the repository, and for what",
      "domain label machine new-passphrase role to yes"},
     {"backup", "create", "VM... | --name=NAME --image=FILE...", "one more restore point of machines, or of disk images",
-     "base check compression connect-timeout expect fanout freeze image image-format job keep-daily keep-hourly keep-last "
+     "base check compression connect-timeout expect fanout freeze image image-format job keep-daily keep-hourly "
+     "keep-last "
      "keep-monthly keep-tag keep-weekly keep-within keep-yearly limit limit-rate max-fail metrics name pause "
      "per-hypervisor prune save-failed scratch serial skip-unchanged splay tag without-disk workers"},
     {"backup", "list", "[PATTERN]", "restore points: when, how large, what they cost, tags, pins", "names"},
@@ -76,8 +77,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "group-by keep-daily keep-hourly keep-last keep-monthly keep-tag keep-weekly keep-within keep-yearly max-repack "
      "prune"},
     {"backup", "schedule", "--name=JOB --cron=EXPRESSION -- VM... [OPTION]...",
-     "make restore points at certain times, by cron or systemd",
-     "cron list name print remove systemd"},
+     "make restore points at certain times, by cron or systemd", "cron list name print remove systemd"},
     {"backup", "prune", "", "give back the room of what no restore point needs", "max-repack"},
 });
 

@@ -7,13 +7,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "cli/guest_watchdog.h"
 #include "cli/worker_operations.h"
 #include "virt/attempts.h"
 #include "virt/backup_job.h"
 #include "virt/domain_xml.h"
+#include "virt/firmware_files.h"
 #include "virt/identity.h"
+#include "virt/image_files.h"
 #include "virt/lifecycle.h"
 #include "vm/live_backup.h"
 
@@ -26,6 +29,8 @@ using nlohmann::json;
 using std::chrono::seconds;
 
 constexpr std::chrono::seconds kEndPatience{20};
+// OVMF's are of 528 KiB.
+constexpr std::uint64_t kMaxVariablesBytes = 16U << 20;
 
 // A backup that is under way.
 struct OpenBackup {
@@ -124,10 +129,24 @@ json disk_fields(const vm::LiveDisk& disk) {
           {"changes_context", virt::changes_context(disk.target)}};
 }
 
+// What belongs to a machine beside its disks, by the names that restore points have for it.
+json parts_of(const WorkerCall& call, const virt::Domain& domain) {
+  const std::string definition = domain.xml(virt::Domain::Xml::portable);
+  json parts{{"domain.xml", base::base64_encode(definition)}};
+  const std::string variables =
+      virt::variables_file(call.connection, virt::DomainXml(domain.xml(virt::Domain::Xml::current)));
+  if (variables.empty()) return parts;
+  try {
+    if (const auto content = virt::read_small_file(call.ctx, call.connection, variables, kMaxVariablesBytes))
+      parts["nvram"] = base::base64_encode(*content);
+  } catch (const Error& e) {
+    call.ctx.warn("'" + domain.name() + "': its firmware's variables are not in the restore point: " + e.what());
+  }
+  return parts;
+}
+
 json machine_fields(const WorkerCall& call, const virt::Domain& domain) {
-  return {{"uuid", domain.uuid()},
-          {"hypervisor", call.connection.host_name()},
-          {"domain_xml", domain.xml(virt::Domain::Xml::portable)}};
+  return {{"uuid", domain.uuid()}, {"hypervisor", call.connection.host_name()}, {"parts", parts_of(call, domain)}};
 }
 
 json begin(const WorkerCall& call) {
@@ -215,6 +234,17 @@ std::map<std::string, virt::ImagePlace> image_places(const json& fields) {
   return places;
 }
 
+// The firmware's variables go where libvirt would put them, before a machine that reads them is there.
+void put_variables(const WorkerCall& call, virt::Rewritten& rewritten) {
+  virt::DomainXml machine(rewritten.xml);
+  const auto content = base::base64_decode(call.arguments["nvram"].get<std::string>());
+  const std::string path = virt::variables_file(call.connection, machine);
+  if (!content || path.empty()) return;
+  virt::write_small_file(call.ctx, call.connection, path, *content);
+  machine.set_nvram(path);
+  rewritten.xml = machine.text();
+}
+
 // A restored machine, once its disks are there.
 json define(const WorkerCall& call) {
   const json& wanted = call.arguments;
@@ -225,6 +255,7 @@ json define(const WorkerCall& call) {
     rewritten.xml = virt::with_images(before, identity);
   else
     rewritten = virt::with_new_identity(before, identity);
+  if (wanted.contains("nvram")) put_variables(call, rewritten);
   const auto domain = call.connection.define(rewritten.xml);
   if (wanted.at("start").get<bool>()) virt::start(domain);
   return {{"left_out", rewritten.left_out}, {"uuid", domain.uuid()}, {"state", virt::name_of(domain.state())}};

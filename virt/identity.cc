@@ -120,11 +120,11 @@ void let_go_of_host_devices(xml_node devices, std::vector<std::string>& left_out
   });
 }
 
-void renew_firmware(xml_node root) {
-  // libvirt names the file for the machine, and fills it from the template.
+// Variables beside the old machine's, as libvirt names them; it fills the file from the template where it is not there.
+void renew_firmware(xml_node root, const std::string& name) {
   auto nvram = root.child("os").child("nvram");
-  while (nvram.first_child()) nvram.remove_child(nvram.first_child());
-  nvram.remove_attribute("type");
+  const std::string path = nvram.child_value();
+  if (!path.empty()) nvram.text().set((path.substr(0, path.rfind('/') + 1) + name + "_VARS.fd").c_str());
   auto system = root.child("sysinfo").child("system");
   each(system, "entry", [&](xml_node entry) {
     if (is(entry.attribute("name"), "uuid") || is(entry.attribute("name"), "serial")) system.remove_child(entry);
@@ -156,7 +156,7 @@ Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
   root.remove_child("title");
   root.child("name").text().set(identity.name.c_str());
   drop_facts(root);
-  renew_firmware(root);
+  renew_firmware(root, identity.name);
   xml_node devices = root.child("devices");
   put_images(devices, identity.disks);
   let_go_of_other_disks(devices, identity, result.left_out);

@@ -16,6 +16,7 @@
 #include "base/digest.h"
 #include "virt/libvirt_error.h"
 #include "virt/owned.h"
+#include "virt/storage.h"
 
 namespace muster::virt {
 namespace {
@@ -300,6 +301,36 @@ Removal remove_image(const Connection& connection, const std::string& path) {
   Removal removal = Removal::was_gone;
   in_pool_of(connection, path, [&](virStoragePoolPtr) { removal = remove_volume(connection, path); });
   return removal;
+}
+
+std::optional<std::string> read_small_file(const base::Context& ctx, const Connection& connection,
+                                           const std::string& path, std::uint64_t limit) {
+  std::optional<std::string> content;
+  in_pool_of(connection, path, [&](virStoragePoolPtr) {
+    OwnedVolume volume = volume_at(connection, path);
+    if (!volume) return;
+    virStorageVolInfo info{};
+    if (virStorageVolGetInfo(volume.get(), &info) != 0) throw_last("ask for the size of " + path);
+    if (info.capacity > limit) throw Error(Code::corrupt, path + ": larger than such files are");
+    content = download(ctx, Volume::adopt(volume.release()), limit);
+  });
+  return content;
+}
+
+void write_small_file(const base::Context& ctx, const Connection& connection, const std::string& path,
+                      std::string_view bytes) {
+  bool written = false;
+  in_pool_of(connection, path, [&](virStoragePoolPtr handle) {
+    remove_volume(connection, path);
+    if (virStoragePoolRef(handle) != 0) throw_last("hold the pool of " + path);
+    const Pool pool = Pool::adopt(handle);
+    const Volume volume = create_volume(
+        ctx, pool,
+        {.name = file_name_of(path), .format = VolumeFormat::raw, .capacity_bytes = bytes.size(), .backing = {}});
+    upload(ctx, volume, bytes);
+    written = true;
+  });
+  if (!written) throw Error(Code::not_found, "no directory " + directory_of(path) + " on the hypervisor");
 }
 
 bool copy_image(const Connection& connection, const std::string& path, const std::string& name) {

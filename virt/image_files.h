@@ -6,10 +6,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/context.h"
 #include "virt/connection.h"
 #include "virt/domain_xml.h"
 
@@ -56,6 +59,14 @@ Removal remove_image(const Connection& connection, const std::string& path);
 
 // A raw copy beside it, in place of what is there. False: there is no such file.
 bool copy_image(const Connection& connection, const std::string& path, const std::string& name);
+
+// A small file's content, as that of a machine's firmware variables; nullopt: there is none. Throws
+// base::Error{unsupported} where the hypervisor has no storage driver, {corrupt} for more than `limit` bytes.
+std::optional<std::string> read_small_file(const base::Context& ctx, const Connection& connection,
+                                           const std::string& path, std::uint64_t limit);
+// In place of what is there. Throws base::Error{not_found} where its directory is not.
+void write_small_file(const base::Context& ctx, const Connection& connection, const std::string& path,
+                      std::string_view bytes);
 
 // One that this file makes for a moment: no place for anything.
 bool is_scratch_pool(std::string_view name);

@@ -422,6 +422,24 @@ TEST_F(BackupRunning, AsAnotherMachineItHasAnIdentityOfItsOwn) {
   expect_same(read(file("images/web01-vda.raw")), disk.bytes());
 }
 
+// What the firmware wrote, byte for byte, beside the copy's own definition.
+TEST_F(BackupRunning, FirmwareVariablesComeBackWithTheMachine) {
+  if (!fs::exists("/usr/share/OVMF/OVMF_CODE_4M.fd")) GTEST_SKIP() << "OVMF is not installed";
+  std::string xml = hypervisor_->xml_of({.name = "uefi01", .virtio_disk = hypervisor_->make_disk("uefi01", "1M")});
+  xml.insert(xml.find("<boot dev='hd'/>"),
+             "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+             "<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>/var/lib/libvirt/qemu/nvram/uefi01_VARS.fd</nvram>");
+  hypervisor_->define_xml(xml);
+  const std::string directory = hypervisor_->directory() + "/../lib/qemu/nvram/";
+  fs::create_directories(directory);
+  write(directory + "uefi01_VARS.fd", noise(540'672, 7));
+  create("uefi01");
+  expect(0, {"restore", "uefi01@latest", "--as", hypervisor_->uri() + "#uefi02", "-q"});
+  EXPECT_TRUE(same(directory + "uefi01_VARS.fd", directory + "uefi02_VARS.fd"));
+  const std::string definition = hypervisor_->virsh({"dumpxml", "uefi02"});
+  EXPECT_TRUE(contains(definition, "uefi02_VARS.fd</nvram>")) << definition;
+}
+
 TEST_F(BackupRunning, APlanTouchesNothing) {
   start();
   const auto plan = expect(0, create_words("web01", {"--dry-run"}));

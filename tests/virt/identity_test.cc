@@ -87,17 +87,18 @@ TEST_F(Identity, WhatIsNotHadTwiceIsLeftOutAndTold) {
 
 TEST_F(Identity, AddressesPortsSocketsAndFilesAreNew) {
   for (const char* old : {"52:54:00", "portid", "vnet7", "i-1", "5901", "5700", "/web01.sock", "/dev/pts/3", "web01",
-                          "address=\"3\"", "_VARS.fd</nvram>"})
+                          "address=\"3\"", "/nvram/web01_VARS.fd"})
     EXPECT_FALSE(has(xml_, old)) << old;
   EXPECT_TRUE(has(xml_, "autoport=\"yes\""));
   EXPECT_TRUE(has(xml_, "/log/copy.log"));
   EXPECT_TRUE(has(xml_, "/log/copy-serial"));
   EXPECT_TRUE(has(xml_, "org.qemu.guest_agent.0"));
-  EXPECT_TRUE(has(xml_, "template=\"/t_VARS.fd\""));
+  EXPECT_TRUE(has(xml_, "template=\"/t_VARS.fd\">/nvram/copy_VARS.fd<"));
 }
 
 TEST_F(Identity, TheSameMachineKeepsAllButItsImages) {
-  const std::string same = with_images(DomainXml(kMachine), {.name = "web01", .disks = {{"vda", {"/new/vda.raw", "raw"}}}});
+  const std::string same =
+      with_images(DomainXml(kMachine), {.name = "web01", .disks = {{"vda", {"/new/vda.raw", "raw"}}}});
   EXPECT_EQ(DomainXml(same).uuid(), "11111111-2222-3333-4444-555555555555");
   EXPECT_TRUE(has(same, "52:54:00:11:22:33"));
   EXPECT_EQ(DomainXml(same).disks().at(0).source, "/new/vda.raw");
