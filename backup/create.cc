@@ -20,11 +20,41 @@ using base::Error;
 // Attempts before a writer and maintenance give up getting past each other.
 constexpr unsigned kMaxAttempts = 5;
 
-// Of the disk, or part, of that name.
-template <typename Point>
-const DiskMap* map_of(const std::vector<Point>& points, std::string Point::*name, const std::string& wanted) {
-  const auto found = std::find_if(points.begin(), points.end(), [&](const Point& one) { return one.*name == wanted; });
-  return found == points.end() ? nullptr : &found->map;
+const DiskPoint* find_disk(const RestorePoint& point, const std::string& disk) {
+  const auto found = std::find_if(point.disks.begin(), point.disks.end(),
+                                  [&](const DiskPoint& candidate) { return candidate.disk == disk; });
+  return found == point.disks.end() ? nullptr : &*found;
+}
+
+const DiskMap* part_map(const RestorePoint& point, const std::string& part) {
+  const auto found = std::find_if(point.parts.begin(), point.parts.end(),
+                                  [&](const PartPoint& candidate) { return candidate.part == part; });
+  return found == point.parts.end() ? nullptr : &found->map;
+}
+
+// Something changed on a disk without anybody's knowledge.
+struct AuditFailed {
+  std::string disk;
+};
+
+AuditPart next_part(const AuditRound& round, unsigned parts) {
+  return {.part = round.parts == parts ? round.next : 0, .parts = parts};
+}
+
+// What is known of the disk now: after `part` was audited, or, without an earlier one, after all of it was read.
+void prove(DiskPoint& disk, const DiskPoint* before, const AuditPart& part) {
+  const auto time = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  if (before == nullptr) {
+    disk.proved = time;
+    return;
+  }
+  disk.proved = before->proved;
+  disk.audit = before->audit;
+  if (part.parts == 0) return;
+  if (part.part == 0) disk.audit.began = time;
+  disk.audit.parts = part.parts;
+  disk.audit.next = (part.part + 1) % part.parts;
+  if (disk.audit.next == 0) disk.proved = disk.audit.began;
 }
 
 // Bytes that are at hand, as a disk.
@@ -63,7 +93,7 @@ class Attempt {
   const Index& index() const { return *index_; }
 
  private:
-  DiskMap take(const DiskSource& source, const DiskMap* parent, IntakeCounts& counts);
+  DiskMap take(const DiskSource& source, const DiskMap* parent, IntakeCounts& counts, const AuditPart& audit);
   DiskPoint take_disk(const DiskSource& source, const std::optional<RestorePoint>& parent);
   PartPoint take_part(const PartSource& source, const std::optional<RestorePoint>& parent);
 
@@ -80,7 +110,7 @@ class Attempt {
   SessionWriter writer_;
 };
 
-DiskMap Attempt::take(const DiskSource& source, const DiskMap* parent, IntakeCounts& counts) {
+DiskMap Attempt::take(const DiskSource& source, const DiskMap* parent, IntakeCounts& counts, const AuditPart& audit) {
   Intake intake{.repository = repository_,
                 .index = *index_,
                 .writer = writer_,
@@ -91,7 +121,7 @@ DiskMap Attempt::take(const DiskSource& source, const DiskMap* parent, IntakeCou
                 .progress = progress_,
                 .counts = counts,
                 .next_sealer = next_sealer_};
-  return take_in(ctx_, intake, source, parent);
+  return take_in(ctx_, intake, source, parent, audit);
 }
 
 DiskPoint Attempt::take_disk(const DiskSource& source, const std::optional<RestorePoint>& parent) {
@@ -101,7 +131,13 @@ DiskPoint Attempt::take_disk(const DiskSource& source, const std::optional<Resto
   point.format = source.format;
   point.source_modified_ns = source.modified_ns;
   point.source_changed_ns = source.changed_ns;
-  point.map = take(source, parent ? map_of(parent->disks, &DiskPoint::disk, source.disk) : nullptr, counts_);
+  const DiskPoint* before = parent ? find_disk(*parent, source.disk) : nullptr;
+  const bool whole = !source.dirty || before == nullptr;
+  const AuditPart part = whole ? AuditPart() : next_part(before->audit, request_.audit_parts);
+  const std::uint64_t differences = counts_.audit_differences;
+  point.map = take(source, before == nullptr ? nullptr : &before->map, counts_, part);
+  if (counts_.audit_differences != differences) throw AuditFailed{source.disk};
+  prove(point, whole ? nullptr : before, part);
   point.records = source.records;
   point.whole_because = source.whole_because;
   return point;
@@ -112,8 +148,7 @@ PartPoint Attempt::take_part(const PartSource& source, const std::optional<Resto
   DiskSource as_disk;
   as_disk.disk = as_disk.source = source.part;
   as_disk.reader = &reader;
-  return {.part = source.part,
-          .map = take(as_disk, parent ? map_of(parent->parts, &PartPoint::part, source.part) : nullptr, of_parts_)};
+  return {.part = source.part, .map = take(as_disk, parent ? part_map(*parent, source.part) : nullptr, of_parts_, {})};
 }
 
 CreateResult Attempt::run(const std::optional<RestorePoint>& parent) {
@@ -138,6 +173,7 @@ CreateResult Attempt::run(const std::optional<RestorePoint>& parent) {
   const Written written = writer_.written();
   point.bytes_dirty = counts_.dirty_bytes;
   point.bytes_read = counts_.read_bytes;
+  point.bytes_audited = counts_.audited_bytes;
   point.bytes_new = written.chunk_plain_bytes;
   point.bytes_stored = written.stored_bytes;
   point.duration = std::chrono::duration_cast<std::chrono::milliseconds>(base::Clock::now() - began);
@@ -145,6 +181,15 @@ CreateResult Attempt::run(const std::optional<RestorePoint>& parent) {
   result.changed_chunks = counts_.changed_chunks;
   put_point(ctx_, repository_, point);
   return result;
+}
+
+// Where one record of changes is wrong, none is believed.
+void read_whole(CreateRequest& request) {
+  for (auto& source : request.disks) {
+    if (!source.dirty) continue;
+    source.dirty.reset();
+    source.whole_because = "an audit found changes that were not recorded";
+  }
 }
 
 void check_request(const CreateRequest& request) {
@@ -157,10 +202,11 @@ void check_request(const CreateRequest& request) {
 
 }  // namespace
 
-CreateResult create_restore_point(const Context& ctx, const Repository& repository, const CreateRequest& request,
+CreateResult create_restore_point(const Context& ctx, const Repository& repository, const CreateRequest& wanted,
                                   Progress& progress) {
-  check_request(request);
+  check_request(wanted);
   check_features(repository.config(), Use::write);
+  CreateRequest request = wanted;
   std::optional<RestorePoint> parent = request.parent;
   if (parent && parent->domain != repository.credential().home()) parent.reset();
   Lease lease(ctx, repository, holding_of(parent));
@@ -172,12 +218,18 @@ CreateResult create_restore_point(const Context& ctx, const Repository& reposito
     Attempt work(ctx, repository, request, progress);
     // Looked at after the sentences: whoever let go of what a forgotten parent had did so before, or is seen later.
     if (parent && !is_kept(ctx, repository, parent->id)) parent.reset();
-    CreateResult result = work.run(parent);
-    result.attempts = attempt;
-    if (settle(ctx, repository, work.index(), result.point)) return result;
-    ctx.note("maintenance let go of what this backup relies on: it is made again from its source");
-    // Whatever the parent has may be gone as well.
-    parent.reset();
+    try {
+      CreateResult result = work.run(parent);
+      result.attempts = attempt;
+      if (settle(ctx, repository, work.index(), result.point)) return result;
+      ctx.note("maintenance let go of what this backup relies on: it is made again from its source");
+      // Whatever the parent has may be gone as well.
+      parent.reset();
+    } catch (const AuditFailed& failed) {
+      ctx.warn(request.name + ": disk " + failed.disk +
+               " changed where nothing was recorded: its record of changes is wrong, and everything is read");
+      read_whole(request);
+    }
   }
   throw Error(Code::busy, "maintenance kept letting go of what the backup of '" + request.name + "' relies on");
 }

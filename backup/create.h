@@ -52,6 +52,9 @@ struct CreateRequest {
   std::optional<RestorePoint> parent{};
   // Whether the base may have chunks of this machine: looking there costs each new chunk another hash.
   bool with_base = true;
+  // Of disks of which it is known what is dirty: one part of so many of the rest is read, too, the next part each time,
+  // and compared. What differs there has changed without anybody's knowledge: then all of the disk is read. 0: none.
+  unsigned audit_parts = 0;
   CreateOptions options{};
 };
 

@@ -79,9 +79,10 @@ std::vector<ByteRange> without_small_gaps(const std::vector<ByteRange>& ranges) 
 
 class DiskIntake {
  public:
-  DiskIntake(Intake& intake, const DiskSource& source, const DiskMap* parent)
+  DiskIntake(Intake& intake, const DiskSource& source, const DiskMap* parent, const AuditPart& audit)
       : intake_(intake),
         source_(source),
+        audit_(audit),
         queue_(intake.options.memory_bytes),
         map_{.size_bytes = source.reader->size_bytes(),
              .chunk_bytes = intake.repository.config().chunk_bytes,
@@ -114,10 +115,12 @@ class DiskIntake {
   bool is_inherited(std::uint64_t number) const;
   bool is_lost(const MapEntry& entry) const { return entry && intake_.index.is_damaged(*entry); }
   bool is_dirty(ByteRange range) const;
+  bool is_audited(const Leaf& leaf, std::size_t entry) const;
   bool tells_changes() const { return source_.dirty && parent_ != nullptr; }
 
   Intake& intake_;
   const DiskSource& source_;
+  const AuditPart audit_;
   base::BoundedQueue<Batch> queue_;
   DiskMap map_;
   const DiskMap* parent_;
@@ -136,8 +139,8 @@ ByteRange DiskIntake::leaf_range(std::uint64_t number, const DiskMap& map) {
 // A leaf that is the same part of the disk, in which nothing is dirty. With damage about, each chunk is looked at.
 bool DiskIntake::is_inherited(std::uint64_t number) const {
   const ByteRange range = leaf_range(number, map_);
-  return number < parent_leaves_.size() && leaf_range(number, *parent_) == range && !is_dirty(range) &&
-         !intake_.index.knows_of_damage();
+  return number < parent_leaves_.size() && !audit_.has(number) && leaf_range(number, *parent_) == range &&
+         !is_dirty(range) && !intake_.index.knows_of_damage();
 }
 
 bool DiskIntake::is_dirty(ByteRange range) const {
@@ -178,6 +181,14 @@ std::shared_ptr<Leaf> DiskIntake::begin_leaf(const Context& ctx, MapReader* pare
   return leaf;
 }
 
+// One that is looked at although nothing is said to have changed there.
+bool DiskIntake::is_audited(const Leaf& leaf, std::size_t entry) const {
+  if (!tells_changes() || !audit_.has(leaf.number) || leaf.before.empty() || is_lost(leaf.before[entry])) return false;
+  const std::uint64_t number = leaf.number * kMapFanout + entry;
+  return number < parent_->chunks() && parent_->chunk_size(number) == map_.chunk_size(number) &&
+         !is_dirty({number * map_.chunk_bytes, map_.chunk_size(number)});
+}
+
 // Which chunks are to be read; the others' entries are made here. `data`: where the leaf has data, for reading.
 std::vector<bool> DiskIntake::wanted_chunks(const Context& ctx, Leaf& leaf, std::vector<ByteRange>& data) const {
   const ByteRange range = leaf_range(leaf.number, map_);
@@ -190,6 +201,12 @@ std::vector<bool> DiskIntake::wanted_chunks(const Context& ctx, Leaf& leaf, std:
   if (!source_.dirty || leaf.before.empty()) return wanted;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const std::uint64_t number = leaf.number * kMapFanout + i;
+    if (is_audited(leaf, i)) {
+      if (wanted[i]) intake_.counts.audited_bytes += map_.chunk_size(number);
+      // Zeroes by the source's word, and not by the map's.
+      if (!wanted[i] && leaf.before[i]) ++intake_.counts.audit_differences;
+      continue;
+    }
     const bool same_shape = number < parent_->chunks() && parent_->chunk_size(number) == map_.chunk_size(number);
     if (!same_shape || is_lost(leaf.before[i]) || is_dirty({number * map_.chunk_bytes, map_.chunk_size(number)}))
       continue;
@@ -296,9 +313,12 @@ void DiskIntake::work(const Context& ctx) {
     ctx.check_stop();
     const ByteView bytes(batch->buffer.get(), batch->size);
     Leaf& leaf = *batch->leaf;
-    for (std::size_t at = 0, i = batch->first; at < bytes.size(); at += map_.chunk_bytes, ++i)
-      leaf.entries[i] = take_chunk(ctx, sealer, leaf.before.empty() ? MapEntry() : leaf.before[i],
+    for (std::size_t at = 0, i = batch->first; at < bytes.size(); at += map_.chunk_bytes, ++i) {
+      const MapEntry before = leaf.before.empty() ? MapEntry() : leaf.before[i];
+      leaf.entries[i] = take_chunk(ctx, sealer, before,
                                    bytes.subspan(at, std::min<std::size_t>(map_.chunk_bytes, bytes.size() - at)));
+      if (leaf.entries[i] != before && is_audited(leaf, i)) ++intake_.counts.audit_differences;
+    }
     buffers_.give_back(std::move(batch->buffer));
     finish_part(sealer, leaf);
   }
@@ -325,8 +345,9 @@ DiskMap DiskIntake::run(const Context& ctx) {
 
 }  // namespace
 
-DiskMap take_in(const Context& ctx, Intake& intake, const DiskSource& source, const DiskMap* parent) {
-  return DiskIntake(intake, source, parent).run(ctx);
+DiskMap take_in(const Context& ctx, Intake& intake, const DiskSource& source, const DiskMap* parent,
+                const AuditPart& audit) {
+  return DiskIntake(intake, source, parent, audit).run(ctx);
 }
 
 }  // namespace muster::backup

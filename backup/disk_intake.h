@@ -12,6 +12,13 @@ namespace muster::backup {
 
 struct IntakeCounts {
   std::atomic<std::uint64_t> dirty_bytes = 0, read_bytes = 0, chunks = 0, changed_chunks = 0;
+  std::atomic<std::uint64_t> audited_bytes = 0, audit_differences = 0;
+};
+
+// Of a map's leaves, those whose number has this remainder are audited.
+struct AuditPart {
+  std::uint32_t part = 0, parts = 0;  // parts 0: none is
+  bool has(std::uint64_t leaf) const { return parts != 0 && leaf % parts == part; }
 };
 
 // What all disks of one restore point share.
@@ -29,6 +36,8 @@ struct Intake {
 };
 
 // `parent`: the same disk earlier. Returns the map of `source` as it is now; its chunks and pages are with the writer.
-DiskMap take_in(const base::Context& ctx, Intake& intake, const DiskSource& source, const DiskMap* parent);
+// With a parent and what is dirty, the leaves of `audit` are read all the same, and what differs is counted.
+DiskMap take_in(const base::Context& ctx, Intake& intake, const DiskSource& source, const DiskMap* parent,
+                const AuditPart& audit = {});
 
 }  // namespace muster::backup

@@ -36,6 +36,9 @@ json disk_fields(const DiskPoint& disk) {
   if (disk.source_changed_ns) fields["source_changed_ns"] = *disk.source_changed_ns;
   if (disk.records) fields["records"] = true;
   if (!disk.whole_because.empty()) fields["whole_because"] = disk.whole_because;
+  if (disk.proved) fields["proved"] = rfc3339(*disk.proved);
+  if (disk.audit.parts != 0)
+    fields["audit"] = {{"parts", disk.audit.parts}, {"next", disk.audit.next}, {"began", rfc3339(disk.audit.began)}};
   return fields;
 }
 
@@ -69,6 +72,7 @@ json point_fields(const RestorePoint& point) {
                  {"bytes_stored", point.bytes_stored},
                  {"duration_ms", static_cast<std::uint64_t>(point.duration.count())}};
   if (point.parent) fields["parent"] = hex(*point.parent);
+  if (point.bytes_audited != 0) fields["bytes_audited"] = point.bytes_audited;
   for (const auto& part : point.parts) fields["parts"].push_back(part_fields(part));
   if (point.machine) fields["machine"] = machine_fields(*point.machine);
   return fields;
@@ -89,6 +93,15 @@ std::optional<std::int64_t> optional_time(const json& fields, const char* name) 
   return found != fields.end() && found->is_number_integer() ? std::optional(found->get<std::int64_t>()) : std::nullopt;
 }
 
+AuditRound decode_audit(const json& fields, std::string_view what) {
+  if (!fields.is_object()) throw Error(Code::corrupt, std::string(what) + ": an audit makes no sense");
+  AuditRound audit{.parts = static_cast<std::uint32_t>(number_field(fields, "parts", kMaxAuditParts, what)),
+                   .next = static_cast<std::uint32_t>(number_field(fields, "next", kMaxAuditParts, what)),
+                   .began = parse_rfc3339(text_field(fields, "began", what), what)};
+  if (audit.next >= audit.parts) throw Error(Code::corrupt, std::string(what) + ": an audit makes no sense");
+  return audit;
+}
+
 DiskPoint decode_disk(const json& fields, std::string_view what) {
   if (!fields.is_object()) throw Error(Code::corrupt, std::string(what) + ": a disk makes no sense");
   DiskPoint disk{.disk = text_field(fields, "disk", what),
@@ -99,6 +112,8 @@ DiskPoint decode_disk(const json& fields, std::string_view what) {
   disk.source_changed_ns = optional_time(fields, "source_changed_ns");
   disk.records = fields.contains("records") && fields["records"] == true;
   if (fields.contains("whole_because")) disk.whole_because = text_field(fields, "whole_because", what);
+  if (fields.contains("proved")) disk.proved = parse_rfc3339(text_field(fields, "proved", what), what);
+  if (fields.contains("audit")) disk.audit = decode_audit(fields["audit"], what);
   return disk;
 }
 
@@ -142,6 +157,7 @@ RestorePoint decode_point(base::ByteView payload, const ObjectId& id, std::strin
   } catch (const Error&) {
     throw Error(Code::corrupt, std::string(what) + ": its machine's name makes no sense");
   }
+  if (fields.contains("bytes_audited")) point.bytes_audited = number_field(fields, "bytes_audited", UINT64_MAX, what);
   if (fields.contains("sequence")) point.sequence = number_field(fields, "sequence", UINT64_MAX, what);
   if (fields.contains("parent")) point.parent = id_field(fields, "parent", what);
   const json& disks = list_field(fields, "disks", what);

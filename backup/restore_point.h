@@ -15,6 +15,16 @@
 
 namespace muster::backup {
 
+inline constexpr std::uint32_t kMaxAuditParts = 1000;
+
+// Which parts of a disk were read again although nothing was to have changed there (create.h): the parts of a round,
+// one a backup.
+struct AuditRound {
+  std::uint32_t parts = 0;  // 0: none has begun
+  std::uint32_t next = 0;   // the part that the next backup reads
+  std::chrono::sys_seconds began{};
+};
+
 struct DiskPoint {
   std::string disk;    // `vda`, or an image's number from 1
   std::string source;  // path or URI it was read from
@@ -25,6 +35,9 @@ struct DiskPoint {
   DiskMap map{};
   bool records{};               // the machine's checkpoint is of this disk
   std::string whole_because{};  // why all of it was read; empty: only what had changed, or nobody knows better
+  // Since when it is known that what the disk held then is what is here: all of it was read at that time or later.
+  std::optional<std::chrono::sys_seconds> proved{};
+  AuditRound audit{};
 };
 
 // What belongs to a machine beside its disks, whole: its definition, what its firmware keeps.
@@ -55,6 +68,7 @@ struct RestorePoint {
   std::vector<PartPoint> parts;
   std::optional<MachinePoint> machine;
   std::uint64_t bytes_dirty = 0, bytes_read = 0, bytes_new = 0, bytes_stored = 0;
+  std::uint64_t bytes_audited = 0;  // of those read
   std::chrono::milliseconds duration{};
   Domain domain = kDefaultDomain;  // whose keys it was made with
 

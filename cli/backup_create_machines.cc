@@ -194,6 +194,7 @@ class MachinesCreation {
                                   .consistency = {},
                                   .tags = order_.tags,
                                   .with_base = with_base_,
+                                  .audit_parts = order_.audit_parts,
                                   .options = order_.options};
     MachineBackup machine(sources_, target, latest);
     machine.describe(request);
@@ -215,7 +216,7 @@ class MachinesCreation {
     after_.names.insert(name);
     json result = point_json(point);
     result["held"] = seconds_of(machine.held());
-    for (const char* field : {"bytes_dirty", "bytes_read", "bytes_new", "bytes_stored"})
+    for (const char* field : {"bytes_audited", "bytes_dirty", "bytes_read", "bytes_new", "bytes_stored"})
       totals_[field] = totals_.value(field, std::uint64_t{0}) + result.at(field).get<std::uint64_t>();
     return result;
   }

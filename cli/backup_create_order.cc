@@ -28,12 +28,20 @@ MachineOptions machine_options(const Settings& settings) {
   return options;
 }
 
+// A month of nights.
+constexpr unsigned kUsualAuditParts = 30;
+
+unsigned audit_parts(const Settings& settings) {
+  if (!settings.given("audit")) return 0;
+  return static_cast<unsigned>(settings.integer("audit", 1, backup::kMaxAuditParts).value_or(kUsualAuditParts));
+}
+
 // Images, or machines: what belongs to the one is not for the other.
 void check_kind(const Settings& settings, const CreateOrder& order) {
   if (order.machines.empty()) {
     if (order.name.empty() || order.images.empty())
       throw Error(Code::usage, "write muster backup create VM..., or muster backup create --name NAME --image FILE...");
-    for (const char* option : {"freeze", "pause", "scratch", "without-disk", "per-hypervisor"})
+    for (const char* option : {"audit", "freeze", "pause", "scratch", "without-disk", "per-hypervisor"})
       if (settings.given_now(option)) settings.reject(option, "only for machines, not for images");
     backup::check_point_name(order.name);
     return;
@@ -63,6 +71,7 @@ CreateOrder create_order(const Settings& settings, const std::vector<std::string
   CreateOrder order{.machines = words,
                     .machine_options = machine_options(settings),
                     .per_hypervisor = static_cast<unsigned>(settings.integer("per-hypervisor", 1, 1000).value_or(2)),
+                    .audit_parts = audit_parts(settings),
                     .name = settings.text("name").value_or(""),
                     .images = settings.list("image"),
                     .format = image_format(settings, "image-format"),

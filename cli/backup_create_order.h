@@ -18,6 +18,7 @@ struct CreateOrder {
   std::vector<std::string> machines;  // names or patterns; else there are images
   MachineOptions machine_options;
   unsigned per_hypervisor = 2;  // machines at once
+  unsigned audit_parts = 0;     // as backup::CreateRequest has them
   std::string name;
   std::vector<std::string> images;
   std::optional<disk::ImageFormat> format;

@@ -13,6 +13,7 @@ json disk_json(const backup::DiskPoint& disk) {
   json fields{
       {"disk", disk.disk}, {"source", disk.source}, {"format", disk.format}, {"size_bytes", disk.map.size_bytes}};
   if (!disk.whole_because.empty()) fields["whole_because"] = disk.whole_because;
+  if (disk.proved) fields["proved"] = backup::rfc3339(*disk.proved);
   return fields;
 }
 
@@ -42,6 +43,7 @@ json point_json(const backup::RestorePoint& point) {
           {"size_bytes", point.size_bytes()},
           {"bytes_dirty", point.bytes_dirty},
           {"bytes_read", point.bytes_read},
+          {"bytes_audited", point.bytes_audited},
           {"bytes_new", point.bytes_new},
           {"bytes_stored", point.bytes_stored},
           {"duration", seconds_of(point.duration)}};

@@ -68,9 +68,14 @@ std::string details(const ListedPoint& listed, const backup::Labels& labels) {
        fmt::format("{} of {} that may have changed", size_text(point.bytes_read), size_text(point.bytes_dirty)));
   line("new", fmt::format("{}, stored in {}", size_text(point.bytes_new), size_text(point.bytes_stored)));
   line("took", base::format_duration(point.duration));
-  for (const auto& disk : point.disks)
+  if (point.machine) line("machine", point.machine->uuid + " on " + point.machine->hypervisor);
+  for (const auto& disk : point.disks) {
     line("disk", fmt::format("{}, {} ({} bytes), {} {}", disk.disk, size_text(disk.map.size_bytes), disk.map.size_bytes,
                              disk.format, disk.source));
+    if (!disk.whole_because.empty()) line("read whole", disk.whole_because);
+    if (disk.proved) line("proved", local_time(*disk.proved));
+  }
+  for (const auto& part : point.parts) line("part", fmt::format("{}, {}", part.part, size_text(part.map.size_bytes)));
   return text;
 }
 

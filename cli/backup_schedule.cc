@@ -44,13 +44,13 @@ std::string muster_program() {
 }
 
 // Parsed as it will be: a mistake is told now, and not at night.
-void check_create(const Program& program, const std::vector<std::string>& words) {
+CreateOrder check_create(const Program& program, const std::vector<std::string>& words) {
   std::vector<const char*> argv{"muster-backup", "create"};
   for (const auto& word : words) argv.push_back(word.c_str());
   const Arguments arguments = parse_arguments(program.command, static_cast<int>(argv.size()), argv.data());
   check_verb(program.command, arguments);
   const Settings settings(program.command, arguments, configuration_files());
-  create_order(settings, {arguments.words.begin() + 1, arguments.words.end()});
+  return create_order(settings, {arguments.words.begin() + 1, arguments.words.end()});
 }
 
 std::string absolute(const std::string& path) { return fs::absolute(path).lexically_normal(); }
@@ -222,8 +222,9 @@ int backup_schedule(const BackupCommand& command) {
   if (settings.given("cron") == settings.given("systemd"))
     throw Error(Code::usage, "write --cron EXPRESSION or --systemd: when it is to run");
   if (command.words.empty()) command.explain();
-  check_create(program, command.words);
-  const auto words = command_of(program, name, command.words);
+  const CreateOrder order = check_create(program, command.words);
+  auto words = command_of(program, name, command.words);
+  if (!order.machines.empty() && order.audit_parts == 0) words.emplace_back("--audit");
   return settings.given("cron") ? write_cron(program, name, words) : write_units(program, name, words);
 }
 

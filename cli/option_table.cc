@@ -142,6 +142,8 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"image", 0, list, kBackup, false, "FILE", "create: disk 1, 2, ...: an image, block device or NBD URI"},
     {"image-format", 0, value, kBackup, false, "raw|qcow2", "create: of the images (by their names)"},
     {"base", 0, nothing, kBackup, false, "", "create: a master, whose chunks all hosts may share"},
+    {"audit", 0, optional_value, kBackup, false, "N",
+     "create: read one part in N of what did not change, the next each time, and compare (30)"},
     {"freeze", 0, value, kBackup, true, "auto|require|none",
      "create: of running machines, by the guest's agent: where there is one, or no backup without, or not (auto)"},
     {"pause", 0, nothing, kBackup, false, "", "create: for a moment, machines that are not frozen"},

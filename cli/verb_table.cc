@@ -54,7 +54,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"backup", "key", "add|list|remove|export|recover [SLOT]", "who can open the repository, and for what",
      "domain label machine new-passphrase role to yes"},
     {"backup", "create", "VM... | --name=NAME --image=FILE...", "one more restore point of machines, or of disk images",
-     "base check compression connect-timeout expect fanout freeze image image-format job keep-daily keep-hourly "
+     "audit base check compression connect-timeout expect fanout freeze image image-format job keep-daily keep-hourly "
      "keep-last "
      "keep-monthly keep-tag keep-weekly keep-within keep-yearly limit limit-rate max-fail metrics name pause "
      "per-hypervisor prune save-failed scratch serial skip-unchanged splay tag without-disk workers"},

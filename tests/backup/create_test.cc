@@ -115,6 +115,55 @@ TEST_F(Create, WhatBelongsToAMachineIsKeptWithItsDisks) {
   EXPECT_EQ(second.bytes_new, 0U);
 }
 
+// A leaf of the map is one of the disk's parts.
+TEST_F(Create, AnAuditFindsWhatNobodyRecordedWithinARound) {
+  MemoryDisk disk(3 * kMapFanout * kTestChunkBytes);
+  fill(disk, 0, 100'000, 1);
+  fill(disk, 2 * kMapFanout * kTestChunkBytes, 100'000, 2);
+  auto point = back_up(*repository_, disk).point;
+  const auto proved = point.disks[0].proved;
+  ASSERT_TRUE(proved);
+  // Written, and zeroes now where there was something: no record of either.
+  fill(disk, 2 * kMapFanout * kTestChunkBytes + 5, 3, 9);
+  std::vector<disk::ByteRange> none;
+  unsigned rounds = 0;
+  for (bool whole = false; !whole && rounds < 4; ++rounds) {
+    point = back_up(*repository_, disk, {.parent = point, .dirty = none, .audit_parts = 3}).point;
+    whole = !point.disks[0].whole_because.empty();
+    EXPECT_EQ(restore(*repository_, point) == disk.bytes(), whole);
+  }
+  EXPECT_EQ(rounds, 3U);
+  expect_clean(*repository_);
+}
+
+TEST_F(Create, AnAuditThatFindsNothingProvesTheDiskOnceARound) {
+  MemoryDisk disk(3 * kMapFanout * kTestChunkBytes);
+  fill(disk, 0, 10 * kTestChunkBytes, 1);
+  fill(disk, 2 * kMapFanout * kTestChunkBytes, 5 * kTestChunkBytes, 2);
+  auto point = back_up(*repository_, disk).point;
+  point.disks[0].proved.reset();  // as if that was not known
+  std::uint64_t audited = 0;
+  for (unsigned part = 0; part < 3; ++part) {
+    EXPECT_FALSE(point.disks[0].proved) << part;
+    fill(disk, kTestChunkBytes, 10, 7 + part);
+    point = back_up(*repository_, disk, {.parent = point, .dirty = {{{kTestChunkBytes, 10}}}, .audit_parts = 3}).point;
+    audited += point.bytes_audited;
+  }
+  EXPECT_EQ(audited, 14U * kTestChunkBytes) << "all data but what was dirty anyhow";
+  const auto known = get_point({}, *repository_, point.id).point.disks.at(0);
+  ASSERT_TRUE(known.proved);
+  EXPECT_EQ(*known.proved, known.audit.began);
+  EXPECT_EQ(known.audit.next, 0U);
+  EXPECT_EQ(known.audit.parts, 3U);
+  EXPECT_EQ(restore(*repository_, point), disk.bytes());
+  // Zeroes in place of data, by the source's own word.
+  disk.write_zeroes({}, {2 * kMapFanout * kTestChunkBytes, kTestChunkBytes});
+  std::vector<disk::ByteRange> none;
+  EXPECT_EQ(
+      back_up(*repository_, disk, {.parent = point, .dirty = none, .audit_parts = 1}).point.disks[0].whole_because,
+      "an audit found changes that were not recorded");
+}
+
 TEST_F(Create, ADiskThatGrewOrShrankIsWholeEitherWay) {
   MemoryDisk disk(20 * kMib + 100);
   fill(disk, 0, 20 * kMib + 100, 1);

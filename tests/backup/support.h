@@ -55,6 +55,7 @@ struct BackupWords {
   std::optional<RestorePoint> parent = std::nullopt;
   std::optional<std::vector<disk::ByteRange>> dirty = std::nullopt;
   std::vector<std::string> tags = {};
+  unsigned audit_parts = 0;
 };
 
 inline CreateResult back_up(const Repository& repository, disk::BlockReader& disk, const BackupWords& words = {}) {
@@ -62,6 +63,7 @@ inline CreateResult back_up(const Repository& repository, disk::BlockReader& dis
   request.disks.push_back({.disk = "1", .source = "memory", .format = "raw", .reader = &disk, .dirty = words.dirty});
   request.parent = words.parent;
   request.options.workers = 2;
+  request.audit_parts = words.audit_parts;
   Progress progress;
   return create_restore_point({}, repository, request, progress);
 }

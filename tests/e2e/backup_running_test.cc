@@ -347,6 +347,35 @@ TEST_F(BackupRunning, DisksThatComeAndGoAndAreLeftOut) {
   expect_same(restored("two01@latest"), first.bytes());
 }
 
+// Written past QEMU, into the image file, as a broken cable or a careless tool would.
+TEST_F(BackupRunning, AnAuditFindsWhatNoBitmapRecorded) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  next_second();
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  const auto map = json::parse(run({.argv = {"qemu-img", "map", "--output=json", image()}}).out);
+  std::optional<std::uint64_t> at;
+  for (const auto& extent : map)
+    if (extent.value("start", 0U) == kMiB && extent.contains("offset")) at = extent.at("offset").get<std::uint64_t>();
+  ASSERT_TRUE(at) << map;
+  overwrite(image(), *at + 4096, 512, 77);
+  hypervisor_->virsh({"start", "web01"});
+  EXPECT_EQ(create().at("bytes_read"), 0) << "nobody can know";
+  next_second();
+  const json audited = create("web01", {"--audit=1"});
+  EXPECT_TRUE(contains(last_errors_, "changed where nothing was recorded")) << last_errors_;
+  EXPECT_TRUE(contains(whole_because(audited), "audit")) << audited;
+  std::string expected = disk.bytes();
+  expected.replace(kMiB + 4096, 512, noise(512, 77));
+  expect_same(restored("web01@latest"), expected);
+  next_second();
+  const json again = create("web01", {"--audit=1"});
+  EXPECT_EQ(whole_because(again), "");
+  EXPECT_EQ(again.at("bytes_audited"), kMiB);
+  EXPECT_TRUE(contains(expect(0, {"show", "web01@latest"}).out, "proved:"));
+}
+
 TEST_F(BackupRunning, ManyAtOnceAndOneThatFailsDoesNotKeepTheOthers) {
   for (const char* name : {"web01", "web02", "web03"}) start(name).write(kMiB, kPiece, 0x11);
   write(file("inventory.yaml"), "all: {hosts: {web01: {}, web02: {}, web03: {domain: gone}}, vars: {hypervisor: '" +
