@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
+#include "backup/tripwire.h"
 #include "base/error.h"
 
 namespace muster::backup {
@@ -39,6 +41,15 @@ void decide(const ForgetRequest& request, const LabelChanges& labels, std::vecto
   if (newest->reasons.empty()) newest->reasons.emplace_back("the newest");
 }
 
+// The machine's last good points are worth more than a policy.
+void keep_suspects(const LabelChanges& labels, std::vector<ForgetDecision>& decisions) {
+  std::set<std::string> suspect;
+  for (const auto& decision : decisions)
+    if (labels_of(decision.point.point, labels).tags.contains(kSuspectTag)) suspect.insert(decision.point.point.name);
+  for (auto& decision : decisions)
+    if (decision.goes() && suspect.contains(decision.point.point.name)) decision.reasons.emplace_back("suspect");
+}
+
 }  // namespace
 
 std::vector<ForgetDecision> plan_forget(const Context& ctx, const Repository& repository,
@@ -55,6 +66,7 @@ std::vector<ForgetDecision> plan_forget(const Context& ctx, const Repository& re
   std::map<std::string, std::vector<ForgetDecision*>> groups;
   for (auto& decision : decisions) groups[group_of(decision.point, request.group_by)].push_back(&decision);
   for (auto& [name, group] : groups) decide(request, labels, group);
+  keep_suspects(labels, decisions);
   return decisions;
 }
 

@@ -29,6 +29,7 @@ struct ForgetDecision {
   bool goes() const { return reasons.empty(); }
 };
 
+// Of a machine that looks as if its disks were being encrypted (tripwire.h) nothing goes.
 // Times are those of points, or of the store where a point claims to be younger than the store knows it: a clock that
 // was ahead must not push real points out. The newest of each group by the store's clock is always kept.
 // Throws Error{usage} for a policy that keeps nothing.

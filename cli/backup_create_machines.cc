@@ -10,7 +10,9 @@
 #include <nlohmann/json.hpp>
 
 #include "backup/create.h"
+#include "backup/labels.h"
 #include "backup/rfc3339.h"
+#include "backup/tripwire.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/quantity.h"
@@ -141,13 +143,29 @@ class MachinesCreation {
     for (auto& listed : backup::list_points(opened_.context, opened_.repository)) {
       with_base_ = with_base_ || listed.point.domain == backup::kBaseDomain;
       if (listed.point.domain == opened_.repository.credential().home())
-        latest_.insert_or_assign(listed.point.name, std::move(listed.point));
+        history_[listed.point.name].push_back(std::move(listed.point));
     }
   }
 
   std::optional<RestorePoint> latest_of(const std::string& name) const {
-    const auto found = latest_.find(name);
-    return found == latest_.end() ? std::nullopt : std::optional(found->second);
+    const auto found = history_.find(name);
+    return found == history_.end() ? std::nullopt : std::optional(found->second.back());
+  }
+
+  // A machine whose disks somebody seems to be encrypting: the point before is kept, whatever a policy says.
+  void look_for_trouble(const RestorePoint& point) {
+    const auto history = history_.find(point.name);
+    if (history == history_.end()) return;
+    const auto why = backup::looks_encrypted(history->second, point);
+    if (!why) return;
+    const RestorePoint& before = history->second.back();
+    backup::change_labels(opened_.context, opened_.repository, point.id, {.add = {backup::kSuspectTag}});
+    backup::change_labels(opened_.context, opened_.repository, before.id, {.pin = true});
+    program_.ctx.warn(fmt::format(
+        "{}: it looks as if its disks were being encrypted: {}. Restore point {} of {} is pinned, and nothing of {} is "
+        "forgotten until you say that all is well: muster backup tag {} {} --remove",
+        point.name, *why, short_id(before.id), local_time(before.time), point.name, short_id(point.id),
+        backup::kSuspectTag));
   }
 
   json back_up(UnitRun& run, std::size_t number) {
@@ -207,6 +225,7 @@ class MachinesCreation {
       return backup::create_restore_point(opened_.context, opened_.repository, request, progress).point;
     }();
     machine.finish();
+    look_for_trouble(point);
     tell(program_,
          fmt::format("{}: restore point {}, {}, {} read, {} new, {} stored, {}", target.name, short_id(point.id),
                      point.consistency, size_text(point.bytes_read), size_text(point.bytes_new),
@@ -253,7 +272,7 @@ class MachinesCreation {
   const OpenedRepository opened_;
   const MachineSources sources_;
   Places places_;
-  std::map<std::string, RestorePoint> latest_;  // by machine
+  std::map<std::string, std::vector<RestorePoint>> history_;  // of each machine, by time
   bool with_base_ = false;
   std::vector<BackupOutcome> outcomes_;  // each one unit's
   std::mutex mutex_;

@@ -376,6 +376,37 @@ TEST_F(BackupRunning, AnAuditFindsWhatNoBitmapRecorded) {
   EXPECT_TRUE(contains(expect(0, {"show", "web01@latest"}).out, "proved:"));
 }
 
+TEST_F(BackupRunning, DisksThatAreBeingEncryptedAreNoticedAndTheirPastIsKept) {
+  TrackedDisk& disk = start();
+  disk.write(0, 8 * kMiB, 0x5a);
+  create();
+  for (unsigned char night = 1; night < 4; ++night) {
+    next_second();
+    // One byte value in each piece: it compresses, and no two are alike.
+    for (std::uint64_t piece = 0; piece < 16; ++piece)
+      disk.write(piece * 4 * kPiece, 2 * kPiece, static_cast<unsigned char>(night * 16 + piece));
+    create("web01");
+    EXPECT_FALSE(contains(last_errors_, "encrypted")) << last_errors_;
+  }
+  next_second();
+  const std::string noisy = noise(40U << 20, 5), path = hypervisor_->directory() + "/noise";
+  write(path, noisy, 0644);
+  disk.write_from(0, path, noisy);
+  const json hit = create("web01", {"--keep-last", "1"});
+  EXPECT_TRUE(contains(last_errors_, "being encrypted")) << last_errors_;
+  const auto all = points();
+  ASSERT_EQ(all.size(), 5U) << "nothing is forgotten";
+  EXPECT_TRUE(all[3].value("pinned", false));
+  EXPECT_EQ(all[4].value("tags", Words()), Words{"suspect"});
+  expect_same(restored("web01@latest"), disk.bytes());
+  next_second();
+  create("web01", {"--keep-last", "1"});
+  EXPECT_EQ(points().size(), 6U) << "nor the night after";
+  expect(0, {"tag", hit.at("point"), "suspect", "--remove"});
+  expect(0, {"forget", "web01", "--keep-last", "1"});
+  EXPECT_EQ(points().size(), 2U) << "the newest, and the one that is pinned";
+}
+
 TEST_F(BackupRunning, ManyAtOnceAndOneThatFailsDoesNotKeepTheOthers) {
   for (const char* name : {"web01", "web02", "web03"}) start(name).write(kMiB, kPiece, 0x11);
   write(file("inventory.yaml"), "all: {hosts: {web01: {}, web02: {}, web03: {domain: gone}}, vars: {hypervisor: '" +

@@ -26,6 +26,11 @@ void TrackedDisk::write(std::uint64_t offset, std::uint64_t length, unsigned cha
   std::fill_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), length, static_cast<char>(value));
 }
 
+void TrackedDisk::write_from(std::uint64_t offset, const std::string& path, const std::string& content) {
+  tell_qemu("write -s " + path + " " + std::to_string(offset) + " " + std::to_string(content.size()));
+  bytes_.replace(offset, content.size(), content);
+}
+
 void TrackedDisk::discard(std::uint64_t offset, std::uint64_t length) {
   tell_qemu("write -z -u " + std::to_string(offset) + " " + std::to_string(length));
   std::fill_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), length, '\0');

@@ -16,6 +16,8 @@ class TrackedDisk {
 
   // Of one byte value, through the running QEMU.
   void write(std::uint64_t offset, std::uint64_t length, unsigned char value);
+  // Bytes that a file holds, which QEMU's user can read.
+  void write_from(std::uint64_t offset, const std::string& path, const std::string& content);
   void discard(std::uint64_t offset, std::uint64_t length);
   // The same through qemu-io, on the image of a domain that is off.
   void write_offline(const std::string& image, std::uint64_t offset, std::uint64_t length, unsigned char value);
