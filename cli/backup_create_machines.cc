@@ -18,6 +18,7 @@
 #include "base/quantity.h"
 #include "cli/backup_commands.h"
 #include "cli/backup_follow_up.h"
+#include "cli/backup_hooks.h"
 #include "cli/backup_json.h"
 #include "cli/backup_machine.h"
 #include "cli/backup_metrics.h"
@@ -174,7 +175,8 @@ class MachinesCreation {
     try {
       const Places::Place place(places_, target.uri, opened_.context);
       const auto latest = latest_of(name);
-      json result = program_.settings.flag("dry-run") ? plan(target, name, latest) : create(run, number, name, latest);
+      json result =
+          program_.settings.flag("dry-run") ? plan(target, name, latest) : create_with_hooks(run, number, name, latest);
       outcomes_[number].status = kAllWorked;
       return result;
     } catch (const Error& e) {
@@ -203,6 +205,31 @@ class MachinesCreation {
     after_.planned.push_back({.point = point, .signer = {}, .host = {}, .stored = point.time});
     after_.names.insert(name);
     return {{"name", name}, {"outcome", "plan"}, {"plan", "create"}};
+  }
+
+  // What comes after comes in any case, once what comes before was begun. Where it fails, so has the machine, although
+  // its restore point is there.
+  json create_with_hooks(UnitRun& run, std::size_t number, const std::string& name,
+                         const std::optional<RestorePoint>& latest) {
+    const VmTarget& target = selection_.targets[number];
+    HookFacts facts{.name = target.name, .uri = target.uri, .domain = target.domain, .status = {}, .point = {}};
+    std::optional<json> result;
+    try {
+      run_hooks(program_, opened_.context, order_.before, facts);
+      result = create(run, number, name, latest);
+      facts.point = result->at("point");
+    } catch (const Error& e) {
+      facts.status = "failed";
+      try {
+        run_hooks(program_, program_.ctx, order_.after, facts);
+      } catch (const Error& after) {
+        program_.ctx.warn(target.name + ": " + after.what());  // what went wrong first is what is told
+      }
+      throw;
+    }
+    facts.status = "ok";
+    run_hooks(program_, program_.ctx, order_.after, facts);
+    return *result;
   }
 
   json create(UnitRun& run, std::size_t number, const std::string& name, const std::optional<RestorePoint>& latest) {

@@ -41,7 +41,7 @@ void check_kind(const Settings& settings, const CreateOrder& order) {
   if (order.machines.empty()) {
     if (order.name.empty() || order.images.empty())
       throw Error(Code::usage, "write muster backup create VM..., or muster backup create --name NAME --image FILE...");
-    for (const char* option : {"audit", "freeze", "pause", "scratch", "without-disk", "per-hypervisor"})
+    for (const char* option : {"audit", "freeze", "pause", "post", "pre", "scratch", "without-disk", "per-hypervisor"})
       if (settings.given_now(option)) settings.reject(option, "only for machines, not for images");
     backup::check_point_name(order.name);
     return;
@@ -72,6 +72,8 @@ CreateOrder create_order(const Settings& settings, const std::vector<std::string
                     .machine_options = machine_options(settings),
                     .per_hypervisor = static_cast<unsigned>(settings.integer("per-hypervisor", 1, 1000).value_or(2)),
                     .audit_parts = audit_parts(settings),
+                    .before = settings.list("pre"),
+                    .after = settings.list("post"),
                     .name = settings.text("name").value_or(""),
                     .images = settings.list("image"),
                     .format = image_format(settings, "image-format"),

@@ -17,8 +17,9 @@ namespace muster::cli {
 struct CreateOrder {
   std::vector<std::string> machines;  // names or patterns; else there are images
   MachineOptions machine_options;
-  unsigned per_hypervisor = 2;  // machines at once
-  unsigned audit_parts = 0;     // as backup::CreateRequest has them
+  unsigned per_hypervisor = 2;             // machines at once
+  unsigned audit_parts = 0;                // as backup::CreateRequest has them
+  std::vector<std::string> before, after;  // commands, for each machine
   std::string name;
   std::vector<std::string> images;
   std::optional<disk::ImageFormat> format;

@@ -56,7 +56,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"backup", "create", "VM... | --name=NAME --image=FILE...", "one more restore point of machines, or of disk images",
      "audit base check compression connect-timeout expect fanout freeze image image-format job keep-daily keep-hourly "
      "keep-last "
-     "keep-monthly keep-tag keep-weekly keep-within keep-yearly limit limit-rate max-fail metrics name pause "
+     "keep-monthly keep-tag keep-weekly keep-within keep-yearly limit limit-rate max-fail metrics name pause post pre "
      "per-hypervisor prune save-failed scratch serial skip-unchanged splay tag without-disk workers"},
     {"backup", "list", "[PATTERN]", "restore points: when, how large, what they cost, tags, pins", "names"},
     {"backup", "show", "POINT", "everything known about a restore point", ""},

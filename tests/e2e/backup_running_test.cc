@@ -407,6 +407,22 @@ TEST_F(BackupRunning, DisksThatAreBeingEncryptedAreNoticedAndTheirPastIsKept) {
   EXPECT_EQ(points().size(), 2U) << "the newest, and the one that is pinned";
 }
 
+TEST_F(BackupRunning, CommandsBeforeAndAfter) {
+  start();
+  const std::string log = file("log");
+  const std::string note = "echo $0 $MUSTER_DOMAIN $MUSTER_STATUS $MUSTER_POINT >>" + log;
+  const json point = create("web01", {"--pre", "echo before >>" + log, "--pre", note, "--post", note});
+  EXPECT_EQ(read(log), "before\nsh web01\nsh web01 ok " + point.value("point", "") + "\n");
+  fs::remove(log);
+  const auto failed = expect(5, create_words("web01", {"--pre", "echo no room; exit 7", "--post", note}));
+  EXPECT_TRUE(contains(failed.out, "ended with status 7: no room")) << told(failed);
+  EXPECT_EQ(read(log), "sh web01 failed\n");
+  EXPECT_EQ(points().size(), 1U);
+  const auto after = expect(5, create_words("web01", {"--post", "exit 3"}));
+  EXPECT_TRUE(contains(after.out, "status 3")) << told(after);
+  EXPECT_EQ(points().size(), 2U) << "the restore point is there all the same";
+}
+
 TEST_F(BackupRunning, ManyAtOnceAndOneThatFailsDoesNotKeepTheOthers) {
   for (const char* name : {"web01", "web02", "web03"}) start(name).write(kMiB, kPiece, 0x11);
   write(file("inventory.yaml"), "all: {hosts: {web01: {}, web02: {}, web03: {domain: gone}}, vars: {hypervisor: '" +
