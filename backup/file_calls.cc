@@ -181,7 +181,7 @@ class SystemFileCalls : public FileCalls {
     std::vector<std::string> names;
     for (;;) {
       errno = 0;
-      const dirent* entry = ::readdir(directory);
+      const dirent* entry = ::readdir(directory);  // NOLINT(concurrency-mt-unsafe): the directory is one thread's
       if (entry == nullptr && errno != 0) fail("list", path);
       if (entry == nullptr) return names;
       if (const std::string name = entry->d_name; name != "." && name != "..") names.push_back(name);

@@ -44,14 +44,14 @@ std::string plugin_path() {
 
 std::string checked_socket(const std::string& path) {
   if (path.empty()) return path;
-  const std::string absolute = fs::absolute(path);
+  std::string absolute = fs::absolute(path);
   if (fs::symlink_status(absolute).type() != fs::file_type::not_found)
     throw Error(Code::refused, absolute + " is there already: name another path, or remove it");
   return absolute;
 }
 
 std::string bound_socket(const std::string& directory) {
-  const std::string path = directory + "/socket";
+  std::string path = directory + "/socket";
   if (path.size() >= sizeof sockaddr_un{}.sun_path)
     throw Error(Code::usage, "too long a path for a socket: " + fs::path(directory).parent_path().string());
   return path;

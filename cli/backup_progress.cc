@@ -50,7 +50,7 @@ std::string progress_text(const ProgressSample& before, const ProgressSample& no
   return fmt::format("{}, {} left", text, base::format_duration(left));
 }
 
-BackupProgress::BackupProgress(const Program& program, std::string what, const backup::Progress& progress)
+BackupProgress::BackupProgress(const Program& program, const std::string& what, const backup::Progress& progress)
     : BackupProgress(program, what, progress, [&program, what](const std::optional<std::string>& text) {
         program.console.progress(text ? visible(what + (text->empty() ? "" : ": " + *text)) : "");
       }) {}

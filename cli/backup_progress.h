@@ -30,7 +30,7 @@ std::string progress_text(const ProgressSample& before, const ProgressSample& no
 class BackupProgress {
  public:
   // `what`: the machine, or the work. Both references outlive this.
-  BackupProgress(const Program& program, std::string what, const backup::Progress& progress);
+  BackupProgress(const Program& program, const std::string& what, const backup::Progress& progress);
   // Of one of several at a time: `show` gets the text without `what`, for a terminal, from the thread; nullopt at the
   // end.
   using Show = std::function<void(const std::optional<std::string>& text)>;

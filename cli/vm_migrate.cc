@@ -63,7 +63,7 @@ std::string moved_text(const VmTarget& target, const json& result) {
 }  // namespace
 
 int vm_migrate(const VmCommand& command) {
-  const json arguments = arguments_of(command);
+  json arguments = arguments_of(command);
   const bool only_check = command.program.settings.flag("check") || command.program.settings.flag("dry-run");
   const auto selection = select_machines(command.program, command.workers, command.only_word(),
                                          only_check ? Purpose::look : Purpose::change);

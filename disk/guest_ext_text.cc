@@ -124,7 +124,7 @@ std::vector<std::string_view> split_ext_answers(std::string_view text, std::size
 }
 
 std::string ext_complaint(std::string_view text) {
-  if (text.starts_with("debugfs ")) text.remove_prefix(std::min(text.size(), text.find(")") + 1));
+  if (text.starts_with("debugfs ")) text.remove_prefix(std::min(text.size(), text.find(')') + 1));
   while (text.starts_with(';') || text.starts_with(' ')) text.remove_prefix(1);
   return std::string(text);
 }

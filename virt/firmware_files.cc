@@ -47,7 +47,7 @@ std::optional<FirmwareFiles> chosen_firmware(const Connection& connection, const
 }
 
 std::string variables_file(const Connection& connection, const DomainXml& machine) {
-  if (const std::string said = machine.nvram(); !said.empty()) return said;
+  if (std::string said = machine.nvram(); !said.empty()) return said;
   const auto chosen = chosen_firmware(connection, machine);
   return chosen ? chosen->variables : "";
 }

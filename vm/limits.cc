@@ -146,7 +146,7 @@ std::string joined(const std::vector<std::string>& words) { return fmt::format("
 // The devices that `key` means; empty where `when` has none of them.
 using DevicesOf = std::vector<std::string> (*)(const Domain&, When);
 std::vector<std::string> meant(const Domain& domain, When when, DevicesOf devices_of, const std::string& key) {
-  const auto all = devices_of(domain, when);
+  auto all = devices_of(domain, when);
   if (key == kAllDevices) return all;
   if (std::find(all.begin(), all.end(), key) != all.end()) return {key};
   const bool number = key.find_first_not_of("0123456789") == std::string::npos && key.size() < 4;

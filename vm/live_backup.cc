@@ -58,7 +58,7 @@ std::optional<uid_t> user_of(const std::string& owner) {
 
 // A directory of QEMU's user alone, in one that may be anybody's.
 std::string private_directory(const virt::Domain& domain, const std::string& scratch) {
-  const std::string path = scratch + "/" + own_word(domain);
+  std::string path = scratch + "/" + own_word(domain);
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) base::throw_errno("make directory " + path);
   struct stat facts {};
   if (::lstat(path.c_str(), &facts) != 0) base::throw_errno(path);

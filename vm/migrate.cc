@@ -145,7 +145,7 @@ Domain move_live(const base::Context& ctx, const Domain& domain, const virt::Con
                  const MigrateOptions& options, const Watch& watch) {
   const virt::State before = domain.state();
   const bool had_agent = virt::agent_connected(domain);
-  const Domain moved = transfer(ctx, domain, target, options, watch);
+  Domain moved = transfer(ctx, domain, target, options, watch);
   try {
     // What is proved now must not be cut short by a stop: the machine is over there.
     prove({.stop = {}, .events = ctx.events}, moved, before, had_agent);
