@@ -49,14 +49,14 @@ std::string job_xml(const JobRequest& request, const std::vector<DiskElement>& d
     const JobDisk* disk = find(request, element.target);
     set(node, "backup", disk != nullptr ? "yes" : "no");
     if (disk == nullptr) continue;
-    set(node, "type", "file");
     set(node, "exportname", disk->target);
     set(node, "backupmode", disk->since ? "incremental" : "full");
     if (disk->since) {
       set(node, "incremental", *disk->since);
       set(node, "exportbitmap", bitmap_name(disk->target));
     }
-    if (!disk->scratch.empty()) set(node.append_child("scratch"), "file", disk->scratch);
+    set(node, "type", "file");
+    set(node.append_child("scratch"), "file", disk->scratch);
   }
   return node_text(root);
 }

@@ -15,7 +15,7 @@ namespace muster::virt {
 struct JobDisk {
   std::string target;                // `vda`; also the name of its export
   std::optional<std::string> since;  // a checkpoint: its export tells what changed since; else it tells nothing
-  // Where what the guest overwrites meanwhile goes; empty: beside the image, as libvirt names it.
+  // A file for what the guest overwrites meanwhile: libvirt makes it, and removes it.
   std::string scratch;
   bool records = false;  // the new checkpoint is of this disk, too
 };

@@ -106,6 +106,9 @@ std::vector<LiveDisk> disks_of(const virt::Domain& domain, const LiveRequest& re
   std::vector<LiveDisk> disks;
   for (const auto& element : virt::DomainXml(domain.xml(virt::Domain::Xml::current)).disks()) {
     if (!is_backed_up(element) || is_left_out(request, element.target)) continue;
+    if (element.type != "file" && request.scratch.empty())
+      throw Error(Code::usage, "disk " + element.target + " of '" + domain.name() +
+                                   "' is no file: say where what the guest overwrites meanwhile goes, with --scratch");
     disks.push_back({.target = element.target,
                      .source = element.source,
                      .format = element.format.empty() ? "raw" : element.format,
@@ -243,14 +246,19 @@ class Stillness {
   bool noted_ = false;
 };
 
+// Beside the image, unless told.
+std::string scratch_of(const LiveRequest& request, const LiveDisk& disk) {
+  if (request.scratch.empty()) return disk.source + "." + request.checkpoint;
+  return fmt::format("{}/{}-{}", request.scratch, request.checkpoint, disk.target);
+}
+
 virt::JobRequest job_of(const LiveRequest& request, const std::string& socket, const std::vector<LiveDisk>& disks) {
   virt::JobRequest job{.socket = socket, .disks = {}, .checkpoint = request.checkpoint};
   for (const auto& disk : disks)
     job.disks.push_back(
         {.target = disk.target,
          .since = disk.whole_because.empty() ? std::optional(request.earlier->checkpoint) : std::nullopt,
-         .scratch =
-             request.scratch.empty() ? "" : fmt::format("{}/{}-{}", request.scratch, request.checkpoint, disk.target),
+         .scratch = scratch_of(request, disk),
          .records = disk.records});
   return job;
 }

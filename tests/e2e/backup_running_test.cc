@@ -121,6 +121,17 @@ TEST_F(BackupRunning, TheFirstIsWholeAndTheNextReadsWhatChanged) {
   expect_same(restored("web01@latest"), disk.bytes());
 }
 
+// On the hypervisor itself nothing has to be said: QEMU's own directory has the socket, and scratch lies beside the image.
+TEST_F(BackupRunning, WhereItIsAtHomeItNeedsNoDirectory) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  Words words{program("muster"), "backup", "create", "qemu:///system#web01", "-R", repository(), "-q"};
+  const auto done = run({.argv = hypervisor_->inside(words), .environment = {"HOME=" + home()}});
+  EXPECT_EQ(done.code, 0) << told(done);
+  expect_same(restored("web01@latest"), disk.bytes());
+  EXPECT_EQ(std::distance(fs::directory_iterator(hypervisor_->directory()), {}), 1) << "the image, and no scratch file";
+}
+
 TEST_F(BackupRunning, ItSurvivesStopAndStart) {
   TrackedDisk& disk = start();
   disk.write(kMiB, kMiB, 0x5a);
