@@ -34,15 +34,11 @@ std::string label_of(const backup::Repository& repository) {
 
 // What is known of changes is relative to the point that names the checkpoint.
 json earlier_fields(const backup::RestorePoint& latest) {
+  const auto& machine = latest.machine.value();
   json disks = json::array();
   for (const auto& disk : latest.disks)
     disks.push_back({{"target", disk.disk}, {"source", disk.source}, {"size_bytes", disk.map.size_bytes}});
-  json fields{{"disks", disks}, {"checkpoint", ""}, {"checkpoint_xml", ""}};
-  if (latest.machine) {
-    fields["checkpoint"] = latest.machine->checkpoint;
-    fields["checkpoint_xml"] = latest.machine->checkpoint_xml;
-  }
-  return fields;
+  return {{"disks", disks}, {"checkpoint", machine.checkpoint}, {"checkpoint_xml", machine.checkpoint_xml}};
 }
 
 std::vector<backup::PartSource> parts_of(const json& facts) {
@@ -55,11 +51,10 @@ std::vector<backup::PartSource> parts_of(const json& facts) {
   return parts;
 }
 
-const backup::DiskPoint* disk_in(const std::optional<backup::RestorePoint>& point, const std::string& disk) {
-  if (!point) return nullptr;
-  const auto found = std::find_if(point->disks.begin(), point->disks.end(),
+const backup::DiskPoint* disk_in(const backup::RestorePoint& point, const std::string& disk) {
+  const auto found = std::find_if(point.disks.begin(), point.disks.end(),
                                   [&](const backup::DiskPoint& candidate) { return candidate.disk == disk; });
-  return found == point->disks.end() ? nullptr : &*found;
+  return found == point.disks.end() ? nullptr : &*found;
 }
 
 // Why the bitmap that an image keeps tells nothing of what changed; empty: it tells.
@@ -109,6 +104,8 @@ MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& targ
   machine_.uuid = facts.at("uuid");
   machine_.hypervisor = facts.at("hypervisor");
   parts_ = parts_of(facts);
+  // Another machine of that name: what is known of changes is not about it.
+  if (latest_ && latest_->machine && latest_->machine->uuid == machine_.uuid) known_ = &*latest_;
   try {
     facts.at("active").get<bool>() ? begin() : open_stopped(facts);
   } catch (...) {
@@ -123,7 +120,7 @@ void MachineBackup::give_up() {
   disks_.clear();
   if (finished_) return;
   try {
-    end(latest_ && latest_->machine ? latest_->machine->checkpoint : "");
+    end(known_ != nullptr ? known_->machine->checkpoint : "");
   } catch (const Error& e) {
     sources_.ctx.warn(e.what());
   }
@@ -140,7 +137,7 @@ void MachineBackup::begin() {
                  {"freeze", sources_.options.freeze},
                  {"freeze_budget_s", kFreezeBudget.count()},
                  {"pause", sources_.options.pause}};
-  if (latest_) arguments["earlier"] = earlier_fields(*latest_);
+  if (known_ != nullptr) arguments["earlier"] = earlier_fields(*known_);
   running_ = true;
   open_running(sources_.workers.call(target_.uri, "backup_begin", arguments, kBeginPatience));
 }
@@ -170,7 +167,8 @@ void MachineBackup::open_running(const json& begun) {
 }
 
 void MachineBackup::open_stopped(const json& facts) {
-  consistency_ = "off";
+  // With its memory on the disk of the hypervisor, the disks are as they were in the middle of work.
+  consistency_ = facts.at("state") == "saved" ? "crash" : "off";
   for (const auto& fields : facts.at("disks")) {
     const std::string target = fields.at("target"), type = fields.at("type");
     const auto& without = sources_.options.without;
@@ -180,8 +178,8 @@ void MachineBackup::open_stopped(const json& facts) {
                                          ": such disks are backed up while the machine runs");
     disks_.push_back(open_stopped_disk(target, fields.at("source"), fields.at("format")));
     if (disks_.back().source.records) {
-      machine_.checkpoint = latest_->machine->checkpoint;
-      machine_.checkpoint_xml = latest_->machine->checkpoint_xml;
+      machine_.checkpoint = known_->machine->checkpoint;
+      machine_.checkpoint_xml = known_->machine->checkpoint_xml;
     }
   }
   if (disks_.empty()) throw Error(Code::refused, "'" + target_.name + "' has no disk to back up");
@@ -192,11 +190,11 @@ OpenedImage MachineBackup::open_stopped_disk(const std::string& disk, const std:
                                              const std::string& format) {
   const auto known = disk::image_format_named(format);
   if (!known) throw Error(Code::unsupported, "disk " + disk + " of '" + target_.name + "' is in the format " + format);
-  const auto* earlier = disk_in(latest_, disk);
+  const auto* earlier = known_ == nullptr ? nullptr : disk_in(*known_, disk);
   std::string whole_because;
   if (earlier != nullptr && earlier->records && *known == disk::ImageFormat::qcow2) {
-    whole_because = unusable(disk::image_facts(sources_.ctx, path, *known), *earlier, latest_->machine->checkpoint);
-    if (whole_because.empty()) return open_recorded_image(sources_.ctx, path, disk, latest_->machine->checkpoint);
+    whole_because = unusable(disk::image_facts(sources_.ctx, path, *known), *earlier, known_->machine->checkpoint);
+    if (whole_because.empty()) return open_recorded_image(sources_.ctx, path, disk, known_->machine->checkpoint);
   }
   OpenedImage image = open_image_of(sources_.ctx, path, known);
   image.source.disk = disk;

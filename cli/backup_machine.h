@@ -68,6 +68,7 @@ class MachineBackup {
   const MachineSources& sources_;
   const VmTarget& target_;
   const std::optional<backup::RestorePoint>& latest_;
+  const backup::RestorePoint* known_ = nullptr;  // the latest, where it is of this very machine
   std::string label_, checkpoint_;
   bool running_ = false, finished_ = false;
   std::chrono::milliseconds held_{};

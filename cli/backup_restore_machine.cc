@@ -76,6 +76,10 @@ class MachineRestore {
     if (facts.at("active").get<bool>())
       throw Error(Code::refused, "'" + target.name + "' is " + facts.at("state").get<std::string>() +
                                      ": stop it first, its disks are written to");
+    if (facts.at("state") == "saved")
+      throw Error(Code::refused, "the memory of '" + target.name +
+                                     "' is saved, and goes with its disks as they are: start it, or drop that with "
+                                     "virsh managedsave-remove");
     auto steps = files_of(target, facts);
     if (plan()) return show_plan(steps, "");
     confirm_backup(program_, fmt::format("write what differs over the disks of '{}' on {}", target.name, target.uri));

@@ -121,7 +121,7 @@ std::vector<LiveDisk> disks_of(const virt::Domain& domain, const LiveRequest& re
 
 // What can be told without asking QEMU.
 std::string differs_from_earlier(const LiveDisk& disk, const std::optional<EarlierBackup>& earlier) {
-  if (!earlier) return "it is the first backup in this repository";
+  if (!earlier) return "nothing is known of this machine in this repository";
   const auto found = std::find_if(earlier->disks.begin(), earlier->disks.end(),
                                   [&](const EarlierDisk& candidate) { return candidate.target == disk.target; });
   if (found == earlier->disks.end()) return "the disk is new";

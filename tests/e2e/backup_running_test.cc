@@ -121,7 +121,8 @@ TEST_F(BackupRunning, TheFirstIsWholeAndTheNextReadsWhatChanged) {
   expect_same(restored("web01@latest"), disk.bytes());
 }
 
-// On the hypervisor itself nothing has to be said: QEMU's own directory has the socket, and scratch lies beside the image.
+// On the hypervisor itself nothing has to be said: QEMU's own directory has the socket, and scratch lies beside the
+// image.
 TEST_F(BackupRunning, WhereItIsAtHomeItNeedsNoDirectory) {
   TrackedDisk& disk = start();
   disk.write(kMiB, kMiB, 0x5a);
@@ -479,6 +480,35 @@ TEST_F(BackupRunning, RestoredInPlaceItIsAsItWasAndFollowedOn) {
   const json third = create();
   EXPECT_EQ(whole_because(third), "") << "QEMU recorded what was restored";
   expect_same(restored("web01@latest"), then);
+}
+
+TEST_F(BackupRunning, DisksUnderASavedMemoryAreNotReplaced) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  write(file("inventory.yaml"), "all: {hosts: {web01: {}}, vars: {hypervisor: '" + hypervisor_->uri() + "'}}\n");
+  hypervisor_->virsh({"managedsave", "web01"});
+  const auto refused = expect(5, {"restore", "web01@latest", "--in-place", "--yes"});
+  EXPECT_TRUE(contains(refused.err, "memory")) << told(refused);
+  next_second();
+  EXPECT_EQ(create().value("consistency", ""), "crash");
+}
+
+TEST_F(BackupRunning, AnotherMachineOfTheSameNameIsReadWhole) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  hypervisor_->virsh({"undefine", "web01", "--checkpoints-metadata"});
+  next_second();
+  hypervisor_->define({.name = "web01", .virtio_disk = image()});
+  const json off = create();
+  EXPECT_GT(off.at("bytes_read"), 0) << "the bitmap is there, and nobody says that it is this machine's";
+  next_second();
+  hypervisor_->virsh({"start", "web01"});
+  const json running = create();
+  EXPECT_GT(running.at("bytes_read"), 0);
+  expect_same(restored("web01@latest"), disk.bytes());
 }
 
 TEST_F(BackupRunning, AsAnotherMachineItHasAnIdentityOfItsOwn) {
