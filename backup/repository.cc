@@ -283,7 +283,8 @@ Repository open_repository(const Context& ctx, std::shared_ptr<Storage> storage,
   const Config config = read_config(ctx, *storage);
   check_features(config, Use::read);
   const auto slots = read_slots(ctx, *storage, config);
-  return {storage, config, unlock(slots, config, unlocking)};
+  Credential credential = unlock(slots, config, unlocking);
+  return {std::move(storage), config, std::move(credential)};
 }
 
 }  // namespace muster::backup

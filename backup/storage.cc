@@ -9,7 +9,7 @@ using base::Code;
 using base::Error;
 
 // Most objects that are read as a whole are small: they cost one request, not two.
-constexpr std::size_t kFirstBytes = 64 * 1024;
+constexpr std::size_t kFirstBytes = 64U << 10;
 
 std::string text_of(const Storage& storage, std::string_view name) {
   return "object " + std::string(name) + " in " + storage.where();

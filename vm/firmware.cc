@@ -52,7 +52,8 @@ void move_variables(const virt::Connection& connection, const virt::Domain& doma
 }
 
 void rename(const virt::Connection& connection, const virt::Domain& domain, const std::string& name) {
-  const std::string old = domain.name(), from = named_variables(connection, domain, old);
+  const std::string& old = domain.name();
+  const std::string from = named_variables(connection, domain, old);
   if (from.empty() || domain.active()) return virt::rename(domain, name);  // which refuses one that runs
   const std::string file = name + "_VARS.fd", to = virt::directory_of(from) + '/' + file;
   if (others_use(connection, domain, to))

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <system_error>
 
 #include <netdb.h>
 #include <poll.h>
@@ -59,7 +59,7 @@ class Caller {
         wanted_(wanted),
         fd_(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
     if (!fd_)
-      give_up(std::strerror(errno));
+      give_up(std::system_category().message(errno));
     else if (::connect(fd_.get(), address.ai_addr, address.ai_addrlen) != 0 && errno != EINPROGRESS)
       refused(errno);
   }
@@ -81,7 +81,8 @@ class Caller {
     fd_.reset();
   }
   void refused(int error) {
-    give_up(error == ECONNREFUSED ? "refuses" : std::string("cannot be reached: ") + std::strerror(error));
+    give_up(error == ECONNREFUSED ? "refuses"
+                                  : std::string("cannot be reached: ") + std::system_category().message(error));
   }
 
   void connected() {
