@@ -1,5 +1,7 @@
 #include "cli/backup_json.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "backup/rfc3339.h"
@@ -23,7 +25,11 @@ BackupSuccess success_of(const backup::RestorePoint& point) {
   return {.bytes_read = point.bytes_read,
           .bytes_new = point.bytes_new,
           .bytes_stored = point.bytes_stored,
-          .duration = seconds_of(point.duration)};
+          .duration = seconds_of(point.duration),
+          .consistency = point.consistency,
+          .whole_disks = static_cast<std::uint64_t>(std::count_if(
+              point.disks.begin(), point.disks.end(),
+              [&](const backup::DiskPoint& disk) { return point.parent && !disk.whole_because.empty(); }))};
 }
 
 double seconds_of(std::chrono::milliseconds duration) { return static_cast<double>(duration.count()) / 1000; }

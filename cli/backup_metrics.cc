@@ -64,6 +64,17 @@ class Text {
       return outcome.success ? value(outcome) : value_in(earlier_, key_of(name, outcome));
     });
   }
+  // What the disks were worth, as a label. It, too, stays as it was after a failure.
+  void add_consistency(std::string_view name, std::string_view help) {
+    std::string lines;
+    for (const auto& outcome : outcomes_) {
+      const std::string begin = fmt::format("{}{{name=\"{}\",consistency=\"", name, in_quotes(outcome.name));
+      const std::string rest =
+          outcome.success ? in_quotes(outcome.success->consistency) + "\"} 1" : value_in(earlier_, begin);
+      if (!rest.empty() && !rest.starts_with('"')) lines += begin + rest + "\n";
+    }
+    if (!lines.empty()) text_ += fmt::format("# HELP {} {}\n# TYPE {} gauge\n{}", name, help, name, lines);
+  }
   std::string take() { return std::move(text_); }
 
  private:
@@ -122,6 +133,9 @@ std::string backup_metrics_text(const RunOutcome& run, std::string_view earlier)
   of_success("muster_backup_last_bytes_stored", "Bytes that the repository grew by.", &BackupSuccess::bytes_stored);
   text.add_of_success("muster_backup_last_duration_seconds", "How long it took.",
                       [](const BackupOutcome& outcome) { return fmt::format("{:.3f}", outcome.success->duration); });
+  of_success("muster_backup_last_disks_read_whole",
+             "Disks of which all was read, although only what changed was to be.", &BackupSuccess::whole_disks);
+  text.add_consistency("muster_backup_last_consistency", "What the disks were worth then: 1, by the label.");
   return text.take() + job_text(run.job, earlier);
 }
 

@@ -13,6 +13,8 @@ namespace muster::cli {
 struct BackupSuccess {
   std::uint64_t bytes_read = 0, bytes_new = 0, bytes_stored = 0;
   double duration = 0;  // seconds
+  std::string consistency{};
+  std::uint64_t whole_disks = 0;  // that were read whole although only what changed should have been
 };
 
 struct BackupOutcome {

@@ -208,6 +208,7 @@ json end(const WorkerCall& call) {
 // A machine that is off: where its disks are.
 json look(const WorkerCall& call) {
   const auto domain = call.domain();
+  vm::check_can_be_backed_up(domain);
   json result = machine_fields(call, domain);
   result["active"] = domain.active();
   result["state"] = virt::name_of(domain.state());

@@ -296,6 +296,14 @@ bool is_backed_up(const virt::DiskElement& disk) {
   return (disk.device == "disk" || disk.device == "lun") && !disk.read_only && !disk.source.empty();
 }
 
+void check_can_be_backed_up(const virt::Domain& domain) {
+  const std::string type = virt::DomainXml(domain.xml(virt::Domain::Xml::current)).type();
+  for (const char* known : {"kvm", "qemu", "hvf"})
+    if (type == known) return;
+  throw Error(Code::unsupported, "'" + domain.name() + "' is a machine of the driver " + type +
+                                     ", whose disks muster cannot back up: only those of QEMU are");
+}
+
 base::UniqueFd lock_backup(const std::string& runtime_directory, const virt::Domain& domain) {
   const std::string path = runtime_directory + "/backup-" + domain.uuid() + ".lock";
   base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));

@@ -66,6 +66,9 @@ struct LiveBackup {
 // A disk that a backup is of: no medium, nothing read-only.
 bool is_backed_up(const virt::DiskElement& disk);
 
+// Throws base::Error{unsupported} for machines of drivers that have neither backup jobs nor images of QEMU's.
+void check_can_be_backed_up(const virt::Domain& domain);
+
 // Of one machine, for as long as this lives: no other backup of it begins on this machine. Throws base::Error{busy}.
 base::UniqueFd lock_backup(const std::string& runtime_directory, const virt::Domain& domain);
 

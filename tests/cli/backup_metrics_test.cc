@@ -5,11 +5,15 @@
 namespace muster::cli {
 namespace {
 
-const BackupOutcome kGood{
-    .name = "web01",
-    .attempt = 1000,
-    .status = 0,
-    .success = BackupSuccess{.bytes_read = 10, .bytes_new = 5, .bytes_stored = 3, .duration = 1.5}};
+const BackupOutcome kGood{.name = "web01",
+                          .attempt = 1000,
+                          .status = 0,
+                          .success = BackupSuccess{.bytes_read = 10,
+                                                   .bytes_new = 5,
+                                                   .bytes_stored = 3,
+                                                   .duration = 1.5,
+                                                   .consistency = "crash",
+                                                   .whole_disks = 2}};
 
 RunOutcome of(std::vector<BackupOutcome> machines) { return {.machines = std::move(machines)}; }
 
@@ -27,6 +31,8 @@ TEST(BackupMetrics, ASuccessHasAll) {
   EXPECT_TRUE(has(text, "muster_backup_last_bytes_stored{name=\"web01\"} 3"));
   EXPECT_TRUE(has(text, "muster_backup_last_duration_seconds{name=\"web01\"} 1.500"));
   EXPECT_TRUE(has(text, "# TYPE muster_backup_last_status gauge"));
+  EXPECT_TRUE(has(text, "muster_backup_last_disks_read_whole{name=\"web01\"} 2"));
+  EXPECT_TRUE(has(text, "muster_backup_last_consistency{name=\"web01\",consistency=\"crash\"} 1"));
 }
 
 TEST(BackupMetrics, AFailureKeepsWhatIsKnownOfTheLastSuccess) {
@@ -36,6 +42,7 @@ TEST(BackupMetrics, AFailureKeepsWhatIsKnownOfTheLastSuccess) {
   EXPECT_TRUE(has(text, "muster_backup_last_status{name=\"web01\"} 12"));
   EXPECT_TRUE(has(text, "muster_backup_last_success_timestamp_seconds{name=\"web01\"} 1000.000"));
   EXPECT_TRUE(has(text, "muster_backup_last_bytes_new{name=\"web01\"} 5"));
+  EXPECT_TRUE(has(text, "muster_backup_last_consistency{name=\"web01\",consistency=\"crash\"} 1")) << text;
 }
 
 TEST(BackupMetrics, WithoutAnySuccessThereIsNoTimeOfOne) {

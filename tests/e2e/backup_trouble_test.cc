@@ -263,5 +263,11 @@ TEST_F(BackupTrouble, TargetsOfOtherSizesAndKinds) {
   EXPECT_TRUE(same(image_, file("web01-2.raw")));
 }
 
+TEST_F(BackupTrouble, AMachineOfADriverWithoutBackupsIsToldApart) {
+  make_repository();
+  const auto done = expect(4, {"create", "test:///default#test"});
+  EXPECT_TRUE(contains(done.err, "driver test")) << told(done);
+}
+
 }  // namespace
 }  // namespace muster::e2e
