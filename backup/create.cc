@@ -117,7 +117,7 @@ DiskMap Attempt::take(const DiskSource& source, const DiskMap* parent, IntakeCou
                 .keys = keys_,
                 .options = request_.options,
                 .with_base = request_.with_base,
-                .rate = rate_,
+                .rate = request_.rate != nullptr ? *request_.rate : rate_,
                 .progress = progress_,
                 .counts = counts,
                 .next_sealer = next_sealer_};
@@ -138,7 +138,7 @@ DiskPoint Attempt::take_disk(const DiskSource& source, const std::optional<Resto
   point.map = take(source, before == nullptr ? nullptr : &before->map, counts_, part);
   if (counts_.audit_differences != differences) throw AuditFailed{source.disk};
   prove(point, whole ? nullptr : before, part);
-  point.records = source.records;
+  point.bitmap = source.bitmap;
   point.whole_because = source.whole_because;
   return point;
 }
@@ -158,7 +158,7 @@ CreateResult Attempt::run(const std::optional<RestorePoint>& parent) {
   point = {.id = random_object_id(),
            .name = request_.name,
            .time = now(),
-           .sequence = request_.parent ? request_.parent->sequence + 1 : 0,
+           .sequence = std::max(request_.sequence, request_.parent ? request_.parent->sequence + 1 : 0),
            .tool = request_.tool,
            .consistency = request_.consistency,
            .parent = parent ? std::optional(parent->id) : std::nullopt,

@@ -10,6 +10,7 @@
 
 #include "backup/index.h"
 #include "backup/progress.h"
+#include "backup/rate_limit.h"
 #include "backup/repository.h"
 #include "backup/restore_point.h"
 #include "disk/block_device.h"
@@ -23,7 +24,7 @@ struct DiskSource {
   disk::BlockReader* reader = nullptr;                      // outlives the call
   // What may differ from the parent, where that is known: nothing else is read. Sorted, apart from each other.
   std::optional<std::vector<disk::ByteRange>> dirty{};
-  bool records = false;
+  std::string bitmap{};
   std::string whole_because{};
 };
 
@@ -50,11 +51,14 @@ struct CreateRequest {
   // What to compare with; with `dirty` the one that that is relative to. Its disks are found by name.
   // One of another domain is none.
   std::optional<RestorePoint> parent{};
+  std::uint64_t sequence =
+      0;  // of the machine's latest point: the new one's is higher; the parent may be an earlier one
   // Whether the base may have chunks of this machine: looking there costs each new chunk another hash.
   bool with_base = true;
   // Of disks of which it is known what is dirty: one part of so many of the rest is read, too, the next part each time,
   // and compared. What differs there has changed without anybody's knowledge: then all of the disk is read. 0: none.
   unsigned audit_parts = 0;
+  RateLimit* rate = nullptr;  // that several share; else options.bytes_per_second is this one's own
   CreateOptions options{};
 };
 

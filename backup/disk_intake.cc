@@ -317,7 +317,13 @@ void DiskIntake::work(const Context& ctx) {
       const MapEntry before = leaf.before.empty() ? MapEntry() : leaf.before[i];
       leaf.entries[i] = take_chunk(ctx, sealer, before,
                                    bytes.subspan(at, std::min<std::size_t>(map_.chunk_bytes, bytes.size() - at)));
-      if (leaf.entries[i] != before && is_audited(leaf, i)) ++intake_.counts.audit_differences;
+      if (leaf.entries[i] == before || !is_audited(leaf, i)) continue;
+      // The base's name for it, which is not looked for where there is no master any more.
+      const auto plain = bytes.subspan(at, std::min<std::size_t>(map_.chunk_bytes, bytes.size() - at));
+      if (before && sealer.base_id_of(plain) == before)
+        leaf.entries[i] = before;
+      else
+        ++intake_.counts.audit_differences;
     }
     buffers_.give_back(std::move(batch->buffer));
     finish_part(sealer, leaf);

@@ -34,7 +34,7 @@ json disk_fields(const DiskPoint& disk) {
   fields.update({{"disk", disk.disk}, {"source", disk.source}, {"format", disk.format}});
   if (disk.source_modified_ns) fields["source_modified_ns"] = *disk.source_modified_ns;
   if (disk.source_changed_ns) fields["source_changed_ns"] = *disk.source_changed_ns;
-  if (disk.records) fields["records"] = true;
+  if (!disk.bitmap.empty()) fields["bitmap"] = disk.bitmap;
   if (!disk.whole_because.empty()) fields["whole_because"] = disk.whole_because;
   if (disk.proved) fields["proved"] = rfc3339(*disk.proved);
   if (disk.audit.parts != 0)
@@ -51,7 +51,9 @@ json part_fields(const PartPoint& part) {
 json machine_fields(const MachinePoint& machine) {
   json fields = {{"uuid", machine.uuid}, {"hypervisor", machine.hypervisor}};
   if (machine.checkpoint.empty()) return fields;
-  fields.update({{"checkpoint", machine.checkpoint}, {"checkpoint_xml", machine.checkpoint_xml}});
+  fields.update({{"checkpoint", machine.checkpoint},
+                 {"checkpoint_xml", machine.checkpoint_xml},
+                 {"checkpoint_begins", machine.begins}});
   return fields;
 }
 
@@ -110,7 +112,7 @@ DiskPoint decode_disk(const json& fields, std::string_view what) {
                  .map = decode_map(fields, what)};
   disk.source_modified_ns = optional_time(fields, "source_modified_ns");
   disk.source_changed_ns = optional_time(fields, "source_changed_ns");
-  disk.records = fields.contains("records") && fields["records"] == true;
+  if (fields.contains("bitmap")) disk.bitmap = text_field(fields, "bitmap", what);
   if (fields.contains("whole_because")) disk.whole_because = text_field(fields, "whole_because", what);
   if (fields.contains("proved")) disk.proved = parse_rfc3339(text_field(fields, "proved", what), what);
   if (fields.contains("audit")) disk.audit = decode_audit(fields["audit"], what);
@@ -124,13 +126,11 @@ PartPoint decode_part(const json& fields, std::string_view what) {
 
 MachinePoint decode_machine(const json& fields, std::string_view what) {
   if (!fields.is_object()) throw Error(Code::corrupt, std::string(what) + ": its machine makes no sense");
-  MachinePoint machine{.uuid = text_field(fields, "uuid", what),
-                       .hypervisor = text_field(fields, "hypervisor", what),
-                       .checkpoint = {},
-                       .checkpoint_xml = {}};
+  MachinePoint machine{.uuid = text_field(fields, "uuid", what), .hypervisor = text_field(fields, "hypervisor", what)};
   if (!fields.contains("checkpoint")) return machine;
   machine.checkpoint = text_field(fields, "checkpoint", what);
   machine.checkpoint_xml = text_field(fields, "checkpoint_xml", what);
+  machine.begins = fields.contains("checkpoint_begins") && fields["checkpoint_begins"] == true;
   return machine;
 }
 

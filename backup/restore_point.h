@@ -33,7 +33,7 @@ struct DiskPoint {
   // nanoseconds since 1970.
   std::optional<std::int64_t> source_modified_ns{}, source_changed_ns{};
   DiskMap map{};
-  bool records{};               // the machine's checkpoint is of this disk
+  std::string bitmap{};         // in its image, which records what changes, by the machine's checkpoint; empty: none
   std::string whole_because{};  // why all of it was read; empty: only what had changed, or nobody knows better
   // Since when it is known that what the disk held then is what is here: all of it was read at that time or later.
   std::optional<std::chrono::sys_seconds> proved{};
@@ -50,9 +50,12 @@ struct PartPoint {
 struct MachinePoint {
   std::string uuid;
   std::string hypervisor;  // its host's name
-  // A bitmap in each disk that records: what changed since. Nobody can guess it. Empty: there is none.
-  std::string checkpoint;
-  std::string checkpoint_xml;  // as libvirt takes it
+  // From which bitmaps in its images record what changes. Nobody can guess it. Empty: there is none.
+  std::string checkpoint{};
+  std::string checkpoint_xml{};  // as libvirt takes it
+  // The checkpoint began with this point: what bitmaps record is relative to its disks. Else it began earlier, and is
+  // still good.
+  bool begins = false;
 };
 
 struct RestorePoint {

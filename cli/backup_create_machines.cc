@@ -39,6 +39,9 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 
+// A worker that ends jobs and drops checkpoints before it is gone.
+constexpr std::chrono::seconds kEndPatience{40};
+
 // What restore points are called: URI#DOMAIN is no name for one.
 std::string point_name(const VmTarget& target) {
   return target.name.find('#') == std::string::npos ? target.name : target.domain;
@@ -105,11 +108,12 @@ class MachinesCreation {
       : program_(program),
         order_(order),
         job_(job),
-        workers_(program.ctx, connect_patience(program.settings)),
+        workers_(program.ctx, connect_patience(program.settings), kEndPatience),
         selection_(select_all(program, workers_, order.machines)),
         opened_(open_repository(program)),
         sources_(machine_sources(opened_.context, workers_, opened_.repository, order.machine_options)),
-        places_(order.per_hypervisor) {}
+        places_(order.per_hypervisor),
+        rate_(order.options.bytes_per_second) {}
 
   int run() {
     check();
@@ -118,12 +122,23 @@ class MachinesCreation {
     run.usual_fanout(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
     json summary = json::object();
     int after = kAllWorked;
-    const auto finish = [&] { after = follow(summary); };
-    return run_on_machines(program_, run, selection_,
-                           {.run = [&](std::size_t number) { return back_up(run, number); },
-                            .before_closing = finish,
-                            .judge = [&](int status) { return close(status, after); },
-                            .summary = [&] { return summary; }});
+    const auto finish = [&] {
+      try {
+        after = follow(summary);
+      } catch (const Error& e) {
+        // The restore points are there.
+        after = exit_status(e);
+        program_.ctx.warn(e.what());
+      }
+    };
+    const int status = run_on_machines(program_, run, selection_,
+                                       {.run = [&](std::size_t number) { return back_up(run, number); },
+                                        .before_closing = finish,
+                                        .judge = [&](int units) { return units == kAllWorked ? after : units; },
+                                        .summary = [&] { return summary; }});
+    if (const auto path = metrics_path())
+      write_backup_metrics(*path, {.machines = outcomes_, .job = job_outcome(job_, status, began_)});
+    return status;
   }
 
  private:
@@ -240,8 +255,11 @@ class MachinesCreation {
                                   .tags = order_.tags,
                                   .with_base = with_base_,
                                   .audit_parts = order_.audit_parts,
+                                  .rate = &rate_,
                                   .options = order_.options};
-    MachineBackup machine(sources_, target, latest);
+    static const std::vector<RestorePoint> kNone;
+    const auto history = history_.find(name);
+    MachineBackup machine(sources_, target, history == history_.end() ? kNone : history->second);
     machine.describe(request);
     tell_whole(target, request, latest);
     backup::Progress progress;
@@ -283,13 +301,6 @@ class MachinesCreation {
     return follow_up(program_, opened_, order_, after_, summary);
   }
 
-  int close(int status, int after) {
-    if (status == kAllWorked) status = after;
-    if (const auto path = metrics_path())
-      write_backup_metrics(*path, {.machines = outcomes_, .job = job_outcome(job_, status, began_)});
-    return status;
-  }
-
   const Program& program_;
   const CreateOrder& order_;
   const JobRun& job_;
@@ -299,6 +310,7 @@ class MachinesCreation {
   const OpenedRepository opened_;
   const MachineSources sources_;
   Places places_;
+  backup::RateLimit rate_;                                    // of all
   std::map<std::string, std::vector<RestorePoint>> history_;  // of each machine, by time
   bool with_base_ = false;
   std::vector<BackupOutcome> outcomes_;  // each one unit's

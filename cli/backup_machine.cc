@@ -37,8 +37,30 @@ json earlier_fields(const backup::RestorePoint& latest) {
   const auto& machine = latest.machine.value();
   json disks = json::array();
   for (const auto& disk : latest.disks)
-    disks.push_back({{"target", disk.disk}, {"source", disk.source}, {"size_bytes", disk.map.size_bytes}});
+    if (!disk.bitmap.empty())
+      disks.push_back({{"target", disk.disk}, {"source", disk.source}, {"size_bytes", disk.map.size_bytes}});
   return {{"disks", disks}, {"checkpoint", machine.checkpoint}, {"checkpoint_xml", machine.checkpoint_xml}};
+}
+
+// Of a libvirt URI without a host: its disks are files here. What runs elsewhere must not be taken for what lies under
+// the same path here.
+void check_is_here(const VmTarget& target) {
+  const std::size_t host = target.uri.find("://");
+  if (host == std::string::npos || target.uri.compare(host, 4, ":///") == 0) return;
+  throw Error(Code::unsupported, "'" + target.name + "' is on " + target.uri +
+                                     ": only machines of this host are backed up so far; run muster there");
+}
+
+// The point at which the checkpoint began that the latest one names; nullptr: there is none, or it is another
+// machine's.
+const backup::RestorePoint* beginning_of_checkpoint(const std::vector<backup::RestorePoint>& history,
+                                                    const std::string& uuid) {
+  if (history.empty() || !history.back().machine || history.back().machine->checkpoint.empty()) return nullptr;
+  const auto found = std::find_if(history.rbegin(), history.rend(), [&](const backup::RestorePoint& point) {
+    return point.machine && point.machine->begins && point.machine->uuid == uuid &&
+           point.machine->checkpoint == history.back().machine->checkpoint;
+  });
+  return found == history.rend() ? nullptr : &*found;
 }
 
 std::vector<backup::PartSource> parts_of(const json& facts) {
@@ -58,25 +80,36 @@ const backup::DiskPoint* disk_in(const backup::RestorePoint& point, const std::s
 }
 
 // Why the bitmap that an image keeps tells nothing of what changed; empty: it tells.
-std::string unusable(const disk::ImageFacts& facts, const backup::DiskPoint& earlier, const std::string& bitmap) {
+std::string unusable(const disk::ImageFacts& facts, const std::string& path, const backup::DiskPoint& earlier) {
   if (facts.virtual_size_bytes != earlier.map.size_bytes) return "its size changed";
+  if (path != earlier.source) return "its image is another, or has moved";
+  // With a snapshot outside of it, each layer has recorded a part.
+  if (facts.bitmaps_below) return "there is a snapshot below it, which recorded a part of what changed";
   for (const auto& found : facts.bitmaps)
-    if (found.name == bitmap)
+    if (found.name == earlier.bitmap)
       return found.in_use     ? "its record of changes was not closed: QEMU ended without writing it"
              : !found.records ? "its record of changes had been stopped"
                               : "";
   return "its image has no record of changes since the last backup";
 }
 
-OpenedImage open_recorded_image(const base::Context& ctx, const std::string& path, const std::string& disk,
-                                const std::string& bitmap) {
+OpenedImage open_recorded_image(const base::Context& ctx, const std::string& path, const backup::DiskPoint& earlier) {
   OpenedImage image;
-  auto tracked = disk::open_tracked_image(ctx, path, bitmap);
+  auto tracked = disk::open_tracked_image(ctx, path, earlier.bitmap);
   image.reader = std::move(tracked.reader);
   image.source = {
-      .disk = disk, .source = path, .format = "qcow2", .reader = image.reader.get(), .dirty = tracked.changed};
-  image.source.records = true;
+      .disk = earlier.disk, .source = path, .format = "qcow2", .reader = image.reader.get(), .dirty = tracked.changed};
+  image.source.bitmap = earlier.bitmap;
   return image;
+}
+
+// A time that has not come yet says nothing: what changes it later may leave it as it is.
+bool is_untouched(const OpenedImage& image, const backup::DiskPoint& latest) {
+  const auto now =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return is_unchanged(image, latest) && image.source.changed_ns &&
+         image.source.changed_ns == latest.source_changed_ns && *image.source.changed_ns < now &&
+         *image.source.modified_ns < now;
 }
 
 }  // namespace
@@ -94,18 +127,18 @@ MachineSources machine_sources(const base::Context& ctx, HypervisorWorkers& work
 }
 
 MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& target,
-                             const std::optional<backup::RestorePoint>& latest)
+                             const std::vector<backup::RestorePoint>& history)
     : sources_(sources),
       target_(target),
-      latest_(latest),
+      latest_(history.empty() ? nullptr : &history.back()),
       label_(label_of(sources.repository)),
       checkpoint_(label_ + "-" + backup::hex(backup::random_object_id())) {
+  check_is_here(target);
   const json facts = sources.workers.call(target.uri, "backup_look", {{"domain", target.domain}}, kBeginPatience);
   machine_.uuid = facts.at("uuid");
   machine_.hypervisor = facts.at("hypervisor");
   parts_ = parts_of(facts);
-  // Another machine of that name: what is known of changes is not about it.
-  if (latest_ && latest_->machine && latest_->machine->uuid == machine_.uuid) known_ = &*latest_;
+  known_ = beginning_of_checkpoint(history, machine_.uuid);
   try {
     facts.at("active").get<bool>() ? begin() : open_stopped(facts);
   } catch (...) {
@@ -138,8 +171,10 @@ void MachineBackup::begin() {
                  {"freeze_budget_s", kFreezeBudget.count()},
                  {"pause", sources_.options.pause}};
   if (known_ != nullptr) arguments["earlier"] = earlier_fields(*known_);
+  // One that does not begin is undone by the worker.
+  const json begun = sources_.workers.call(target_.uri, "backup_begin", arguments, kBeginPatience);
   running_ = true;
-  open_running(sources_.workers.call(target_.uri, "backup_begin", arguments, kBeginPatience));
+  open_running(begun);
 }
 
 void MachineBackup::open_running(const json& begun) {
@@ -147,7 +182,10 @@ void MachineBackup::open_running(const json& begun) {
   held_ = std::chrono::milliseconds(begun.at("held_ms").get<std::int64_t>());
   parts_ = parts_of(begun);
   machine_.checkpoint_xml = begun.at("checkpoint_xml");
-  if (!machine_.checkpoint_xml.empty()) machine_.checkpoint = checkpoint_;
+  if (!machine_.checkpoint_xml.empty()) {
+    machine_.checkpoint = checkpoint_;
+    machine_.begins = true;
+  }
   const std::string socket = begun.at("socket");
   for (const auto& fields : begun.at("disks")) {
     OpenedImage image;
@@ -155,7 +193,7 @@ void MachineBackup::open_running(const json& begun) {
     image.source.source = fields.at("source");
     image.source.format = fields.at("format");
     image.source.whole_because = fields.at("whole_because");
-    image.source.records = fields.at("records");
+    image.source.bitmap = fields.at("bitmap");
     const std::string uri = disk::nbd_unix_uri(socket, image.source.disk);
     const disk::NbdOptions options{.name = target_.name + ":" + image.source.disk};
     image.reader = disk::open_nbd(sources_.ctx, uri, options);
@@ -177,7 +215,7 @@ void MachineBackup::open_stopped(const json& facts) {
       throw Error(Code::unsupported, "'" + target_.name + "' is off, and disk " + target + " is of type " + type +
                                          ": such disks are backed up while the machine runs");
     disks_.push_back(open_stopped_disk(target, fields.at("source"), fields.at("format")));
-    if (disks_.back().source.records) {
+    if (!disks_.back().source.bitmap.empty()) {
       machine_.checkpoint = known_->machine->checkpoint;
       machine_.checkpoint_xml = known_->machine->checkpoint_xml;
     }
@@ -190,27 +228,39 @@ OpenedImage MachineBackup::open_stopped_disk(const std::string& disk, const std:
                                              const std::string& format) {
   const auto known = disk::image_format_named(format);
   if (!known) throw Error(Code::unsupported, "disk " + disk + " of '" + target_.name + "' is in the format " + format);
-  const auto* earlier = known_ == nullptr ? nullptr : disk_in(*known_, disk);
+  const auto* recorded = known_ == nullptr ? nullptr : disk_in(*known_, disk);
   std::string whole_because;
-  if (earlier != nullptr && earlier->records && *known == disk::ImageFormat::qcow2) {
-    whole_because = unusable(disk::image_facts(sources_.ctx, path, *known), *earlier, known_->machine->checkpoint);
-    if (whole_because.empty()) return open_recorded_image(sources_.ctx, path, disk, known_->machine->checkpoint);
+  if (recorded != nullptr && !recorded->bitmap.empty() && *known == disk::ImageFormat::qcow2) {
+    whole_because = unusable(disk::image_facts(sources_.ctx, path, *known), path, *recorded);
+    if (whole_because.empty()) return open_recorded_image(sources_.ctx, path, *recorded);
   }
   OpenedImage image = open_image_of(sources_.ctx, path, known);
   image.source.disk = disk;
   image.source.whole_because = whole_because;
-  const bool same = earlier != nullptr && is_unchanged(image, *earlier) && image.source.changed_ns &&
-                    image.source.changed_ns == earlier->source_changed_ns;
-  if (same) image.source.dirty.emplace();
+  const bool same_machine = latest_ != nullptr && latest_->machine && latest_->machine->uuid == machine_.uuid;
+  const auto* latest = same_machine ? disk_in(*latest_, disk) : nullptr;
+  if (latest != nullptr && is_untouched(image, *latest)) {
+    image.source.dirty.emplace();
+    from_latest_ = true;
+  }
   return image;
 }
 
 void MachineBackup::describe(backup::CreateRequest& request) const {
   request.consistency = consistency_;
-  request.parent = latest_;
   request.machine = machine_;
   for (const auto& disk : disks_) request.disks.push_back(disk.source);
   request.parts = parts_;
+  if (latest_ == nullptr) return;
+  request.sequence = latest_->sequence + 1;
+  const bool recorded = std::any_of(request.disks.begin(), request.disks.end(),
+                                    [](const backup::DiskSource& disk) { return disk.dirty.has_value(); });
+  // What bitmaps record is relative to the point at which they began; what times tell, to the latest.
+  request.parent = recorded && !from_latest_ && known_ != nullptr ? *known_ : *latest_;
+  if (!from_latest_ || known_ == nullptr || known_ == latest_) return;
+  // Not both: then those with bitmaps are read whole.
+  for (auto& disk : request.disks)
+    if (!disk.bitmap.empty()) disk.dirty.reset();
 }
 
 void MachineBackup::finish() {
@@ -230,8 +280,10 @@ void MachineBackup::finish() {
 
 void MachineBackup::end(const std::string& keep) {
   if (!running_) return;
-  sources_.workers.call(target_.uri, "backup_end", {{"uuid", machine_.uuid}, {"label", label_}, {"keep", keep}},
-                        kEndPatience);
+  sources_.workers.call(
+      target_.uri, "backup_end",
+      {{"uuid", machine_.uuid}, {"label", label_}, {"keep", keep}, {"runtime_directory", sources_.runtime_directory}},
+      kEndPatience);
   running_ = false;
 }
 

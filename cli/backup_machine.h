@@ -41,10 +41,10 @@ MachineSources machine_sources(const base::Context& ctx, HypervisorWorkers& work
 
 class MachineBackup {
  public:
-  // `latest`: its latest restore point there. Throws base::Error{not_found, unreachable, timeout, busy, refused,
+  // `history`: its restore points there, by time. Throws base::Error{not_found, unreachable, timeout, busy, refused,
   // unsupported, io, cancelled}.
   MachineBackup(const MachineSources& sources, const VmTarget& target,
-                const std::optional<backup::RestorePoint>& latest);
+                const std::vector<backup::RestorePoint>& history);
   MachineBackup(const MachineBackup&) = delete;
   MachineBackup& operator=(const MachineBackup&) = delete;
   // As if it had never begun, unless finish() was called.
@@ -67,9 +67,12 @@ class MachineBackup {
 
   const MachineSources& sources_;
   const VmTarget& target_;
-  const std::optional<backup::RestorePoint>& latest_;
-  const backup::RestorePoint* known_ = nullptr;  // the latest, where it is of this very machine
+  const backup::RestorePoint* latest_ = nullptr;
+  // The one at which the checkpoint began that the latest names, where that is of this very machine: what bitmaps
+  // record is relative to it, and to none after it.
+  const backup::RestorePoint* known_ = nullptr;
   std::string label_, checkpoint_;
+  bool from_latest_ = false;  // some disk is taken to be as the latest point has it
   bool running_ = false, finished_ = false;
   std::chrono::milliseconds held_{};
   std::string consistency_;

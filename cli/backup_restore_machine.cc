@@ -48,10 +48,12 @@ class MachineRestore {
 
   int as_new(const std::string& name) {
     const VmTarget target = machine_to_be(program_, name);
-    const json facts = call(target, "backup_place", {{"name", target.domain}});
-    if (!facts.at("free").get<bool>())
-      throw Error(Code::refused, "there is a machine '" + target.domain + "' on " + target.uri +
-                                     " already: --in-place restores over one that is off");
+    check_is_here(target);
+    json place{{"name", target.domain}};
+    if (program_.settings.flag("same-identity")) place["uuid"] = listed_.point.machine->uuid;
+    if (!call(target, "backup_place", place).at("free").get<bool>())
+      throw Error(Code::refused, "the machine '" + target.domain + "', or the one that was backed up, is on " +
+                                     target.uri + " already: --in-place restores over one that is off");
     auto steps = new_files(target);
     if (plan()) return show_plan(steps, fmt::format("define '{}' on {}", target.domain, target.uri));
     confirm_overwriting(program_, steps);
@@ -72,6 +74,7 @@ class MachineRestore {
 
   int in_place() {
     const VmTarget target = machine_to_be(program_, listed_.point.name);
+    check_is_here(target);
     const json facts = call(target, "backup_look", {{"domain", target.domain}});
     if (facts.at("active").get<bool>())
       throw Error(Code::refused, "'" + target.name + "' is " + facts.at("state").get<std::string>() +
@@ -80,6 +83,10 @@ class MachineRestore {
       throw Error(Code::refused, "the memory of '" + target.name +
                                      "' is saved, and goes with its disks as they are: start it, or drop that with "
                                      "virsh managedsave-remove");
+    if (facts.at("uuid") != listed_.point.machine->uuid)
+      throw Error(Code::refused, "'" + target.name +
+                                     "' is another machine than the one that was backed up, by its "
+                                     "UUID: --to FILE --delta writes over a file");
     auto steps = files_of(target, facts);
     if (plan()) return show_plan(steps, "");
     confirm_backup(program_, fmt::format("write what differs over the disks of '{}' on {}", target.name, target.uri));
@@ -90,6 +97,12 @@ class MachineRestore {
   }
 
  private:
+  // The files are written here.
+  static void check_is_here(const VmTarget& target) {
+    const std::size_t host = target.uri.find("://");
+    if (host != std::string::npos && target.uri.compare(host, 4, ":///") != 0)
+      throw Error(Code::unsupported, "machines are restored on this host only so far, and not on " + target.uri);
+  }
   json call(const VmTarget& target, const std::string& operation, const json& arguments) {
     return workers_.call(target.uri, operation, arguments, kUsualPatience);
   }

@@ -74,20 +74,27 @@ std::vector<std::string> command_of(const Program& program, const std::string& j
 
 // --- where it is written
 
-std::string run_program(const std::vector<std::string>& argv, const std::string& input, bool may_fail = false) {
+std::string run_program(const std::vector<std::string>& argv, const std::string& input) {
   base::ChildProcess child(argv);
   base::write_all(child.standard_input().get(), input);
   child.standard_input().reset();
   std::string out = base::read_to_end(child.standard_output().get(), kProgramPatience);
   const std::string err = base::read_to_end(child.standard_error().get(), kProgramPatience);
-  if (child.wait(kProgramPatience).code == 0 || may_fail) return out;
+  if (child.wait(kProgramPatience).code == 0) return out;
   throw Error(Code::io, argv.front() + ": " + err);
 }
 
 std::string system_table(const std::string& job) { return fmt::format("{}/muster-{}", kCronDirectory, job); }
 
-// One's own; empty where there is none.
-std::string own_table() { return run_program({"crontab", "-l"}, "", true); }
+// One's own; empty where there is none, which is not where it cannot be read.
+std::string own_table() {
+  try {
+    return run_program({"crontab", "-l"}, "");
+  } catch (const Error& e) {
+    if (std::string_view(e.what()).find("no crontab for") == std::string_view::npos) throw;
+    return "";
+  }
+}
 
 std::string unit_directory() {
   if (is_root()) return "/etc/systemd/system";
@@ -179,7 +186,7 @@ int write_cron(const Program& program, const std::string& name, const std::vecto
     program.console.out(program.json() ? json_line("result", {{"where", where}, {"text", cron_block(job)}})
                                        : cron_block(job));
   else if (is_root())
-    base::replace_file(where, with_job("", job), 0644);
+    base::replace_file(where, with_job("", job), 0600);
   else
     run_program({"crontab", "-"}, with_job(own_table(), job));
   if (!only_shown) tell(program, fmt::format("{}: {}, in {}", name, expression, where));
@@ -187,7 +194,10 @@ int write_cron(const Program& program, const std::string& name, const std::vecto
 }
 
 int write_units(const Program& program, const std::string& name, const std::vector<std::string>& command) {
-  const auto units = systemd_units(name, program.settings.text("systemd").value_or(kDailyAtTwo), command);
+  const auto units = systemd_units({.job = name,
+                                    .calendar = program.settings.text("systemd").value_or(kDailyAtTwo),
+                                    .directory = fs::current_path(),
+                                    .words = command});
   const std::string stem = unit_directory() + "/muster-" + name;
   if (program.settings.flag("print") || program.settings.flag("dry-run")) {
     for (const auto& [kind, text] : {std::pair(".service", units.service), std::pair(".timer", units.timer)})
@@ -196,7 +206,7 @@ int write_units(const Program& program, const std::string& name, const std::vect
     return close_backup(program, {{"job", name}}, kAllWorked);
   }
   fs::create_directories(unit_directory());
-  base::replace_file(stem + ".service", units.service, 0644);
+  base::replace_file(stem + ".service", units.service, 0600);
   base::replace_file(stem + ".timer", units.timer, 0644);
   tell_systemd(program, {"daemon-reload"});
   tell_systemd(program, {"enable", "--now", "muster-" + name + ".timer"});

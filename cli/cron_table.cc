@@ -18,7 +18,15 @@ using base::Error;
 constexpr std::string_view kBegin = "# muster job ", kEnd = "# end of muster job ";
 constexpr std::array<std::string_view, 8> kNicknames{"@reboot", "@yearly", "@annually", "@monthly",
                                                      "@weekly", "@daily",  "@midnight", "@hourly"};
-constexpr std::size_t kFields = 5;
+struct Field {
+  int low, high;
+  std::string_view names;  // three letters each, from the first on; empty: numbers alone
+};
+constexpr std::array<Field, 5> kFields{{{0, 59, ""},
+                                        {0, 23, ""},
+                                        {1, 31, ""},
+                                        {1, 12, "janfebmaraprmayjunjulaugsepoctnovdec"},
+                                        {0, 7, "sunmontuewedthufrisat"}}};
 constexpr std::size_t kMaxNameBytes = 64;
 
 std::vector<std::string> words_of(const std::string& text) {
@@ -26,6 +34,45 @@ std::vector<std::string> words_of(const std::string& text) {
   std::vector<std::string> words;
   for (std::string word; stream >> word;) words.push_back(word);
   return words;
+}
+
+bool is_number(std::string_view text, int low, int high) {
+  if (text.empty() || text.size() > 2 || text.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  const int value = std::stoi(std::string(text));
+  return value >= low && value <= high;
+}
+
+bool is_value(const std::string& text, const Field& field) {
+  if (is_number(text, field.low, field.high)) return true;
+  if (text.size() != 3) return false;
+  std::string lower;
+  for (const unsigned char c : text) lower += static_cast<char>(std::tolower(c));
+  for (std::size_t at = 0; at + 3 <= field.names.size(); at += 3)
+    if (field.names.substr(at, 3) == lower) return true;
+  return false;
+}
+
+// `*`, a value, or a range of them; with `/N` behind `*` and ranges.
+bool is_item(const std::string& item, const Field& field) {
+  const std::size_t slash = item.find('/');
+  const std::string range = item.substr(0, slash);
+  const std::size_t dash = range.find('-');
+  if (slash != std::string::npos &&
+      (!is_number(item.substr(slash + 1), 1, 99) || (range != "*" && dash == std::string::npos)))
+    return false;
+  if (range == "*") return true;
+  if (dash == std::string::npos) return is_value(range, field);
+  return is_value(range.substr(0, dash), field) && is_value(range.substr(dash + 1), field);
+}
+
+// Items with commas between them.
+bool is_field(const std::string& text, const Field& field) {
+  std::size_t from = 0;
+  for (std::size_t comma = text.find(','); comma != std::string::npos; comma = text.find(',', from)) {
+    if (!is_item(text.substr(from, comma - from), field)) return false;
+    from = comma + 1;
+  }
+  return is_item(text.substr(from), field);
 }
 
 std::string quoted_for_shell(const std::string& word) {
@@ -66,7 +113,7 @@ CronJob parse_line(const std::string& name, const std::string& line, bool with_u
     return word;
   };
   job.expression = next();
-  for (std::size_t i = 1; i < kFields && !job.expression.starts_with('@'); ++i) job.expression += " " + next();
+  for (std::size_t i = 1; i < kFields.size() && !job.expression.starts_with('@'); ++i) job.expression += " " + next();
   if (with_user) job.user = next();
   rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
   job.command = rest;
@@ -77,14 +124,13 @@ CronJob parse_line(const std::string& name, const std::string& line, bool with_u
 
 void check_cron_expression(const std::string& expression) {
   const auto words = words_of(expression);
+  const bool one_line = std::none_of(expression.begin(), expression.end(),
+                                     [](unsigned char c) { return std::iscntrl(c) != 0 && c != '\t'; });
   const bool nickname =
       words.size() == 1 && std::find(kNicknames.begin(), kNicknames.end(), words.front()) != kNicknames.end();
-  const bool fields = words.size() == kFields && std::all_of(words.begin(), words.end(), [](const std::string& word) {
-                        return std::all_of(word.begin(), word.end(), [](unsigned char c) {
-                          return std::isalnum(c) != 0 || c == '*' || c == ',' || c == '-' || c == '/';
-                        });
-                      });
-  if (!nickname && !fields)
+  bool fields = words.size() == kFields.size();
+  for (std::size_t i = 0; fields && i < words.size(); ++i) fields = is_field(words[i], kFields[i]);
+  if (!one_line || (!nickname && !fields))
     throw Error(Code::usage, "'" + expression +
                                  "' is no time for cron: write minute, hour, day, month and day of the week, as in "
                                  "'30 2 * * *', or @daily");
@@ -123,6 +169,9 @@ std::string without_job(std::string_view table, const std::string& name) {
     if (!inside) kept += line + "\n";
     if (name_on(line, kEnd) == name) inside = false;
   }
+  if (inside)
+    throw Error(Code::refused, "the end of the block of job '" + name +
+                                   "' is not in the table any more: what follows may be yours. Mend it by hand");
   return kept;
 }
 

@@ -26,7 +26,8 @@ struct CronJob {
 // The marked block, with its newlines.
 std::string cron_block(const CronJob& job);
 
-// A table with the job's block, in place of one that is there; and without it.
+// A table with the job's block, in place of one that is there; and without it. Throw base::Error{refused} for a block
+// without an end.
 std::string with_job(std::string_view table, const CronJob& job);
 std::string without_job(std::string_view table, const std::string& name);
 

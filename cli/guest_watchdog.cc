@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <optional>
+#include <thread>
 
 #include <poll.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@ namespace {
 using std::chrono::seconds;
 
 constexpr std::chrono::minutes kThawPatience{5};
+constexpr std::chrono::minutes kPatience{15};
+constexpr std::chrono::seconds kRetryInterval{1};
 constexpr std::int64_t kMaxBudgetSeconds = 3600;
 
 bool called_off(seconds budget) {
@@ -34,6 +37,14 @@ void leave_control_group() {
        {"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/systemd/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs"}) {
     std::ofstream procs(root, std::ios::in);  // never made
     if (procs) procs << ::getpid() << std::flush;
+  }
+}
+
+std::optional<virt::Connection> connected(const std::string& uri) {
+  try {
+    return virt::Connection(uri);
+  } catch (const base::Error&) {
+    return std::nullopt;  // tried again when it is needed
   }
 }
 
@@ -63,19 +74,23 @@ int watch_guest(const std::vector<std::string>& words) {
   if (::fork() != 0) return 0;
   ::setsid();
   leave_control_group();
-  try {
-    // Opened before it is needed: then there may be no way to open one. But that may take long as well.
-    std::optional<virt::Connection> connection;
-    const auto began = std::chrono::steady_clock::now();
-    connection.emplace(words[0]);
-    const auto took = std::chrono::duration_cast<seconds>(std::chrono::steady_clock::now() - began);
-    if (called_off(std::max(seconds(0), budget - took))) return 0;
-    if (!connection->alive()) connection.emplace(words[0]);
-    go_on(connection->domain(words[1]), hold);
-    return 0;
-  } catch (const base::Error&) {
-    return 1;  // nobody is left to be told
+  const auto began = std::chrono::steady_clock::now();
+  // Opened before it is needed: then there may be no way to open one.
+  std::optional<virt::Connection> connection = connected(words[0]);
+  const auto took = std::chrono::duration_cast<seconds>(std::chrono::steady_clock::now() - began);
+  if (called_off(std::max(seconds(0), budget - took))) return 0;
+  // libvirtd may be down just now.
+  for (const auto end = std::chrono::steady_clock::now() + kPatience; std::chrono::steady_clock::now() < end;) {
+    try {
+      if (!connection || !connection->alive()) connection = virt::Connection(words[0]);
+      go_on(connection->domain(words[1]), hold);
+      return 0;
+    } catch (const base::Error& e) {
+      if (e.code() == base::Code::not_found) return 0;
+      std::this_thread::sleep_for(kRetryInterval);
+    }
   }
+  return 1;  // nobody is left to be told
 }
 
 }  // namespace muster::cli

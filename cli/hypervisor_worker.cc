@@ -54,7 +54,9 @@ class Replies {
 class ReplyEvents : public base::EventSink {
  public:
   ReplyEvents(Replies& replies, std::uint64_t id) : replies_(replies), id_(id) {}
-  void message(base::Severity, const std::string& text) override { replies_.send({{"id", id_}, {"note", text}}); }
+  void message(base::Severity severity, const std::string& text) override {
+    replies_.send({{"id", id_}, {severity == base::Severity::warning ? "warning" : "note", text}});
+  }
 
  private:
   Replies& replies_;

@@ -29,7 +29,6 @@ constexpr std::size_t kMaxNotes = 10'000;
 constexpr std::chrono::milliseconds kTick{100};
 // How long an operation that was told to stop may take to undo what it began.
 constexpr std::chrono::seconds kUndoPatience{30};
-constexpr std::chrono::seconds kEndPatience{2};
 
 // One call that waits for its answer.
 struct Pending {
@@ -50,18 +49,20 @@ std::string worker_program() {
 
 class HypervisorWorkers::Worker {
  public:
-  Worker(const base::Context& ctx, const std::string& uri, std::chrono::milliseconds connect_patience)
+  Worker(const base::Context& ctx, const std::string& uri, std::chrono::milliseconds connect_patience,
+         std::chrono::milliseconds end_patience)
       : ctx_(ctx),
         uri_(uri),
         child_({worker_program(), uri}),
         connect_patience_(connect_patience),
+        end_patience_(end_patience),
         connect_deadline_(Clock::now() + connect_patience),
         reader_([this](const std::stop_token& stop) { read(stop); }) {}
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker() {
     child_.standard_input().reset();  // asks it to end
-    child_.wait(hangs_ ? std::chrono::milliseconds(0) : kEndPatience);
+    child_.wait(hangs_ ? std::chrono::milliseconds(0) : end_patience_);
     reader_.request_stop();
   }
 
@@ -167,15 +168,18 @@ class HypervisorWorkers::Worker {
   }
 
   // Once each: what is to be said of a hypervisor comes with each of its machines.
-  void note(const std::string& text) {
+  void say(base::Severity severity, const std::string& text) {
     if (noted_.size() < kMaxNotes && !noted_.insert(text).second) return;
-    ctx_.note(text);
+    ctx_.events->message(severity, text);
   }
 
   void receive(const std::string& text) {
     const json line = json::parse(text, nullptr, false);
     if (!line.is_object()) return;
-    if (line.contains("note") && line["note"].is_string()) return note(line["note"].get<std::string>());
+    if (line.contains("note") && line["note"].is_string())
+      return say(base::Severity::note, line["note"].get<std::string>());
+    if (line.contains("warning") && line["warning"].is_string())
+      return say(base::Severity::warning, line["warning"].get<std::string>());
     if (!line.contains("id")) return receive_greeting(line);
     // Held while progress is told, which what waits for the call must outlive.
     const std::lock_guard telling(telling_);
@@ -203,7 +207,7 @@ class HypervisorWorkers::Worker {
   const base::Context& ctx_;
   std::string uri_;
   base::ChildProcess child_;
-  std::chrono::milliseconds connect_patience_;
+  std::chrono::milliseconds connect_patience_, end_patience_;
   base::TimePoint connect_deadline_;
   std::mutex telling_;  // before mutex_
   std::mutex mutex_;
@@ -217,15 +221,16 @@ class HypervisorWorkers::Worker {
   std::jthread reader_;          // last: it uses all of the above
 };
 
-HypervisorWorkers::HypervisorWorkers(const base::Context& ctx, std::chrono::milliseconds connect_patience)
-    : ctx_(ctx), connect_patience_(connect_patience) {}
+HypervisorWorkers::HypervisorWorkers(const base::Context& ctx, std::chrono::milliseconds connect_patience,
+                                     std::chrono::milliseconds end_patience)
+    : ctx_(ctx), connect_patience_(connect_patience), end_patience_(end_patience) {}
 
 HypervisorWorkers::~HypervisorWorkers() = default;
 
 HypervisorWorkers::Worker& HypervisorWorkers::worker(const std::string& uri) {
   const std::lock_guard lock(mutex_);
   auto& entry = workers_[uri];
-  if (!entry) entry = std::make_unique<Worker>(ctx_, uri, connect_patience_);
+  if (!entry) entry = std::make_unique<Worker>(ctx_, uri, connect_patience_, end_patience_);
   return *entry;
 }
 

@@ -4,7 +4,8 @@
 //
 // Protocol, JSON Lines over the worker's standard streams: `{"id":N,"operation":NAME,"arguments":{...}}` and
 // `{"cancel":N}` to it; `{"id":N,"result":{...}}`, `{"id":N,"error":{"code":...,"text":...}}`,
-// `{"id":N,"progress":{...}}` and `{"id":N,"note":TEXT}` (each text is told once) from it, after one line
+// `{"id":N,"progress":{...}}` and `{"id":N,"note":TEXT}` or `"warning"` (each text is told once) from it, after one
+// line
 // `{"connected":true}` or `{"error":{...}}`.
 #pragma once
 
@@ -33,8 +34,11 @@ class HypervisorWorkers {
   using Patience = std::optional<std::chrono::milliseconds>;
   using Progress = std::function<void(const nlohmann::json&)>;
 
-  // `connect_patience`: from the start of a worker until its hypervisor answered.
-  HypervisorWorkers(const base::Context& ctx, std::chrono::milliseconds connect_patience);
+  // `connect_patience`: from the start of a worker until its hypervisor answered. `end_patience`: for what a worker
+  // undoes when it is told to end.
+  static constexpr std::chrono::seconds kUsualEndPatience{2};
+  HypervisorWorkers(const base::Context& ctx, std::chrono::milliseconds connect_patience,
+                    std::chrono::milliseconds end_patience = kUsualEndPatience);
   HypervisorWorkers(const HypervisorWorkers&) = delete;
   HypervisorWorkers& operator=(const HypervisorWorkers&) = delete;
   ~HypervisorWorkers();
@@ -50,7 +54,7 @@ class HypervisorWorkers {
   Worker& worker(const std::string& uri);
 
   const base::Context& ctx_;
-  std::chrono::milliseconds connect_patience_;
+  std::chrono::milliseconds connect_patience_, end_patience_;
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Worker>> workers_;
 };

@@ -31,18 +31,22 @@ std::string quoted_for_systemd(const std::string& word) {
 
 }  // namespace
 
-SystemdUnits systemd_units(const std::string& job, const std::string& calendar, const std::vector<std::string>& words) {
-  check_line(calendar);
+SystemdUnits systemd_units(const SystemdJob& job) {
+  check_line(job.calendar);
+  check_line(job.directory);
+  std::string directory;
+  for (const char c : job.directory) directory += c == '%' ? std::string("%%") : std::string(1, c);
   std::string command;
-  for (const auto& word : words) command += (command.empty() ? "" : " ") + quoted_for_systemd(word);
+  for (const auto& word : job.words) command += (command.empty() ? "" : " ") + quoted_for_systemd(word);
+  // Workers end what they began when muster does: the signal is for that alone.
   return {.service = fmt::format("# changed by muster backup schedule\n[Unit]\nDescription=muster job {}\n"
                                  "Wants=network-online.target\nAfter=network-online.target libvirtd.service\n\n"
-                                 "[Service]\nType=oneshot\nExecStart={}\nNice=10\nIOSchedulingClass=best-effort\n"
-                                 "IOSchedulingPriority=7\n",
-                                 job, command),
+                                 "[Service]\nType=oneshot\nWorkingDirectory={}\nExecStart={}\nKillMode=mixed\n"
+                                 "TimeoutStopSec=90\nNice=10\nIOSchedulingClass=best-effort\nIOSchedulingPriority=7\n",
+                                 job.job, directory, command),
           .timer = fmt::format("# changed by muster backup schedule\n[Unit]\nDescription=muster job {}\n\n[Timer]\n"
                                "{}{}\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n",
-                               job, kCalendar, calendar)};
+                               job.job, kCalendar, job.calendar)};
 }
 
 std::string calendar_of(const std::string& timer) {

@@ -10,8 +10,13 @@ struct SystemdUnits {
   std::string service, timer;  // their texts
 };
 
-// `calendar`: as systemd.time(7) has it. Throws base::Error{usage} for a newline in it or in a word.
-SystemdUnits systemd_units(const std::string& job, const std::string& calendar, const std::vector<std::string>& words);
+struct SystemdJob {
+  std::string job, calendar;  // as systemd.time(7) has it
+  std::string directory;      // where it is run
+  std::vector<std::string> words;
+};
+// Throws base::Error{usage} for a newline in one of them.
+SystemdUnits systemd_units(const SystemdJob& job);
 
 // The calendar of a timer's text; empty: it says none.
 std::string calendar_of(const std::string& timer);

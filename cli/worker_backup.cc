@@ -125,7 +125,7 @@ json disk_fields(const vm::LiveDisk& disk) {
           {"format", disk.format},
           {"size_bytes", disk.size_bytes},
           {"whole_because", disk.whole_because},
-          {"records", disk.records},
+          {"bitmap", disk.bitmap},
           {"changes_context", virt::changes_context(disk.target)}};
 }
 
@@ -135,6 +135,8 @@ json parts_of(const WorkerCall& call, const virt::Domain& domain) {
   json parts{{"domain.xml", base::base64_encode(definition)}};
   const std::string variables =
       virt::variables_file(call.connection, virt::DomainXml(domain.xml(virt::Domain::Xml::current)));
+  if (virt::DomainXml(definition).has_device("tpm"))
+    call.ctx.warn("'" + domain.name() + "': the state of its TPM is not in the restore point");
   if (variables.empty()) return parts;
   try {
     if (const auto content = virt::read_small_file(call.ctx, call.connection, variables, kMaxVariablesBytes))
@@ -196,11 +198,14 @@ json begin(const WorkerCall& call) {
 // `keep`: the checkpoint that the latest restore point names now.
 json end(const WorkerCall& call) {
   const std::string uuid = call.arguments.at("uuid");
-  const auto open = open_backups().take(uuid);
+  auto open = open_backups().take(uuid);
   // libvirtd may have been restarted meanwhile: the job goes on without it.
   std::optional<virt::Connection> again;
   if (!call.connection.alive()) again.emplace(call.connection.uri());
   const auto domain = (again ? *again : call.connection).domain(uuid);
+  // Begun by a worker that is gone. What is another's by now is not ended.
+  base::UniqueFd lock;
+  if (!open) lock = vm::lock_backup(call.arguments.at("runtime_directory"), domain);
   vm::end_live_backup(call.ctx, domain, call.arguments.at("label"), call.arguments.at("keep"));
   return json::object();
 }
@@ -223,9 +228,13 @@ json look(const WorkerCall& call) {
   return result;
 }
 
-// Whether a machine of that name can be made.
+// Whether a machine of that name, and that UUID, can be made.
 json place(const WorkerCall& call) {
-  return {{"free", !call.connection.find_domain(call.arguments.at("name").get<std::string>())}};
+  bool free = true;
+  for (const char* field : {"name", "uuid"})
+    if (const auto wanted = call.arguments.value(field, ""); !wanted.empty())
+      free = free && !call.connection.find_domain(wanted);
+  return {{"free", free}};
 }
 
 std::map<std::string, virt::ImagePlace> image_places(const json& fields) {
@@ -235,15 +244,15 @@ std::map<std::string, virt::ImagePlace> image_places(const json& fields) {
   return places;
 }
 
-// The firmware's variables go where libvirt would put them, before a machine that reads them is there.
-void put_variables(const WorkerCall& call, virt::Rewritten& rewritten) {
+// The file of the firmware's variables where libvirt would put it; empty: the machine has none, or none came with it.
+std::string place_variables(const WorkerCall& call, virt::Rewritten& rewritten) {
+  if (!call.arguments.contains("nvram")) return "";
   virt::DomainXml machine(rewritten.xml);
-  const auto content = base::base64_decode(call.arguments["nvram"].get<std::string>());
   const std::string path = virt::variables_file(call.connection, machine);
-  if (!content || path.empty()) return;
-  virt::write_small_file(call.ctx, call.connection, path, *content);
+  if (path.empty()) return "";
   machine.set_nvram(path);
   rewritten.xml = machine.text();
+  return path;
 }
 
 // A restored machine, once its disks are there.
@@ -256,8 +265,12 @@ json define(const WorkerCall& call) {
     rewritten.xml = virt::with_images(before, identity);
   else
     rewritten = virt::with_new_identity(before, identity);
-  if (wanted.contains("nvram")) put_variables(call, rewritten);
+  const std::string variables = place_variables(call, rewritten);
   const auto domain = call.connection.define(rewritten.xml);
+  // Once the place is its own, and before it starts.
+  if (!variables.empty())
+    virt::write_small_file(call.ctx, call.connection, variables,
+                           base::base64_decode(wanted["nvram"].get<std::string>()).value_or(""));
   if (wanted.at("start").get<bool>()) virt::start(domain);
   return {{"left_out", rewritten.left_out}, {"uuid", domain.uuid()}, {"state", virt::name_of(domain.state())}};
 }

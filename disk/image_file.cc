@@ -62,6 +62,10 @@ class Told {
     return value.get<std::string>();
   }
   bool has(std::size_t image, const char* key) const { return !optional(image, key).is_null(); }
+  bool has_bitmaps(std::size_t image) const {
+    const json::json_pointer place("/" + std::to_string(image) + "/format-specific/data/bitmaps");
+    return all_.contains(place) && !all_[place].empty();
+  }
   std::vector<ImageBitmap> bitmaps() const {
     std::vector<ImageBitmap> all;
     const json::json_pointer place("/0/format-specific/data/bitmaps");
@@ -113,6 +117,7 @@ ImageFacts image_facts(const base::Context& ctx, const std::string& path, ImageF
                    .virtual_size_bytes = told.number(0, "virtual-size"),
                    .allocated_bytes = told.has(0, "actual-size") ? told.number(0, "actual-size") : 0};
   facts.bitmaps = told.bitmaps();
+  for (std::size_t i = 1; i < told.count(); ++i) facts.bitmaps_below = facts.bitmaps_below || told.has_bitmaps(i);
   for (std::size_t i = 1; i < told.count(); ++i)
     facts.backing_chain.push_back({.path = told.text(i, "filename"),
                                    .format = told.text(i, "format"),

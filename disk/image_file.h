@@ -44,7 +44,8 @@ struct ImageFacts {
   std::uint64_t virtual_size_bytes = 0;
   std::uint64_t allocated_bytes = 0;         // of the image itself, on its file system
   std::vector<BackingFile> backing_chain{};  // the image's own backing file first
-  std::vector<ImageBitmap> bitmaps{};
+  std::vector<ImageBitmap> bitmaps{};        // of the image itself
+  bool bitmaps_below = false;                // an image below it keeps some, too
 };
 
 // Also of an image that is in use, which may change meanwhile. Runs qemu-img. Throws Error{unsupported} where that is

@@ -62,8 +62,8 @@ std::string job_xml(const JobRequest& request, const std::vector<DiskElement>& d
 }
 
 bool records_any(const JobRequest& request) {
-  return !request.checkpoint.empty() &&
-         std::any_of(request.disks.begin(), request.disks.end(), [](const JobDisk& disk) { return disk.records; });
+  return !request.checkpoint.empty() && std::any_of(request.disks.begin(), request.disks.end(),
+                                                    [](const JobDisk& disk) { return !disk.bitmap.empty(); });
 }
 
 std::string new_checkpoint_xml(const JobRequest& request, const std::vector<DiskElement>& disks) {
@@ -75,10 +75,10 @@ std::string new_checkpoint_xml(const JobRequest& request, const std::vector<Disk
     auto node = list.append_child("disk");
     set(node, "name", element.target);
     const JobDisk* disk = find(request, element.target);
-    const bool records = disk != nullptr && disk->records;
+    const bool records = disk != nullptr && !disk->bitmap.empty();
     set(node, "checkpoint", records ? "bitmap" : "no");
     // Under its own name each bitmap is found in the image whatever libvirt forgets.
-    if (records) set(node, "bitmap", request.checkpoint);
+    if (records) set(node, "bitmap", disk->bitmap);
   }
   return node_text(root);
 }

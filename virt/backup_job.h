@@ -17,7 +17,7 @@ struct JobDisk {
   std::optional<std::string> since;  // a checkpoint: its export tells what changed since; else it tells nothing
   // A file for what the guest overwrites meanwhile: libvirt makes it, and removes it.
   std::string scratch;
-  bool records = false;  // the new checkpoint is of this disk, too
+  std::string bitmap = {};  // of the new checkpoint in this disk; empty: that is not of it
 };
 
 struct JobRequest {

@@ -18,6 +18,7 @@
 #include "base/quantity.h"
 #include "virt/backup_job.h"
 #include "virt/guest_agent.h"
+#include "virt/lifecycle.h"
 #include "virt/metadata.h"
 
 namespace muster::vm {
@@ -113,7 +114,8 @@ std::vector<LiveDisk> disks_of(const virt::Domain& domain, const LiveRequest& re
                      .source = element.source,
                      .format = element.format.empty() ? "raw" : element.format,
                      .size_bytes = virt::disk_size_bytes(domain, element.target)});
-    disks.back().records = disks.back().format == "qcow2";
+    // libvirt wants it called as the checkpoint is, in every disk.
+    if (disks.back().format == "qcow2") disks.back().bitmap = request.checkpoint;
   }
   if (disks.empty()) throw Error(Code::refused, "'" + domain.name() + "' has no disk to back up");
   return disks;
@@ -121,13 +123,14 @@ std::vector<LiveDisk> disks_of(const virt::Domain& domain, const LiveRequest& re
 
 // What can be told without asking QEMU.
 std::string differs_from_earlier(const LiveDisk& disk, const std::optional<EarlierBackup>& earlier) {
+  if (disk.bitmap.empty()) return disk.format + " images keep no record of changes";
   if (!earlier) return "nothing is known of this machine in this repository";
   const auto found = std::find_if(earlier->disks.begin(), earlier->disks.end(),
                                   [&](const EarlierDisk& candidate) { return candidate.target == disk.target; });
   if (found == earlier->disks.end()) return "the disk is new";
-  if (!disk.records) return disk.format + " images keep no record of changes";
   if (earlier->checkpoint.empty()) return "nothing recorded changes since the last backup";
   if (found->size_bytes != disk.size_bytes) return "its size changed";
+  if (found->source != disk.source) return "its image is another, or has moved";
   return "";
 }
 
@@ -181,35 +184,23 @@ class Stillness {
     if (!frozen_ && request.pause && domain.state() == virt::State::running) {
       note_hold("paused");
       began_ = Clock::now();
+      // Where that fails, the guest may be paused: the note stays.
       paused_ = std::make_unique<PausedGuest>(domain, request.resume_watchdog);
     }
   }
   Stillness(const Stillness&) = delete;
   Stillness& operator=(const Stillness&) = delete;
   ~Stillness() {
-    frozen_.reset();
-    paused_.reset();
-    try {
-      if (noted_) virt::drop_metadata_part(domain_, kHeldPart);
-    } catch (const Error& e) {
-      ctx_.warn(e.what());
-    }
+    if (frozen_ || paused_) end_hold();
   }
 
   // The consistency that was had, and for how long the guest stood still.
   std::pair<std::string, milliseconds> end() {
-    bool held = false;
-    std::string word = "crash";
-    try {
-      if (frozen_ && frozen_->thaw()) word = "filesystem";
-      if (paused_ && paused_->resume()) word = "paused";
-      held = word != "crash";
-    } catch (const Error& e) {
-      ctx_.warn(e.what());
-    }
-    const auto took =
-        frozen_ || paused_ ? std::chrono::duration_cast<milliseconds>(Clock::now() - began_) : milliseconds();
-    if ((frozen_ || paused_) && (!held || took > request_.freeze_budget)) {
+    const bool held = frozen_ || paused_;
+    std::string word = frozen_ ? "filesystem" : paused_ ? "paused" : "crash";
+    const bool in_time = !held || (end_hold() && Clock::now() - began_ <= request_.freeze_budget);
+    const auto took = held ? std::chrono::duration_cast<milliseconds>(Clock::now() - began_) : milliseconds();
+    if (!in_time) {
       ctx_.warn("'" + domain_.name() + "' went on before its disks were taken: they are as after a power cut");
       word = "crash";
     }
@@ -220,18 +211,42 @@ class Stillness {
   // For whoever comes after a crash of this one and of the watchdog.
   void note_hold(const std::string& how) {
     virt::put_metadata_part(domain_, {.name = kHeldPart, .attributes = {{"hold", how}}});
-    noted_ = true;
+  }
+  void drop_note() {
+    try {
+      virt::drop_metadata_part(domain_, kHeldPart);
+    } catch (const Error& e) {
+      ctx_.warn(e.what());
+    }
+  }
+
+  // Whether it stood still until now. Where it may still do, the note stays, for whoever comes next.
+  bool end_hold() {
+    bool until_now = false;
+    try {
+      until_now = frozen_ ? frozen_->thaw() : paused_->resume();
+      drop_note();
+    } catch (const Error& e) {
+      ctx_.warn(e.what());
+    }
+    frozen_.reset();
+    paused_.reset();
+    return until_now;
   }
 
   void freeze() {
     if (request_.freeze == Freeze::none) return;
+    bool noted = false;
     try {
       if (!virt::agent_answers(domain_, kAgentPatience))
         throw Error(Code::unsupported, "the guest of '" + domain_.name() + "' cannot be frozen: no agent answers");
       note_hold("frozen");
       began_ = Clock::now();
+      noted = true;
       frozen_ = std::make_unique<FrozenGuest>(domain_, request_.freeze_budget, request_.thaw_watchdog);
     } catch (const Error& e) {
+      // A freeze that failed is thawed, or watched.
+      if (noted) drop_note();
       if (request_.freeze == Freeze::required) throw Error(Code::refused, e.what());
       if (e.code() != Code::unsupported) ctx_.warn(e.what());
     }
@@ -243,7 +258,6 @@ class Stillness {
   std::unique_ptr<FrozenGuest> frozen_;
   std::unique_ptr<PausedGuest> paused_;
   base::TimePoint began_;
-  bool noted_ = false;
 };
 
 // Beside the image, unless told.
@@ -259,7 +273,7 @@ virt::JobRequest job_of(const LiveRequest& request, const std::string& socket, c
         {.target = disk.target,
          .since = disk.whole_because.empty() ? std::optional(request.earlier->checkpoint) : std::nullopt,
          .scratch = scratch_of(request, disk),
-         .records = disk.records});
+         .bitmap = disk.bitmap});
   return job;
 }
 
@@ -274,12 +288,12 @@ void begin_somehow(const Context& ctx, const virt::Domain& domain, const LiveReq
       throw;
     const bool whole =
         std::none_of(disks.begin(), disks.end(), [](const LiveDisk& d) { return d.whole_because.empty(); });
-    const bool records = std::any_of(disks.begin(), disks.end(), [](const LiveDisk& d) { return d.records; });
+    const bool records = std::any_of(disks.begin(), disks.end(), [](const LiveDisk& d) { return !d.bitmap.empty(); });
     if (whole && !records) throw;
     virt::delete_checkpoint(domain, request.checkpoint);
     for (auto& disk : disks) {
       if (disk.whole_because.empty()) disk.whole_because = e.what();
-      if (whole) disk.records = false;
+      if (whole) disk.bitmap.clear();
     }
     if (whole) ctx.warn(std::string(e.what()) + "; what changes from now on is not recorded");
   }
@@ -287,7 +301,7 @@ void begin_somehow(const Context& ctx, const virt::Domain& domain, const LiveReq
 }
 
 bool any_records(const std::vector<LiveDisk>& disks) {
-  return std::any_of(disks.begin(), disks.end(), [](const LiveDisk& disk) { return disk.records; });
+  return std::any_of(disks.begin(), disks.end(), [](const LiveDisk& disk) { return !disk.bitmap.empty(); });
 }
 
 }  // namespace
@@ -318,6 +332,10 @@ void clear_leftovers(const Context& ctx, const virt::Domain& domain) {
     if (domain.active() && held->attribute("hold") == "frozen") {
       ctx.warn("'" + domain.name() + "' was left frozen by a backup that was killed: it is thawed");
       thaw_within(ctx, domain, kLeftoverThawPatience);
+    }
+    if (held->attribute("hold") == "paused" && domain.state() == virt::State::paused) {
+      ctx.warn("'" + domain.name() + "' was left paused by a backup that was killed: it goes on");
+      virt::resume(domain);
     }
     virt::drop_metadata_part(domain, kHeldPart);
   }

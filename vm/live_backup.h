@@ -52,7 +52,7 @@ struct LiveDisk {
   std::uint64_t size_bytes = 0;
   // Why it is to be read whole; empty: its export tells what changed since the earlier backup.
   std::string whole_because{};
-  bool records = false;  // the new checkpoint is of it, too
+  std::string bitmap{};  // of the new checkpoint in its image; empty: that is not of it
 };
 
 struct LiveBackup {

@@ -27,9 +27,9 @@ FrozenGuest::FrozenGuest(const virt::Domain& domain, std::chrono::seconds patien
     : domain_(domain), patience_(patience), watchdog_(watchdog) {
   try {
     virt::freeze_file_systems(domain, static_cast<int>(patience.count()));
-  } catch (const Error&) {
+  } catch (const Error& e) {
     // Without an agent nothing was frozen; another may have frozen some, or will when it gets to it.
-    if (!virt::agent_connected(domain)) {
+    if (e.code() == Code::unsupported && !virt::agent_connected(domain)) {
       call_off(watchdog_);
       throw;
     }
@@ -61,8 +61,9 @@ bool FrozenGuest::thaw() {
 PausedGuest::PausedGuest(const virt::Domain& domain, const Watchdog& watchdog) : domain_(domain), watchdog_(watchdog) {
   try {
     virt::pause(domain);
-  } catch (const Error&) {
-    call_off(watchdog_);
+  } catch (const Error& e) {
+    // Only of one that was never paused is it known that it runs: an answer may have been lost.
+    if (e.code() == Code::refused) call_off(watchdog_);
     throw;
   }
 }

@@ -88,10 +88,12 @@ TEST_F(Create, WhatBelongsToAMachineIsKeptWithItsDisks) {
   MemoryDisk definition(5000);
   fill(definition, 0, 5000, 7);
   CreateRequest request{.name = "vm1", .tool = "test", .consistency = "crash"};
-  request.disks.push_back({.disk = "vda", .source = "/vm1", .format = "qcow2", .reader = &disk, .records = true});
+  request.disks.push_back(
+      {.disk = "vda", .source = "/vm1", .format = "qcow2", .reader = &disk, .bitmap = "muster-1-vda"});
   request.disks.back().whole_because = "its size changed";
   request.parts.push_back({.part = "domain.xml", .bytes = definition.bytes()});
-  request.machine = {.uuid = "a-b", .hypervisor = "hv1", .checkpoint = "muster-1", .checkpoint_xml = "<x/>"};
+  request.machine = {
+      .uuid = "a-b", .hypervisor = "hv1", .checkpoint = "muster-1", .checkpoint_xml = "<x/>", .begins = true};
   Progress progress;
   const auto id = create_restore_point({}, *repository_, request, progress).point.id;
   EXPECT_EQ(progress.done, progress.total);
@@ -100,7 +102,8 @@ TEST_F(Create, WhatBelongsToAMachineIsKeptWithItsDisks) {
   EXPECT_EQ(point.machine->uuid, "a-b");
   EXPECT_EQ(point.machine->checkpoint, "muster-1");
   EXPECT_EQ(point.machine->checkpoint_xml, "<x/>");
-  EXPECT_TRUE(point.disks.at(0).records);
+  EXPECT_EQ(point.disks.at(0).bitmap, "muster-1-vda");
+  EXPECT_TRUE(point.machine->begins);
   EXPECT_EQ(point.disks.at(0).whole_because, "its size changed");
   EXPECT_EQ(point.size_bytes(), 2 * kMib) << "of disks alone";
   // Maintenance knows that it is needed.

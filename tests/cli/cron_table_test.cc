@@ -13,8 +13,9 @@ const CronJob kJob{
 TEST(CronTable, ExpressionsThatCronTakesAndNoOthers) {
   for (const char* good : {"30 2 * * *", "*/5 * * * mon-fri", "0,30 1-3 1 jan 0", "@daily", "@hourly"})
     EXPECT_NO_THROW(check_cron_expression(good)) << good;
-  for (const char* bad :
-       {"", "daily", "* * * *", "* * * * * *", "@never", "0 2 * * * root", "0 2 * * $(x)", "0 2 * * \n"})
+  for (const char* bad : {"", "daily", "* * * *", "* * * * * *", "@never", "0 2 * * * root", "0 2 * * $(x)",
+                          "0 2 * * \n", "99 2 * * *", "run it at two nightly", "0 2 * * *\n", "0 24 * * *", "0 2 0 * *",
+                          "5/2 * * * *", "0 2 * foo *", "0,, 2 * * *", "0 2 * * 1-"})
     EXPECT_THROW(check_cron_expression(bad), base::Error) << bad;
 }
 
@@ -50,6 +51,8 @@ TEST(CronTable, ABlockIsFoundReplacedAndTakenOut) {
   EXPECT_EQ(jobs[0].command, "muster backup create all");
   EXPECT_EQ(without_job(replaced, "nightly"), others);
   EXPECT_EQ(without_job(replaced, "night"), replaced);
+  const std::string broken = replaced.substr(0, replaced.find("# end")) + "0 1 * * * mine\n";
+  EXPECT_THROW(without_job(broken, "nightly"), base::Error) << "what is somebody else's is not dropped";
 }
 
 }  // namespace

@@ -8,14 +8,21 @@ namespace muster::cli {
 namespace {
 
 TEST(SystemdUnits, WordsReachTheProgramAsTheyAre) {
-  const auto units =
-      systemd_units("nightly", "*-*-* 02:30", {"/usr/bin/muster", "backup", "a b", "50%", "$HOME", "\"q\\"});
+  SystemdJob job{.job = "nightly",
+                 .calendar = "*-*-* 02:30",
+                 .directory = "/home/50%",
+                 .words = {"/usr/bin/muster", "backup", "a b", "50%", "$HOME", "\"q\\"}};
+  const auto units = systemd_units(job);
   EXPECT_NE(units.service.find("ExecStart=\"/usr/bin/muster\" \"backup\" \"a b\" \"50%%\" \"$$HOME\" \"\\\"q\\\\\"\n"),
             std::string::npos)
       << units.service;
+  EXPECT_NE(units.service.find("WorkingDirectory=/home/50%%\n"), std::string::npos);
   EXPECT_EQ(calendar_of(units.timer), "*-*-* 02:30");
-  EXPECT_THROW(systemd_units("x", "daily\nExecStart=evil", {"a"}), base::Error);
-  EXPECT_THROW(systemd_units("x", "daily", {"a\nb"}), base::Error);
+  job.words = {"a\nb"};
+  EXPECT_THROW(systemd_units(job), base::Error);
+  job.words = {"a"};
+  job.calendar = "daily\nExecStart=evil";
+  EXPECT_THROW(systemd_units(job), base::Error);
 }
 
 }  // namespace

@@ -628,6 +628,87 @@ TEST_F(BackupRunning, AForeignCheckpointInBetweenChangesNothing) {
   expect_same(restored("web01@latest"), disk.bytes());
 }
 
+TEST_F(BackupRunning, ASecondBackupOfAMachineLeavesTheFirstAlone) {
+  TrackedDisk& disk = start();
+  disk.write(0, 8 * kMiB, 0x5a);
+  expect(0, {"init", "-q", file("second")});
+  MusterProcess first(backup_command(create_words("web01", {"--limit-rate", "2M"})));
+  ASSERT_TRUE(wait_until([&] { return has_job(); })) << first.err();
+  for (const auto& where : {repository(), file("second")}) {
+    const auto busy = expect(11, create_words("web01", {"-R", where}));
+    EXPECT_TRUE(contains(busy.out, "under way")) << told(busy);
+    EXPECT_TRUE(has_job());
+  }
+  EXPECT_EQ(first.finish().code, 0) << first.err();
+  expect_same(restored("web01@latest"), disk.bytes());
+  EXPECT_EQ(checkpoints().size(), 1U);
+}
+
+// Each image has a bitmap of the right name, which is about another disk.
+TEST_F(BackupRunning, DisksThatChangedPlacesAreReadWhole) {
+  const std::string a = hypervisor_->make_disk("a"), b = hypervisor_->make_disk("b");
+  hypervisor_->define({{.name = "two01", .virtio_disk = a, .scsi_disk = b}});
+  hypervisor_->virsh({"start", "two01"});
+  TrackedDisk first(*hypervisor_, "two01", "virtio-disk0", kDiskBytes);
+  first.write(kMiB, kMiB, 0x11);
+  create("two01");
+  hypervisor_->virsh({"destroy", "two01", "--graceful"});
+  std::string xml = hypervisor_->virsh({"dumpxml", "--inactive", "two01"});
+  for (const auto& [from, to] : {std::pair{"a.qcow2", "X.qcow2"}, {"b.qcow2", "a.qcow2"}, {"X.qcow2", "b.qcow2"}})
+    xml.replace(xml.find(std::string("/") + from) + 1, 7, to);
+  hypervisor_->define_xml(xml);
+  for (const bool runs : {false, true}) {
+    next_second();
+    if (runs) hypervisor_->virsh({"start", "two01"});
+    const json swapped = create("two01");
+    expect_same(restored("two01@latest", "sda"), first.bytes());
+    expect_same(restored("two01@latest", "vda"), std::string(kDiskBytes, '\0'));
+    EXPECT_NE(whole_because(swapped), "") << swapped;
+  }
+}
+
+// libvirt makes a bitmap of the same name in the new layer; the old one keeps what was recorded before.
+TEST_F(BackupRunning, ASnapshotOutsideOfTheImageLosesNothing) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  for (const bool runs : {true, false, true}) {
+    next_second();
+    const std::uint64_t at = runs ? 20 : 30;
+    if (hypervisor_->state("web01") != "running") hypervisor_->virsh({"start", "web01"});
+    disk.write(at * kMiB, kPiece, 0x21);
+    hypervisor_->virsh({"snapshot-create-as", "web01", "--disk-only", "--no-metadata", "--diskspec",
+                        "vda,file=" + hypervisor_->directory() + "/layer" + std::to_string(checkpoints().size()) +
+                            std::to_string(points().size()) + ".qcow2"});
+    disk.write((at + 2) * kMiB, kPiece, 0x22);
+    if (!runs) hypervisor_->virsh({"destroy", "web01", "--graceful"});
+    create();
+    expect_same(restored("web01@latest"), disk.bytes());
+  }
+}
+
+// The bitmap is what it was: relative to the point at which it began, not to the one made meanwhile.
+TEST_F(BackupRunning, AnImageThatWasTakenBackIsNotMistaken) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  fs::copy_file(image(), image() + ".before");
+  const std::string before = disk.bytes();
+  disk.write_offline(image(), 8 * kMiB, kPiece, 0x33);
+  next_second();
+  create();
+  expect_same(restored("web01@latest"), disk.bytes());
+  fs::rename(image() + ".before", image());
+  next_second();
+  create();
+  expect_same(restored("web01@latest"), before);
+  next_second();
+  hypervisor_->virsh({"start", "web01"});
+  create();
+  expect_same(restored("web01@latest"), before);
+}
+
 TEST_F(BackupRunning, ALibvirtdThatIsRestartedMeanwhileCostsNothing) {
   TrackedDisk& disk = start();
   disk.write(0, 8 * kMiB, 0x5a);
