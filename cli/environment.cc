@@ -49,13 +49,16 @@ std::string config_directory() {
 
 std::string temporary_directory() { return environment("TMPDIR").value_or("/tmp"); }
 
+// Wherever it is asked for from: cron has other variables than a session.
 std::string runtime_directory() {
+  const std::string user = std::to_string(::geteuid()), session = "/run/user/" + user;
   std::string path = "/run/muster";
-  if (::geteuid() != 0) {
-    const auto xdg = environment("XDG_RUNTIME_DIR");
-    path = xdg ? *xdg + "/muster" : temporary_directory() + "/muster-" + std::to_string(::geteuid());
-  }
+  if (::geteuid() != 0) path = ::access(session.c_str(), W_OK) == 0 ? session + "/muster" : "/tmp/muster-" + user;
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) base::throw_errno("make directory " + path);
+  struct stat facts {};
+  if (::lstat(path.c_str(), &facts) != 0) base::throw_errno(path);
+  if (!S_ISDIR(facts.st_mode) || facts.st_uid != ::geteuid() || (facts.st_mode & 022U) != 0)
+    throw base::Error(base::Code::refused, path + " is somebody else's, or others may write to it: remove it");
   return path;
 }
 

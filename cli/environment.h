@@ -13,7 +13,7 @@ std::string user_name();
 std::string host_name();
 std::string config_directory();     // $XDG_CONFIG_HOME/muster
 std::string temporary_directory();  // $TMPDIR or /tmp
-// Of locks, gone with the next boot: /run/muster, or $XDG_RUNTIME_DIR/muster, or one in the temporary directory. Made.
+// Of locks, gone with the next boot: /run/muster, /run/user/UID/muster, or /tmp/muster-UID. Made, and the user's own.
 // Throws base::Error{io}.
 std::string runtime_directory();
 bool on_terminal(int fd);

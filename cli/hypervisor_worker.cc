@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -65,7 +66,8 @@ class ReplyEvents : public base::EventSink {
 
 class Calls {
  public:
-  Calls(const virt::Connection& connection, Replies& replies) : connection_(connection), replies_(replies) {}
+  Calls(virt::Connection connection, Replies& replies)
+      : connection_(std::make_shared<const virt::Connection>(std::move(connection))), replies_(replies) {}
 
   void start(const json& request) {
     const auto id = request.at("id").get<std::uint64_t>();
@@ -101,7 +103,8 @@ class Calls {
       if (operation == nullptr) throw Error(Code::unsupported, "no operation '" + name + "' in this version");
       const auto progress = [&](const json& fields) { replies_.send({{"id", id}, {"progress", fields}}); };
       const json arguments = request.value("arguments", json::object());
-      replies_.send({{"id", id}, {"result", operation->run({ctx, connection_, arguments, progress})}});
+      const auto connection = living_connection();
+      replies_.send({{"id", id}, {"result", operation->run({ctx, *connection, arguments, progress})}});
     } catch (const Error& e) {
       replies_.send({{"id", id}, {"error", to_json(e.code() == Code::no_space ? with_trash(e) : e)}});
     } catch (const std::exception& e) {
@@ -109,10 +112,17 @@ class Calls {
     }
   }
 
+  // The daemon may have been restarted since the last call.
+  std::shared_ptr<const virt::Connection> living_connection() {
+    const std::lock_guard lock(connection_mutex_);
+    if (!connection_->alive()) connection_ = std::make_shared<const virt::Connection>(connection_->uri());
+    return connection_;
+  }
+
   // What would give space back.
-  Error with_trash(const Error& full) const {
+  Error with_trash(const Error& full) {
     try {
-      const auto held = vm::held_in_trash(connection_);
+      const auto held = vm::held_in_trash(*living_connection());
       if (held.machines == 0) return full;
       return {full.code(), std::string(full.what()) + "; " + std::to_string(held.machines) + " in the trash hold " +
                                size_text(held.bytes) + ": muster vm trash list shows them, trash empty lets them go"};
@@ -121,7 +131,8 @@ class Calls {
     }
   }
 
-  const virt::Connection& connection_;
+  std::mutex connection_mutex_;
+  std::shared_ptr<const virt::Connection> connection_;
   Replies& replies_;
   std::mutex mutex_;
   std::condition_variable changed_;

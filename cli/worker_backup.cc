@@ -34,7 +34,7 @@ constexpr std::uint64_t kMaxVariablesBytes = 16U << 20;
 
 // A backup that is under way.
 struct OpenBackup {
-  virt::Domain domain;
+  std::string uri, uuid;
   std::string label, keep;
   base::UniqueFd lock;
 };
@@ -43,7 +43,7 @@ class OpenBackups {
  public:
   void add(OpenBackup backup) {
     const std::lock_guard lock(mutex_);
-    const std::string uuid = backup.domain.uuid();
+    const std::string uuid = backup.uuid;
     backups_.insert_or_assign(uuid, std::move(backup));
   }
   std::optional<OpenBackup> take(const std::string& uuid) {
@@ -60,8 +60,10 @@ class OpenBackups {
     std::vector<virt::Attempts<bool>> attempts(backups_.size());
     std::size_t i = 0;
     for (const auto& [uuid, backup] : backups_)
-      attempts[i++].start([domain = backup.domain, label = backup.label, keep = backup.keep] {
-        vm::end_live_backup({}, domain, label, keep);
+      // Over a connection of its own: the worker's may be what is broken.
+      attempts[i++].start([uri = backup.uri, uuid = backup.uuid, label = backup.label, keep = backup.keep] {
+        const virt::Connection connection(uri);
+        vm::end_live_backup({}, connection.domain(uuid), label, keep);
         return true;
       });
     const auto deadline = base::Clock::now() + kEndPatience;
@@ -168,7 +170,8 @@ json begin(const WorkerCall& call) {
                                 .thaw_watchdog = watchdog(call, domain, Hold::frozen, budget),
                                 .resume_watchdog = watchdog(call, domain, Hold::paused, budget)};
   // Known before it begins: killed in between, nobody has to look for it.
-  open_backups().add({.domain = domain,
+  open_backups().add({.uri = call.connection.uri(),
+                      .uuid = domain.uuid(),
                       .label = request.label,
                       .keep = request.earlier ? request.earlier->checkpoint : "",
                       .lock = std::move(lock)});
@@ -199,10 +202,7 @@ json begin(const WorkerCall& call) {
 json end(const WorkerCall& call) {
   const std::string uuid = call.arguments.at("uuid");
   auto open = open_backups().take(uuid);
-  // libvirtd may have been restarted meanwhile: the job goes on without it.
-  std::optional<virt::Connection> again;
-  if (!call.connection.alive()) again.emplace(call.connection.uri());
-  const auto domain = (again ? *again : call.connection).domain(uuid);
+  const auto domain = call.connection.domain(uuid);
   // Begun by a worker that is gone. What is another's by now is not ended.
   base::UniqueFd lock;
   if (!open) lock = vm::lock_backup(call.arguments.at("runtime_directory"), domain);

@@ -121,6 +121,20 @@ std::vector<LiveDisk> disks_of(const virt::Domain& domain, const LiveRequest& re
   return disks;
 }
 
+// What a host that lost its power left beside images: no job runs now. In a directory for all it may be another
+// machine's, and stays.
+void remove_old_scratch(const LiveRequest& request, const std::vector<LiveDisk>& disks) {
+  namespace fs = std::filesystem;
+  if (!request.scratch.empty()) return;
+  for (const auto& disk : disks) {
+    const fs::path image = disk.source;
+    const std::string begin = image.filename().string() + "." + request.label + "-";
+    std::error_code unseen;
+    for (const auto& entry : fs::directory_iterator(image.parent_path(), unseen))
+      if (entry.path().filename().string().starts_with(begin)) fs::remove(entry.path(), unseen);
+  }
+}
+
 // What can be told without asking QEMU.
 std::string differs_from_earlier(const LiveDisk& disk, const std::optional<EarlierBackup>& earlier) {
   if (disk.bitmap.empty()) return disk.format + " images keep no record of changes";
@@ -353,6 +367,7 @@ LiveBackup begin_live_backup(const Context& ctx, const virt::Domain& domain, con
   clear_leftovers(ctx, domain);
   drop_checkpoints(ctx, domain, request.label, request.earlier ? request.earlier->checkpoint : "");
   LiveBackup backup{.socket = socket_path(request, domain), .disks = disks_of(domain, request)};
+  remove_old_scratch(request, backup.disks);
   decide(domain, request.earlier, backup.disks);
   ctx.check_stop();
   // A job that was killed with its QEMU leaves its socket.
