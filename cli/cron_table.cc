@@ -46,7 +46,7 @@ bool is_value(const std::string& text, const Field& field) {
   if (is_number(text, field.low, field.high)) return true;
   if (text.size() != 3) return false;
   std::string lower;
-  for (const unsigned char c : text) lower += static_cast<char>(std::tolower(c));
+  for (const char c : text) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   for (std::size_t at = 0; at + 3 <= field.names.size(); at += 3)
     if (field.names.substr(at, 3) == lower) return true;
   return false;

@@ -1,4 +1,5 @@
-// Backups of a real guest: its file systems are frozen for the moment that counts, and go on whatever happens to muster.
+// Backups of a real guest: its file systems are frozen for the moment that counts, and go on whatever happens to
+// muster.
 #include <algorithm>
 #include <optional>
 
@@ -21,7 +22,8 @@ class BackupGuest : public BackupTest {
   void SetUp() override {
     if (const auto why = no_hypervisor_because(); !why.empty()) GTEST_SKIP() << why;
     hypervisor_.emplace();
-    guest_.emplace(*hypervisor_, Guest::Options{.seed = {.host_name = "web01", .authorized_keys = {key().public_line}}});
+    guest_.emplace(*hypervisor_,
+                   Guest::Options{.seed = {.host_name = "web01", .authorized_keys = {key().public_line}}});
     guest_->start();
     ASSERT_TRUE(guest_->wait_for_agent());
     make_repository();
@@ -134,7 +136,9 @@ TEST_F(BackupGuest, ItComesBackAsANewMachineThatBoots) {
   const auto made = expect(0, {"restore", "web01@latest", "--as", hypervisor_->uri() + "#web02", "--start", "--json"});
   EXPECT_EQ(hypervisor_->state("web02"), "running") << told(made);
   ASSERT_TRUE(wait_until(
-      [&] { return hypervisor_->try_virsh({"qemu-agent-command", "web02", R"({"execute":"guest-ping"})"}).code == 0; },
+      [&] {
+        return hypervisor_->try_virsh({"qemu-agent-command", "web02", R"({"execute":"guest-ping"})"}).code == 0;
+      },
       60'000));
   EXPECT_EQ(in_guest("web02", "cat /root/sum; sha256sum -c /root/sum"), sum + "/root/data: OK\n");
   EXPECT_NE(hypervisor_->virsh({"domuuid", "web01"}), hypervisor_->virsh({"domuuid", "web02"}));
