@@ -123,7 +123,10 @@ std::string xml_of(const VolumeSpec& spec) {
   add(root, "name", spec.name);
   add_bytes(root, "capacity", spec.capacity_bytes);
   add_bytes(root, "allocation", takes_all_blocks(spec) ? spec.capacity_bytes : 0);
-  root.append_child("target").append_child("format").append_attribute("type") = name_of(spec.format);
+  auto target = root.append_child("target");
+  target.append_child("format").append_attribute("type") = name_of(spec.format);
+  // Version 3: libvirt's own choice, 2, keeps no bitmaps, and so no record of changes for backups.
+  if (spec.format == VolumeFormat::qcow2) add(target, "compat", "1.1");
   if (spec.backing) {
     auto backing = root.append_child("backingStore");
     add(backing, "path", spec.backing->path);

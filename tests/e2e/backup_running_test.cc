@@ -133,6 +133,19 @@ TEST_F(BackupRunning, WhereItIsAtHomeItNeedsNoDirectory) {
   EXPECT_EQ(std::distance(fs::directory_iterator(hypervisor_->directory()), {}), 1) << "the image, and no scratch file";
 }
 
+TEST_F(BackupRunning, MachinesThatMusterMakesCanBeFollowed) {
+  hypervisor_->virsh({"pool-create-as", "default", "dir", "--target", hypervisor_->directory()});
+  const auto made = run({.argv = {program("muster"), "vm", "create", "made01", "-c", hypervisor_->uri(), "--disk",
+                                  "64M", "--memory", "64M", "--network", "none", "--start", "-q"},
+                         .environment = {"HOME=" + home()}});
+  ASSERT_EQ(made.code, 0) << told(made);
+  create("made01");
+  EXPECT_EQ(last_errors_, "");
+  EXPECT_EQ(checkpoints("made01").size(), 1U);
+  next_second();
+  EXPECT_EQ(whole_because(create("made01")), "");
+}
+
 TEST_F(BackupRunning, ItSurvivesStopAndStart) {
   TrackedDisk& disk = start();
   disk.write(kMiB, kMiB, 0x5a);
