@@ -163,18 +163,19 @@ class MachinesCreation {
     }
   }
 
-  std::optional<RestorePoint> latest_of(const std::string& name) const {
+  // Of one machine, by time.
+  const std::vector<RestorePoint>& history_of(const std::string& name) const {
+    static const std::vector<RestorePoint> kNone;
     const auto found = history_.find(name);
-    return found == history_.end() ? std::nullopt : std::optional(found->second.back());
+    return found == history_.end() ? kNone : found->second;
   }
 
   // A machine whose disks somebody seems to be encrypting: the point before is kept, whatever a policy says.
   void look_for_trouble(const RestorePoint& point) {
-    const auto history = history_.find(point.name);
-    if (history == history_.end()) return;
-    const auto why = backup::looks_encrypted(history->second, point);
+    const auto& history = history_of(point.name);
+    const auto why = backup::looks_encrypted(history, point);
     if (!why) return;
-    const RestorePoint& before = history->second.back();
+    const RestorePoint& before = history.back();
     backup::change_labels(opened_.context, opened_.repository, point.id, {.add = {backup::kSuspectTag}});
     backup::change_labels(opened_.context, opened_.repository, before.id, {.pin = true});
     program_.ctx.warn(fmt::format(
@@ -189,9 +190,7 @@ class MachinesCreation {
     const std::string name = point_name(target);
     try {
       const Places::Place place(places_, target.uri, opened_.context);
-      const auto latest = latest_of(name);
-      json result =
-          program_.settings.flag("dry-run") ? plan(target, name, latest) : create_with_hooks(run, number, name, latest);
+      json result = program_.settings.flag("dry-run") ? plan(target, name) : create_with_hooks(run, number, name);
       outcomes_[number].status = kAllWorked;
       return result;
     } catch (const Error& e) {
@@ -200,7 +199,9 @@ class MachinesCreation {
     }
   }
 
-  json plan(const VmTarget& target, const std::string& name, const std::optional<RestorePoint>& latest) {
+  json plan(const VmTarget& target, const std::string& name) {
+    const auto& history = history_of(name);
+    const RestorePoint* latest = history.empty() ? nullptr : &history.back();
     const json facts =
         workers_.call(target.uri, "backup_look", {{"domain", target.domain}}, connect_patience(program_.settings));
     std::vector<std::string> disks;
@@ -224,14 +225,13 @@ class MachinesCreation {
 
   // What comes after comes in any case, once what comes before was begun. Where it fails, so has the machine, although
   // its restore point is there.
-  json create_with_hooks(UnitRun& run, std::size_t number, const std::string& name,
-                         const std::optional<RestorePoint>& latest) {
+  json create_with_hooks(UnitRun& run, std::size_t number, const std::string& name) {
     const VmTarget& target = selection_.targets[number];
     HookFacts facts{.name = target.name, .uri = target.uri, .domain = target.domain, .status = {}, .point = {}};
     std::optional<json> result;
     try {
       run_hooks(program_, opened_.context, order_.before, facts);
-      result = create(run, number, name, latest);
+      result = create(run, number, name);
       facts.point = result->at("point");
     } catch (const Error& e) {
       facts.status = "failed";
@@ -247,7 +247,7 @@ class MachinesCreation {
     return *result;
   }
 
-  json create(UnitRun& run, std::size_t number, const std::string& name, const std::optional<RestorePoint>& latest) {
+  json create(UnitRun& run, std::size_t number, const std::string& name) {
     const VmTarget& target = selection_.targets[number];
     backup::CreateRequest request{.name = name,
                                   .tool = fmt::format("muster {}", kVersion),
@@ -257,11 +257,9 @@ class MachinesCreation {
                                   .audit_parts = order_.audit_parts,
                                   .rate = &rate_,
                                   .options = order_.options};
-    static const std::vector<RestorePoint> kNone;
-    const auto history = history_.find(name);
-    MachineBackup machine(sources_, target, history == history_.end() ? kNone : history->second);
+    MachineBackup machine(sources_, target, history_of(name));
     machine.describe(request);
-    tell_whole(target, request, latest);
+    tell_whole(target, request);
     backup::Progress progress;
     const RestorePoint point = [&] {
       const BackupProgress shown(program_, name, progress, [&](const std::optional<std::string>& text) {
@@ -286,9 +284,9 @@ class MachinesCreation {
   }
 
   // Why a disk is read whole that was not to be: once, for it costs time and is no failure.
-  void tell_whole(const VmTarget& target, const backup::CreateRequest& request,
-                  const std::optional<RestorePoint>& latest) const {
-    if (!latest || !latest->machine || latest->machine->checkpoint.empty()) return;
+  void tell_whole(const VmTarget& target, const backup::CreateRequest& request) const {
+    const auto& history = history_of(request.name);
+    if (history.empty() || !history.back().machine || history.back().machine->checkpoint.empty()) return;
     for (const auto& disk : request.disks)
       if (!disk.whole_because.empty())
         program_.ctx.note(fmt::format("{}: disk {} is read whole: {}", target.name, disk.disk, disk.whole_because));

@@ -42,15 +42,6 @@ json earlier_fields(const backup::RestorePoint& latest) {
   return {{"disks", disks}, {"checkpoint", machine.checkpoint}, {"checkpoint_xml", machine.checkpoint_xml}};
 }
 
-// Of a libvirt URI without a host: its disks are files here. What runs elsewhere must not be taken for what lies under
-// the same path here.
-void check_is_here(const VmTarget& target) {
-  const std::size_t host = target.uri.find("://");
-  if (host == std::string::npos || target.uri.compare(host, 4, ":///") == 0) return;
-  throw Error(Code::unsupported, "'" + target.name + "' is on " + target.uri +
-                                     ": only machines of this host are backed up so far; run muster there");
-}
-
 // The point at which the checkpoint began that the latest one names; nullptr: there is none, or it is another
 // machine's.
 const backup::RestorePoint* beginning_of_checkpoint(const std::vector<backup::RestorePoint>& history,
@@ -133,7 +124,7 @@ MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& targ
       latest_(history.empty() ? nullptr : &history.back()),
       label_(label_of(sources.repository)),
       checkpoint_(label_ + "-" + backup::hex(backup::random_object_id())) {
-  check_is_here(target);
+  check_is_on_this_host(target);
   const json facts = sources.workers.call(target.uri, "backup_look", {{"domain", target.domain}}, kBeginPatience);
   machine_.uuid = facts.at("uuid");
   machine_.hypervisor = facts.at("hypervisor");

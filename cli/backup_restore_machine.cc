@@ -48,7 +48,7 @@ class MachineRestore {
 
   int as_new(const std::string& name) {
     const VmTarget target = machine_to_be(program_, name);
-    check_is_here(target);
+    check_is_on_this_host(target);
     json place{{"name", target.domain}};
     if (program_.settings.flag("same-identity")) place["uuid"] = listed_.point.machine->uuid;
     if (!call(target, "backup_place", place).at("free").get<bool>())
@@ -74,7 +74,7 @@ class MachineRestore {
 
   int in_place() {
     const VmTarget target = machine_to_be(program_, listed_.point.name);
-    check_is_here(target);
+    check_is_on_this_host(target);
     const json facts = call(target, "backup_look", {{"domain", target.domain}});
     if (facts.at("active").get<bool>())
       throw Error(Code::refused, "'" + target.name + "' is " + facts.at("state").get<std::string>() +
@@ -97,12 +97,6 @@ class MachineRestore {
   }
 
  private:
-  // The files are written here.
-  static void check_is_here(const VmTarget& target) {
-    const std::size_t host = target.uri.find("://");
-    if (host != std::string::npos && target.uri.compare(host, 4, ":///") != 0)
-      throw Error(Code::unsupported, "machines are restored on this host only so far, and not on " + target.uri);
-  }
   json call(const VmTarget& target, const std::string& operation, const json& arguments) {
     return workers_.call(target.uri, operation, arguments, kUsualPatience);
   }

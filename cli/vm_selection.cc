@@ -152,6 +152,14 @@ VmTarget machine_to_be(const Program& program, const std::string& name) {
               "the inventory has no host '" + name + "': add it, with `hypervisor: URI`, or use -c URI alone");
 }
 
+void check_is_on_this_host(const VmTarget& target) {
+  const std::size_t host = target.uri.find("://");
+  if (host == std::string::npos || target.uri.compare(host, 4, ":///") == 0) return;
+  throw Error(Code::unsupported,
+              "'" + target.name + "' is on " + target.uri +
+                  ": only machines of this host are backed up and restored so far; run muster there");
+}
+
 std::vector<std::string> all_hypervisors(const Program& program) {
   if (!uses_inventory(program.settings)) return {connection_uri(program.settings)};
   const auto inventory = load_inventory(program);

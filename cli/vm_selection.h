@@ -42,6 +42,10 @@ VmSelection select_machines(const Program& program, HypervisorWorkers& workers, 
 // connection. No hypervisor is asked. Throws base::Error{usage} where none is named.
 VmTarget machine_to_be(const Program& program, const std::string& name);
 
+// For what reads or writes a machine's images as files: what lies under the same path here must not be taken for them.
+// Throws base::Error{unsupported} for a libvirt URI that names a host.
+void check_is_on_this_host(const VmTarget& target);
+
 // The hypervisors that a command without a pattern is about: those of the inventory, or the one connection.
 std::vector<std::string> all_hypervisors(const Program& program);
 

@@ -314,6 +314,28 @@ void begin_somehow(const Context& ctx, const virt::Domain& domain, const LiveReq
   begin_somehow(ctx, domain, request, socket, disks);
 }
 
+// What an interrupted backup left: a guest that is held, a job of ours.
+void clear_leftovers(const Context& ctx, const virt::Domain& domain) {
+  if (const auto held = virt::metadata_part(domain, kHeldPart)) {
+    if (domain.active() && held->attribute("hold") == "frozen") {
+      ctx.warn("'" + domain.name() + "' was left frozen by a backup that was killed: it is thawed");
+      thaw_within(ctx, domain, kLeftoverThawPatience);
+    }
+    if (held->attribute("hold") == "paused" && domain.state() == virt::State::paused) {
+      ctx.warn("'" + domain.name() + "' was left paused by a backup that was killed: it goes on");
+      virt::resume(domain);
+    }
+    virt::drop_metadata_part(domain, kHeldPart);
+  }
+  const auto socket = virt::job_socket(domain);
+  if (!socket) return;
+  if (!is_ours(*socket))
+    throw Error(Code::busy, "a backup of '" + domain.name() + "' is under way that is not from here (" +
+                                (socket->empty() ? "it has no socket" : *socket) + "): virsh domjobabort ends it");
+  ctx.note("a backup of '" + domain.name() + "' that was interrupted is ended");
+  end_job(domain, *socket);
+}
+
 bool any_records(const std::vector<LiveDisk>& disks) {
   return std::any_of(disks.begin(), disks.end(), [](const LiveDisk& disk) { return !disk.bitmap.empty(); });
 }
@@ -339,27 +361,6 @@ base::UniqueFd lock_backup(const std::string& runtime_directory, const virt::Dom
   if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
   if (errno == EWOULDBLOCK) throw Error(Code::busy, "another backup of '" + domain.name() + "' is under way");
   base::throw_errno("lock " + path);
-}
-
-void clear_leftovers(const Context& ctx, const virt::Domain& domain) {
-  if (const auto held = virt::metadata_part(domain, kHeldPart)) {
-    if (domain.active() && held->attribute("hold") == "frozen") {
-      ctx.warn("'" + domain.name() + "' was left frozen by a backup that was killed: it is thawed");
-      thaw_within(ctx, domain, kLeftoverThawPatience);
-    }
-    if (held->attribute("hold") == "paused" && domain.state() == virt::State::paused) {
-      ctx.warn("'" + domain.name() + "' was left paused by a backup that was killed: it goes on");
-      virt::resume(domain);
-    }
-    virt::drop_metadata_part(domain, kHeldPart);
-  }
-  const auto socket = virt::job_socket(domain);
-  if (!socket) return;
-  if (!is_ours(*socket))
-    throw Error(Code::busy, "a backup of '" + domain.name() + "' is under way that is not from here (" +
-                                (socket->empty() ? "it has no socket" : *socket) + "): virsh domjobabort ends it");
-  ctx.note("a backup of '" + domain.name() + "' that was interrupted is ended");
-  end_job(domain, *socket);
 }
 
 LiveBackup begin_live_backup(const Context& ctx, const virt::Domain& domain, const LiveRequest& request) {

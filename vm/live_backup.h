@@ -81,7 +81,4 @@ LiveBackup begin_live_backup(const base::Context& ctx, const virt::Domain& domai
 void end_live_backup(const base::Context& ctx, const virt::Domain& domain, const std::string& label,
                      const std::string& keep);
 
-// What an interrupted backup left: a frozen guest, a job of ours. Begins do that by themselves.
-void clear_leftovers(const base::Context& ctx, const virt::Domain& domain);
-
 }  // namespace muster::vm

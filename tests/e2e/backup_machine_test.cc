@@ -1,0 +1,112 @@
+// Machines that come back whole: as others, as themselves, over their own disks.
+#include "tests/e2e/backup_running_fixture.h"
+
+namespace muster::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+class BackupMachine : public BackupRunning {};
+
+TEST_F(BackupMachine, MachinesThatMusterMakesCanBeFollowed) {
+  hypervisor_->virsh({"pool-create-as", "default", "dir", "--target", hypervisor_->directory()});
+  const auto made = run({.argv = {program("muster"), "vm", "create", "made01", "-c", hypervisor_->uri(), "--disk",
+                                  "64M", "--memory", "64M", "--network", "none", "--start", "-q"},
+                         .environment = {"HOME=" + home()}});
+  ASSERT_EQ(made.code, 0) << told(made);
+  create("made01");
+  EXPECT_EQ(last_errors_, "");
+  EXPECT_EQ(checkpoints("made01").size(), 1U);
+  next_second();
+  EXPECT_EQ(whole_because(create("made01")), "");
+}
+
+TEST_F(BackupMachine, RestoredInPlaceItIsAsItWasAndFollowedOn) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, 4 * kMiB, 0x5a);
+  create();
+  const std::string then = disk.bytes();
+  write(file("inventory.yaml"), "all: {hosts: {web01: {}}, vars: {hypervisor: '" + hypervisor_->uri() + "'}}\n");
+  next_second();
+  disk.write(2 * kMiB, 8 * kPiece, 0x21);
+  disk.write(20 * kMiB, kPiece, 0x22);
+  create();
+  const auto words = Words{"restore", points().at(0).value("point", ""), "--in-place"};
+  expect(5, words, "");  // it runs
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  expect(5, words);  // nobody said yes
+  Words sure = words;
+  sure.insert(sure.end(), {"--yes", "--json"});
+  const auto done = json_lines(expect(0, sure).out);
+  EXPECT_LT(done.at(0).value("written_bytes", 0U), 2U << 20) << "what differs, and no more";
+  const std::string raw = file("now.raw");
+  ASSERT_EQ(run({.argv = {"qemu-img", "convert", "-O", "raw", image(), raw}}).code, 0);
+  expect_same(read(raw), then);
+  next_second();
+  hypervisor_->virsh({"start", "web01"});
+  const json third = create();
+  EXPECT_EQ(whole_because(third), "") << "QEMU recorded what was restored";
+  expect_same(restored("web01@latest"), then);
+}
+
+TEST_F(BackupMachine, DisksUnderASavedMemoryAreNotReplaced) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  write(file("inventory.yaml"), "all: {hosts: {web01: {}}, vars: {hypervisor: '" + hypervisor_->uri() + "'}}\n");
+  hypervisor_->virsh({"managedsave", "web01"});
+  const auto refused = expect(5, {"restore", "web01@latest", "--in-place", "--yes"});
+  EXPECT_TRUE(contains(refused.err, "memory")) << told(refused);
+  next_second();
+  EXPECT_EQ(create().value("consistency", ""), "crash");
+}
+
+TEST_F(BackupMachine, AsAnotherMachineItHasAnIdentityOfItsOwn) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  const std::string name = hypervisor_->uri() + "#copy";
+  const auto plan = expect(0, {"restore", "web01@latest", "--as", name, "--dry-run"});
+  EXPECT_TRUE(contains(plan.out, "would define 'copy'")) << told(plan);
+  expect(0, {"restore", "web01@latest", "--as", name, "-q", "--start"});
+  EXPECT_EQ(hypervisor_->state("copy"), "running");
+  EXPECT_NE(hypervisor_->virsh({"domuuid", "web01"}), hypervisor_->virsh({"domuuid", "copy"}));
+  hypervisor_->virsh({"destroy", "copy", "--graceful"});
+  const std::string raw = file("copy.raw");
+  ASSERT_EQ(run({.argv = {"qemu-img", "convert", "-O", "raw", hypervisor_->directory() + "/copy-vda.qcow2", raw}}).code,
+            0);
+  expect_same(read(raw), disk.bytes());
+  expect(5, {"restore", "web01@latest", "--as", name});
+  expect(2, {"restore", "web01@latest", "--to", file("x.raw"), "--start"});
+  // The machine is gone: the same one again.
+  const std::string uuid = hypervisor_->virsh({"domuuid", "web01"});
+  hypervisor_->virsh({"destroy", "web01"});
+  hypervisor_->virsh({"undefine", "web01", "--checkpoints-metadata"});
+  fs::create_directory(file("images"));
+  expect(0, {"restore", "web01@latest", "--as", hypervisor_->uri() + "#web01", "--same-identity", "--to",
+             file("images"), "--format", "raw"});
+  EXPECT_EQ(hypervisor_->virsh({"domuuid", "web01"}), uuid);
+  expect_same(read(file("images/web01-vda.raw")), disk.bytes());
+}
+
+// What the firmware wrote, byte for byte, beside the copy's own definition.
+TEST_F(BackupMachine, FirmwareVariablesComeBackWithTheMachine) {
+  if (!fs::exists("/usr/share/OVMF/OVMF_CODE_4M.fd")) GTEST_SKIP() << "OVMF is not installed";
+  std::string xml = hypervisor_->xml_of({.name = "uefi01", .virtio_disk = hypervisor_->make_disk("uefi01", "1M")});
+  xml.insert(xml.find("<boot dev='hd'/>"),
+             "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+             "<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>/var/lib/libvirt/qemu/nvram/uefi01_VARS.fd</nvram>");
+  hypervisor_->define_xml(xml);
+  const std::string directory = hypervisor_->directory() + "/../lib/qemu/nvram/";
+  fs::create_directories(directory);
+  write(directory + "uefi01_VARS.fd", noise(540'672, 7));
+  create("uefi01");
+  expect(0, {"restore", "uefi01@latest", "--as", hypervisor_->uri() + "#uefi02", "-q"});
+  EXPECT_TRUE(same(directory + "uefi01_VARS.fd", directory + "uefi02_VARS.fd"));
+  const std::string definition = hypervisor_->virsh({"dumpxml", "uefi02"});
+  EXPECT_TRUE(contains(definition, "uefi02_VARS.fd</nvram>")) << definition;
+}
+
+}  // namespace
+}  // namespace muster::e2e
