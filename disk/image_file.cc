@@ -125,6 +125,11 @@ ImageFacts image_facts(const base::Context& ctx, const std::string& path, ImageF
   return facts;
 }
 
+void drop_bitmap(const base::Context& ctx, const std::string& path, const std::string& bitmap) {
+  run_qemu_program(ctx, "drop bitmap " + bitmap + " of " + path,
+                   {"qemu-img", "bitmap", "--remove", "-f", "qcow2", path_for_qemu(path), bitmap});
+}
+
 void check_backing_formats(const std::string& path, const ImageFacts& facts) {
   std::string above = path;
   for (const auto& backing : facts.backing_chain) {

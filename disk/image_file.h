@@ -53,6 +53,9 @@ struct ImageFacts {
 // cancelled}.
 ImageFacts image_facts(const base::Context& ctx, const std::string& path, ImageFormat format);
 
+// From an image that nobody has open. Throws Error{busy, io}, and the rest of image_facts().
+void drop_bitmap(const base::Context& ctx, const std::string& path, const std::string& bitmap);
+
 // Throws Error{refused} where the format of a backing file is nothing but a guess of QEMU, and not raw.
 void check_backing_formats(const std::string& path, const ImageFacts& facts);
 

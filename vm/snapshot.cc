@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/quantity.h"
 #include "virt/resources.h"
+#include "vm/change_record.h"
 #include "vm/quiesce.h"
 
 namespace muster::vm {
@@ -117,6 +118,7 @@ SnapshotFacts create_snapshot(const virt::Domain& domain, const SnapshotRequest&
 SnapshotFacts revert_to_snapshot(const base::Context& ctx, const virt::Domain& domain, const std::string& name) {
   SnapshotFacts facts = existing(domain, name);
   const bool ran = domain.active();
+  drop_change_records(ctx, domain);
   try {
     virt::revert_to_snapshot(domain, name);
   } catch (const Error& e) {

@@ -46,7 +46,8 @@ struct SnapshotRequest {
 // libvirt could not delete or go back to.
 SnapshotFacts create_snapshot(const virt::Domain& domain, const SnapshotRequest& request);
 
-// Returns what it went back to. A guest that was frozen then is thawed.
+// Returns what it went back to. What recorded its changes for backups goes (change_record.h). A guest that was frozen
+// then is thawed.
 SnapshotFacts revert_to_snapshot(const base::Context& ctx, const virt::Domain& domain, const std::string& name);
 
 // Deletes what muster made and has expired; returns their names. One that cannot be deleted does not keep the others:

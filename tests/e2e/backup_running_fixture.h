@@ -45,6 +45,14 @@ class BackupRunning : public BackupTest {
     return json_lines(done.out).at(0);
   }
 
+  // `muster vm WORD... -c URI`, without an inventory.
+  Finished vm(const Words& words) const {
+    Words argv{program("muster"), "vm"};
+    argv.insert(argv.end(), words.begin(), words.end());
+    argv.insert(argv.end(), {"-c", hypervisor_->uri()});
+    return run({.argv = in_clean_environment(argv, {"HOME=" + home(), "TMPDIR=" + file("tmp")})});
+  }
+
   std::string restored(const std::string& point, const std::string& disk = "vda") {
     const std::string to = file("restored.raw");
     std::filesystem::remove(to);
