@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace muster::base {
 
@@ -22,6 +23,10 @@ enum class Code {
   cancelled,    // the caller asked to stop
   io,           // anything else the operating system reports
 };
+
+// `not_found`; for other processes of ours. What is no such name is Code::io.
+const char* name_of(Code code);
+Code code_named(std::string_view name);
 
 class Error : public std::runtime_error {
  public:

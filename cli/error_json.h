@@ -7,7 +7,6 @@
 
 namespace muster::cli {
 
-const char* name_of(base::Code code);
 nlohmann::json to_json(const base::Error& error);
 // What is no error in this form becomes Error{io}.
 base::Error error_from_json(const nlohmann::json& json);

@@ -1,0 +1,139 @@
+// A storage of another process, over pipes: it is held to what every storage does, and to what becomes of it when the
+// other side is bad or gone.
+#include <thread>
+
+#include "backup/piped_storage.h"
+#include "base/unique_fd.h"
+#include "tests/backup/storage_conformance.h"
+#include "tests/backup/storage_failure.h"
+#include "tests/fakes/memory_storage.h"
+
+namespace muster::backup {
+namespace {
+
+using base::Code;
+using std::chrono::seconds;
+
+constexpr seconds kPatience{20};
+
+// Both ends in one process, each with its threads.
+class Connected {
+ public:
+  explicit Connected(Storage& storage, StorageService::Removal removal = StorageService::Removal::any)
+      : service_(storage, removal),
+        here_(answers_.read_end.get(), requests_.write_end.get()),
+        there_(requests_.read_end.get(), answers_.write_end.get()),
+        piped_([this](auto head, auto body) { here_.send(head, body, kPatience); }, "there", {}),
+        serve_([this] { serve(); }),
+        listen_([this] { listen(); }) {}
+  Connected(const Connected&) = delete;
+  Connected& operator=(const Connected&) = delete;
+  ~Connected() { hang_up(); }
+
+  Storage& storage() { return piped_; }
+  void hang_up() {
+    if (hung_up_) return;
+    hung_up_ = true;
+    here_.send(R"({"end":true})", {}, kPatience);
+    serve_.join();
+    answers_.write_end.reset();
+    listen_.join();
+  }
+
+ private:
+  void serve() {
+    while (auto frame = there_.receive({}, kPatience)) {
+      if (!StorageService::is_request(frame->head)) return;
+      const auto answer = service_.answer({}, *frame);
+      const base::ByteView body = answer.body;
+      there_.send(answer.head, std::span(&body, 1), kPatience);
+    }
+  }
+  void listen() {
+    while (auto frame = here_.receive({}, kPatience)) piped_.answer(std::move(*frame));
+    piped_.lose(base::Error(Code::unreachable, "the other side is gone"));
+  }
+
+  base::Pipe requests_ = base::make_pipe(), answers_ = base::make_pipe();
+  StorageService service_;
+  base::FramedPipe here_, there_;
+  PipedStorage piped_;
+  bool hung_up_ = false;
+  std::jthread serve_, listen_;
+};
+
+class PipedPlace : public StoragePlace {
+ public:
+  PipedPlace() { reopen(); }
+  Storage& storage() override { return connected_->storage(); }
+  void reopen() override { connected_ = std::make_unique<Connected>(memory_); }
+
+ private:
+  fakes::MemoryStorage memory_;
+  std::unique_ptr<Connected> connected_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Piped, StorageConformance,
+                         testing::Values(StorageKind{"Pipe", [] { return std::make_unique<PipedPlace>(); }}), name_of);
+
+TEST(PipedStorage, RemovesOnlyWhatItPut) {
+  fakes::MemoryStorage memory;
+  put_new({}, memory, "snapshots/1", base::as_bytes("x"));
+  Connected connected(memory, StorageService::Removal::own);
+  Storage& storage = connected.storage();
+  put_new({}, storage, "leases/1", base::as_bytes("y"));
+  EXPECT_EQ(failure_of([&] { storage.remove({}, "snapshots/1"); }).code, Code::refused);
+  EXPECT_EQ(put_new({}, storage, "snapshots/1", base::as_bytes("z")), Put::existed);
+  EXPECT_EQ(failure_of([&] { storage.remove({}, "snapshots/1"); }).code, Code::refused);
+  EXPECT_TRUE(storage.remove({}, "leases/1"));
+  EXPECT_TRUE(memory.stat({}, "snapshots/1"));
+}
+
+TEST(PipedStorage, FailsOnceTheOtherSideIsGone) {
+  fakes::MemoryStorage memory;
+  Connected connected(memory);
+  connected.hang_up();
+  EXPECT_EQ(failure_of([&] { connected.storage().stat({}, "a"); }).code, Code::unreachable);
+}
+
+TEST(PipedStorage, AStopEndsTheWait) {
+  const auto stop = std::make_unique<std::stop_source>();
+  PipedStorage silent([&](auto, auto) { stop->request_stop(); }, "there", {});
+  EXPECT_EQ(failure_of([&] { silent.stat({.stop = stop->get_token()}, "a"); }).code, Code::cancelled);
+}
+
+TEST(PipedStorage, WhatIsNoRequestIsAnsweredWithAnError) {
+  fakes::MemoryStorage memory;
+  StorageService service(memory, StorageService::Removal::own);
+  for (const char* head : {R"({"call":1,"storage":"get","name":"../x","offset":0,"size":1})",
+                           R"({"call":1,"storage":"get","name":"a","offset":0,"size":99999999999})",
+                           R"({"call":1,"storage":"format","name":"a"})", R"({"call":-1,"storage":"stat","name":"a"})",
+                           R"({"storage":"put"})", "nonsense"})
+    EXPECT_NE(service.answer({}, {.head = head, .body = {}}).head.find("\"error\""), std::string::npos) << head;
+}
+
+TEST(FramedPipe, WhatIsTooLongIsNotTaken) {
+  const base::Pipe pipe = base::make_pipe(), other = base::make_pipe();
+  base::Bytes bytes;
+  base::ByteWriter writer(bytes);
+  writer.u32(4);
+  writer.u64(std::uint64_t{1} << 40);
+  base::write_all(pipe.write_end.get(), base::as_text(bytes));
+  base::FramedPipe framed(pipe.read_end.get(), other.write_end.get());
+  EXPECT_EQ(failure_of([&] { framed.receive({}, kPatience); }).code, Code::corrupt);
+}
+
+TEST(FramedPipe, AnEndWithinAFrameIsNoEnd) {
+  base::Pipe pipe = base::make_pipe();
+  const base::Pipe other = base::make_pipe();
+  base::write_all(pipe.write_end.get(), "abc");
+  pipe.write_end.reset();
+  base::FramedPipe framed(pipe.read_end.get(), other.write_end.get());
+  EXPECT_EQ(failure_of([&] { framed.receive({}, kPatience); }).code, Code::corrupt);
+  EXPECT_EQ(
+      failure_of([&] { base::FramedPipe(other.read_end.get(), other.write_end.get()).receive({}, seconds(0)); }).code,
+      Code::timeout);
+}
+
+}  // namespace
+}  // namespace muster::backup
