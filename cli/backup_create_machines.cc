@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <variant>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -26,9 +27,13 @@
 #include "cli/backup_points.h"
 #include "cli/backup_progress.h"
 #include "cli/exit_status.h"
+#include "cli/machine_point.h"
 #include "cli/machine_source.h"
+#include "cli/remote_backup.h"
+#include "cli/remote_credential.h"
+#include "cli/remote_program.h"
 #include "cli/size_text.h"
-#include "cli/version.h"
+#include "cli/ssh_place.h"
 #include "cli/vm_run.h"
 
 namespace muster::cli {
@@ -41,11 +46,6 @@ using nlohmann::json;
 
 // A worker that ends jobs and drops checkpoints before it is gone.
 constexpr std::chrono::seconds kEndPatience{40};
-
-// What restore points are called: URI#DOMAIN is no name for one.
-std::string point_name(const VmTarget& target) {
-  return target.name.find('#') == std::string::npos ? target.name : target.domain;
-}
 
 // All that the words mean, each once.
 VmSelection select_all(const Program& program, HypervisorWorkers& workers, const std::vector<std::string>& words) {
@@ -118,6 +118,7 @@ class MachinesCreation {
   int run() {
     check();
     read_points();
+    find_remotes();
     UnitRun run(program_, selection_.names, kMachines, Closing::failures_only);
     run.usual_fanout(static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
     json summary = json::object();
@@ -142,13 +143,17 @@ class MachinesCreation {
   }
 
  private:
+  std::string name_of(const VmTarget& target) const { return order_.name.empty() ? point_name(target) : order_.name; }
+
   void check() {
+    if (!order_.name.empty() && selection_.targets.size() != 1)
+      program_.settings.reject("name", fmt::format("for one machine, and {} match", selection_.targets.size()));
     check_follow_up(program_, opened_, order_);
-    for (const auto& target : selection_.targets) check_may_make(opened_, point_name(target));
+    for (const auto& target : selection_.targets) check_may_make(opened_, name_of(target));
     if (const auto path = metrics_path()) base::check_replaceable(*path);
     outcomes_.resize(selection_.targets.size());
     for (std::size_t i = 0; i < outcomes_.size(); ++i)
-      outcomes_[i] = {.name = point_name(selection_.targets[i]), .status = kNothingWorked};
+      outcomes_[i] = {.name = name_of(selection_.targets[i]), .status = kNothingWorked};
   }
 
   std::optional<std::string> metrics_path() const {
@@ -161,6 +166,28 @@ class MachinesCreation {
       if (listed.point.domain == opened_.repository.credential().home())
         history_[listed.point.name].push_back(std::move(listed.point));
     }
+  }
+
+  // Before anything is begun: each gets its key once, and muster where it is to.
+  void find_remotes() {
+    for (const auto& target : selection_.targets) {
+      const auto place = ssh_place(target.uri, connect_patience(program_.settings));
+      if (!place || remotes_.contains(target.uri) || program_.settings.flag("dry-run")) continue;
+      try {
+        remotes_.emplace(target.uri, RemoteHost{.place = *place,
+                                                .command = worker_command(*place),
+                                                .credential = credential_for_host(opened_.context, opened_.repository,
+                                                                                  place->host)});
+      } catch (const Error& e) {
+        if (opened_.context.stop.stop_requested()) throw;
+        remotes_.emplace(target.uri, e);
+      }
+    }
+  }
+
+  std::string worker_command(const SshPlace& place) const {
+    if (program_.settings.flag("copy-muster")) return copied_worker(opened_.context, place);
+    return installed_worker(program_.settings.text("remote-muster").value_or("muster"));
   }
 
   // Of one machine, by time.
@@ -187,7 +214,7 @@ class MachinesCreation {
 
   json back_up(UnitRun& run, std::size_t number) {
     const VmTarget& target = selection_.targets[number];
-    const std::string name = point_name(target);
+    const std::string name = name_of(target);
     try {
       const Places::Place place(places_, target.uri, opened_.context);
       json result = program_.settings.flag("dry-run") ? plan(target, name) : create_with_hooks(run, number, name);
@@ -249,25 +276,14 @@ class MachinesCreation {
 
   json create(UnitRun& run, std::size_t number, const std::string& name) {
     const VmTarget& target = selection_.targets[number];
-    backup::CreateRequest request{.name = name,
-                                  .tool = fmt::format("muster {}", kVersion),
-                                  .consistency = {},
-                                  .tags = order_.tags,
-                                  .with_base = with_base_,
-                                  .audit_parts = order_.audit_parts,
-                                  .rate = &rate_,
-                                  .options = order_.options};
-    MachineBackup machine(sources_, target, history_of(name));
-    machine.describe(request);
-    tell_whole(target, request);
     backup::Progress progress;
-    const RestorePoint point = [&] {
+    const MachinePoint made = [&] {
       const BackupProgress shown(program_, name, progress, [&](const std::optional<std::string>& text) {
         run.at_work(number, text.value_or(""));
       });
-      return backup::create_restore_point(opened_.context, opened_.repository, request, progress).point;
+      return create_where_it_is(target, name, progress);
     }();
-    machine.finish();
+    const RestorePoint& point = made.point;
     look_for_trouble(point);
     tell(program_,
          fmt::format("{}: restore point {}, {}, {} read, {} new, {} stored, {}", target.name, short_id(point.id),
@@ -277,19 +293,31 @@ class MachinesCreation {
     outcomes_[number].success = success_of(point);
     after_.names.insert(name);
     json result = point_json(point);
-    result["held"] = seconds_of(machine.held());
+    result["held"] = seconds_of(made.held);
     for (const char* field : {"bytes_audited", "bytes_dirty", "bytes_read", "bytes_new", "bytes_stored"})
       totals_[field] = totals_.value(field, std::uint64_t{0}) + result.at(field).get<std::uint64_t>();
     return result;
   }
 
-  // Why a disk is read whole that was not to be: once, for it costs time and is no failure.
-  void tell_whole(const VmTarget& target, const backup::CreateRequest& request) const {
-    const auto& history = history_of(request.name);
-    if (history.empty() || !history.back().machine || history.back().machine->checkpoint.empty()) return;
-    for (const auto& disk : request.disks)
-      if (!disk.whole_because.empty())
-        program_.ctx.note(fmt::format("{}: disk {} is read whole: {}", target.name, disk.disk, disk.whole_because));
+  MachinePoint create_where_it_is(const VmTarget& target, const std::string& name, backup::Progress& progress) {
+    const auto& history = history_of(name);
+    MachineOrder order{.target = target,
+                       .name = name,
+                       .tags = order_.tags,
+                       .with_base = with_base_,
+                       .audit_parts = order_.audit_parts,
+                       .options = order_.options};
+    const auto remote = remotes_.find(target.uri);
+    if (remote == remotes_.end()) return create_machine_point(sources_, order, history, &rate_, progress);
+    if (const auto* failed = std::get_if<Error>(&remote->second)) throw Error(*failed);
+    const auto& host = std::get<RemoteHost>(remote->second);
+    order.target.uri = host.place.local_uri;
+    RemoteOrder there{.machine = order,
+                      .options = order_.machine_options,
+                      .history = {},
+                      .connect_patience = connect_patience(program_.settings)};
+    for (const auto& point : history) there.history.push_back(point.id);
+    return create_remote_point(opened_.context, opened_.repository, host, there, progress);
   }
 
   // Of those that worked.
@@ -307,6 +335,8 @@ class MachinesCreation {
   const VmSelection selection_;
   const OpenedRepository opened_;
   const MachineSources sources_;
+  // Of other hosts, by URI; or why one cannot be used: then its machines fail, and no others.
+  std::map<std::string, std::variant<RemoteHost, Error>> remotes_;
   Places places_;
   backup::RateLimit rate_;                                    // of all
   std::map<std::string, std::vector<RestorePoint>> history_;  // of each machine, by time

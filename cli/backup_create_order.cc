@@ -41,12 +41,14 @@ void check_kind(const Settings& settings, const CreateOrder& order) {
   if (order.machines.empty()) {
     if (order.name.empty() || order.images.empty())
       throw Error(Code::usage, "write muster backup create VM..., or muster backup create --name NAME --image FILE...");
-    for (const char* option : {"audit", "freeze", "pause", "post", "pre", "scratch", "without-disk", "per-hypervisor"})
+    for (const char* option : {"audit", "freeze", "pause", "post", "pre", "scratch", "without-disk", "per-hypervisor",
+                               "copy-muster", "remote-muster"})
       if (settings.given_now(option)) settings.reject(option, "only for machines, not for images");
     backup::check_point_name(order.name);
     return;
   }
-  for (const char* option : {"name", "image", "image-format", "base", "skip-unchanged"})
+  if (!order.name.empty()) backup::check_point_name(order.name);
+  for (const char* option : {"image", "image-format", "base", "skip-unchanged"})
     if (settings.given_now(option)) settings.reject(option, "only for images, not for machines");
 }
 

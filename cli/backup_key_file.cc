@@ -55,6 +55,13 @@ std::string usual_key_path(const backup::ObjectId& repository) {
   return key_directory() + "/" + backup::hex(repository) + ".key";
 }
 
+std::string host_key_path(const backup::ObjectId& repository, const std::string& host) {
+  std::string word = host;
+  for (char& c : word)
+    if (std::string_view("/\\ \n").find(c) != std::string_view::npos) c = '_';
+  return key_directory() + "/" + backup::hex(repository) + ".on-" + word + ".key";
+}
+
 backup::KeyFile read_key_file(const std::string& path) {
   return backup::parse_key_file(base::read_file(path, kMaxKeyFileBytes), path);
 }

@@ -12,6 +12,8 @@ namespace muster::cli {
 
 // $XDG_CONFIG_HOME/muster/keys/ID.key.
 std::string usual_key_path(const backup::ObjectId& repository);
+// $XDG_CONFIG_HOME/muster/keys/ID.on-HOST.key: what muster on that hypervisor's host is given.
+std::string host_key_path(const backup::ObjectId& repository, const std::string& host);
 
 // Throws base::Error{not_found, io}, and Error{key} for a file that is none.
 backup::KeyFile read_key_file(const std::string& path);

@@ -40,12 +40,14 @@ struct Pending {
 
 }  // namespace
 
-std::string worker_program() {
+std::string sibling_program(const std::string& name) {
   std::array<char, 4096> self{};
   const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
   const std::string path(self.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
-  return path.substr(0, path.rfind('/') + 1) + "muster-hypervisor-worker";
+  return path.substr(0, path.rfind('/') + 1) + name;
 }
+
+std::string worker_program() { return sibling_program("muster-hypervisor-worker"); }
 
 class HypervisorWorkers::Worker {
  public:

@@ -24,6 +24,8 @@
 
 namespace muster::cli {
 
+// A program of ours, which lies beside this one.
+std::string sibling_program(const std::string& name);
 // The program of the workers, which lies beside this one.
 std::string worker_program();
 

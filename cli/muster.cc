@@ -19,6 +19,8 @@ namespace muster::cli {
 namespace {
 
 constexpr int kUsageStatus = 2;
+// Not for users: what muster of another host starts here.
+constexpr std::string_view kWorker = "backup-worker";
 
 // How many arguments the option in `word` takes up besides itself.
 int values_after(std::string_view word) {
@@ -90,7 +92,7 @@ int main(int argc, char** argv) {
     print_overview(stdout);
     return 0;
   }
-  if (find_command(command) == nullptr) {
+  if (find_command(command) == nullptr && command != kWorker) {
     std::fprintf(stderr, "muster: no command '%s'; the commands are:", std::string(command).c_str());
     for (const CommandRow& row : command_rows()) std::fprintf(stderr, " %s", std::string(row.name).c_str());
     std::fputs("\n", stderr);

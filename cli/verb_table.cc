@@ -29,7 +29,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "for timeout"},
     {"vm", "autostart", "PATTERN on|off", "whether its hypervisor starts it when that starts", ""},
     {"vm", "delete", "PATTERN", "retire into the trash, or for good with --purge; --dry-run shows the steps",
-     "discard-saved expire keep-disks purge skip stop-service timeout yes"},
+     "discard-saved expire keep-disks key-file purge repository skip stop-service timeout yes"},
     {"vm", "undelete", "PATTERN", "out of the trash, as it was; it is not started", ""},
     {"vm", "trash", "list|empty", "what is in the trash; let go for good what has expired", "older-than yes"},
     {"vm", "migrate", "PATTERN --to=URI", "move to another hypervisor, while it runs unless --offline",
@@ -54,10 +54,11 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"backup", "key", "add|list|remove|export|recover [SLOT]", "who can open the repository, and for what",
      "domain label machine new-passphrase role to yes"},
     {"backup", "create", "VM... | --name=NAME --image=FILE...", "one more restore point of machines, or of disk images",
-     "audit base check compression connect-timeout expect fanout freeze image image-format job keep-daily keep-hourly "
+     "audit base check compression connect-timeout copy-muster expect fanout freeze image image-format job keep-daily "
+     "keep-hourly "
      "keep-last "
      "keep-monthly keep-tag keep-weekly keep-within keep-yearly limit limit-rate max-fail metrics name pause post pre "
-     "per-hypervisor prune save-failed scratch serial skip-unchanged splay tag without-disk workers"},
+     "per-hypervisor prune remote-muster save-failed scratch serial skip-unchanged splay tag without-disk workers"},
     {"backup", "list", "[PATTERN]", "restore points: when, how large, what they cost, tags, pins", "names"},
     {"backup", "show", "POINT", "everything known about a restore point", ""},
     {"backup", "tag", "POINT TAG...", "put tags on a restore point, or take them away", "remove"},

@@ -18,6 +18,7 @@ using nlohmann::json;
 
 constexpr std::chrono::minutes kStopPatience{2};
 constexpr std::chrono::hours kKeep{7 * 24};
+constexpr const char* kFinalTag = "final";
 // Beside the guest's shutdown: its agent, and storage that is looked through.
 constexpr std::chrono::minutes kStepsPatience{10};
 
@@ -44,6 +45,24 @@ std::string undelete_line(const VmTarget& target, const json& result) {
   return fmt::format("{}: back, {}{}\n", target.name, state, stopped ? "; it was running when it was deleted" : "");
 }
 
+// What makes the restore point; empty where no repository is named.
+std::vector<std::string> final_backup(const Settings& settings, const VmTarget& target) {
+  const auto repository = settings.text("repository");
+  if (!repository) return {};
+  std::vector<std::string> argv{sibling_program("muster-backup"),
+                                "create",
+                                target.uri + "#" + target.domain,
+                                "--name",
+                                point_name(target),
+                                "--tag",
+                                kFinalTag,
+                                "--quiet",
+                                "--repository",
+                                *repository};
+  if (const auto key = settings.text("key-file")) argv.insert(argv.end(), {"--key-file", *key});
+  return argv;
+}
+
 VmOperation delete_operation(const VmCommand& command) {
   const Settings& settings = command.program.settings;
   const auto grace = settings.duration("timeout").value_or(kStopPatience);
@@ -61,9 +80,16 @@ VmOperation delete_operation(const VmCommand& command) {
                     {"grace_ms", grace.count()},
                     {"keep_s", std::chrono::duration_cast<std::chrono::seconds>(keep).count()},
                     {"verbose", settings.flag("verbose")}};
+  const auto for_target = [arguments, &settings](const VmTarget& target) {
+    json all = arguments;
+    if (const auto argv = final_backup(settings, target); !argv.empty()) all["backup"] = argv;
+    return all;
+  };
+  // A backup takes as long as it takes.
+  const auto patience = settings.given("repository") ? HypervisorWorkers::Patience() : grace + kStepsPatience;
   return {.name = "retire",
-          .arguments = [arguments](const VmTarget&) { return arguments; },
-          .patience = grace + kStepsPatience,
+          .arguments = for_target,
+          .patience = patience,
           .line = delete_line,
           .incomplete = something_remains};
 }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "cli/environment.h"
 #include "cli/fleet_selection.h"
+#include "cli/ssh_place.h"
 #include "inventory/close_names.h"
 #include "inventory/named_hosts.h"
 
@@ -137,6 +138,10 @@ VmSelection select_machines(const Program& program, HypervisorWorkers& workers, 
   return selection;
 }
 
+std::string point_name(const VmTarget& target) {
+  return target.name.find('#') == std::string::npos ? target.name : target.domain;
+}
+
 VmTarget machine_to_be(const Program& program, const std::string& name) {
   const Settings& settings = program.settings;
   if (const auto direct = direct_target(name)) return *direct;
@@ -153,8 +158,7 @@ VmTarget machine_to_be(const Program& program, const std::string& name) {
 }
 
 void check_is_on_this_host(const VmTarget& target) {
-  const std::size_t host = target.uri.find("://");
-  if (host == std::string::npos || target.uri.compare(host, 4, ":///") == 0) return;
+  if (is_of_this_host(target.uri)) return;
   throw Error(Code::unsupported,
               "'" + target.name + "' is on " + target.uri +
                   ": only machines of this host are backed up and restored so far; run muster there");

@@ -28,6 +28,9 @@ enum class Purpose {
   restore,  // the same, of those in the trash
 };
 
+// What its restore points are called: URI#DOMAIN is no name for one.
+std::string point_name(const VmTarget& target);
+
 struct VmSelection {
   std::vector<VmTarget> targets;
   HostNames names;  // of the targets, in their order

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "cli/final_backup.h"
 #include "cli/worker_operations.h"
 #include "vm/creation.h"
 #include "vm/retire.h"
@@ -25,6 +26,10 @@ vm::RetireOptions options_of(const WorkerCall& call) {
                             .grace = std::chrono::milliseconds(call.arguments.value("grace_ms", std::int64_t{120'000})),
                             .keep = std::chrono::seconds(call.arguments.value("keep_s", std::int64_t{0})),
                             .discard_saved_memory = call.arguments.value("discard_saved", false)};
+  if (call.arguments.contains("backup"))
+    options.final_backup = [argv = call.arguments["backup"].get<std::vector<std::string>>()](const base::Context& ctx) {
+      run_final_backup(ctx, argv);
+    };
   for (const auto& name : call.arguments.value("skip", std::vector<std::string>{}))
     options.left_out.insert(vm::optional_step(name));
   return options;

@@ -18,6 +18,8 @@ namespace muster::vm {
 struct RetireOptions {
   Aim aim = Aim::trash;  // or purge
   std::set<Step> left_out = {};
+  // Makes a restore point of the machine, which is off by then, or throws; empty: none is made.
+  std::function<void(const base::Context& ctx)> final_backup = {};
   std::vector<std::string> services = {};  // of the guest, for Step::stop_services
   std::chrono::milliseconds grace{120'000};
   std::chrono::seconds keep{7 * 24 * 3600};  // in the trash

@@ -80,11 +80,6 @@ bool stop_services(RetireWork& work) {
   return true;
 }
 
-PlannedStep plan_backup(RetireWork& work) {
-  return {Step::final_backup, Fate::left_out,
-          left_out(work, Step::final_backup) ? "as you said" : "this version makes no backups yet"};
-}
-
 PlannedStep plan_shut_down(RetireWork& work) {
   if (!work.domain.active()) return {Step::shut_down, Fate::not_needed, "it is off"};
   check_unused_in_trash(work.domain, work.journal);
@@ -101,6 +96,26 @@ void prepare_shut_down(RetireWork& work) { work.journal.record(Step::shut_down).
 
 bool shut_down(RetireWork& work) {
   stop(work.ctx, work.domain, {.grace = work.options.grace});
+  return true;
+}
+
+PlannedStep plan_backup(RetireWork& work) {
+  if (left_out(work, Step::final_backup)) return {Step::final_backup, Fate::left_out, "as you said"};
+  const auto* record = work.journal.find(Step::final_backup);
+  if (record != nullptr && record->state == StepRecord::State::done)
+    return {Step::final_backup, Fate::not_needed, "it was taken"};
+  if (in_trash(work.domain)) return {Step::final_backup, Fate::not_needed, "it is in the trash already"};
+  if (!work.options.final_backup) return {Step::final_backup, Fate::left_out, "no repository is named"};
+  return {Step::final_backup, Fate::due, "make a restore point of its disks and definition"};
+}
+
+bool back_up(RetireWork& work) {
+  try {
+    work.options.final_backup(work.ctx);
+  } catch (const Error& e) {
+    throw Error(e.code(), "the final backup of " + named(work) + ": " + e.what() +
+                              "; nothing of it is gone, and --skip final-backup goes on without");
+  }
   return true;
 }
 
@@ -292,8 +307,8 @@ bool unregister(RetireWork& work) {
 constexpr std::array kSteps{
     RetireStep{Step::disable_logins, plan_logins, nullptr, disable_logins},
     RetireStep{Step::stop_services, plan_services, nullptr, stop_services},
-    RetireStep{Step::final_backup, plan_backup, nullptr, nullptr},
     RetireStep{Step::shut_down, plan_shut_down, prepare_shut_down, shut_down},
+    RetireStep{Step::final_backup, plan_backup, nullptr, back_up},
     RetireStep{Step::saved_memory, plan_saved_memory, nullptr, drop_saved_memory},
     RetireStep{Step::autostart, plan_autostart, prepare_autostart, switch_autostart_off},
     RetireStep{Step::snapshots, plan_snapshots, prepare_snapshots, forget_snapshots},

@@ -31,8 +31,8 @@ constexpr std::chrono::hours kClockSlack{24};
 
 constexpr std::array<std::pair<Step, const char*>, 11> kSteps{{{Step::disable_logins, "disable-logins"},
                                                                {Step::stop_services, "stop-services"},
-                                                               {Step::final_backup, "final-backup"},
                                                                {Step::shut_down, "shut-down"},
+                                                               {Step::final_backup, "final-backup"},
                                                                {Step::saved_memory, "saved-memory"},
                                                                {Step::autostart, "autostart"},
                                                                {Step::snapshots, "snapshots"},

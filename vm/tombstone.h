@@ -20,8 +20,8 @@ namespace muster::vm {
 enum class Step {
   disable_logins,
   stop_services,
-  final_backup,
   shut_down,
+  final_backup,
   saved_memory,  // an image of `vm save`, which stands under the machine's name
   autostart,
   snapshots,    // libvirt's entries; images keep what they hold

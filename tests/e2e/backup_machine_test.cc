@@ -108,5 +108,38 @@ TEST_F(BackupMachine, FirmwareVariablesComeBackWithTheMachine) {
   EXPECT_TRUE(contains(definition, "uefi02_VARS.fd</nvram>")) << definition;
 }
 
+TEST_F(BackupMachine, OneThatIsDeletedIsBackedUpAtItsEnd) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  next_second();
+  disk.write(5 * kMiB, kPiece, 0x21);
+  const auto plan = vm({"delete", "web01", "--dry-run", "--timeout", "0s", "-R", repository()});
+  EXPECT_TRUE(contains(plan.out, "final-backup    make a restore point")) << told(plan);
+  const auto gone = vm({"delete", "web01", "--purge", "--yes", "--timeout", "0s", "-R", repository()});
+  EXPECT_EQ(gone.code, 0) << told(gone);
+  EXPECT_FALSE(fs::exists(image()));
+  const auto all = points();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all.back().at("tags"), json::array({"final"}));
+  EXPECT_EQ(all.back().at("consistency"), "off");
+  expect_same(restored("web01@latest"), disk.bytes());
+  expect(0, {"restore", "-q", "web01@latest", "--as", hypervisor_->uri() + "#web01", "--same-identity"});
+  EXPECT_EQ(hypervisor_->state("web01"), "shut off");
+}
+
+TEST_F(BackupMachine, OneWhoseFinalBackupFailsIsNotDeleted) {
+  start();
+  const Words words{"delete", "web01", "--purge", "--yes", "--timeout", "0s", "-R", file("nowhere")};
+  const auto failed = vm(words);
+  EXPECT_NE(failed.code, 0);
+  EXPECT_TRUE(contains(failed.err, "final backup") && contains(failed.err, "--skip final-backup")) << told(failed);
+  EXPECT_TRUE(fs::exists(image()));
+  Words skipping = words;
+  skipping.insert(skipping.end(), {"--skip", "final-backup"});
+  EXPECT_EQ(vm(skipping).code, 0);
+  EXPECT_FALSE(fs::exists(image()));
+}
+
 }  // namespace
 }  // namespace muster::e2e
