@@ -51,8 +51,10 @@ class BackupNights : public BackupRunning {
   void grow_while_it_runs() {
     wake();
     const std::uint64_t size = disk_->bytes().size() + 4 * kMiB;
-    hypervisor_->virsh({"blockresize", "web01", "vda", std::to_string(size) + "B"});
-    disk_->grow(size);
+    // QEMU refuses it between a crash and the next backup, which drops the bitmap that the crash broke.
+    const auto done = hypervisor_->try_virsh({"blockresize", "web01", "vda", std::to_string(size) + "B"});
+    if (done.code == 0) disk_->grow(size);
+    EXPECT_TRUE(done.code == 0 || contains(done.err, "is inconsistent")) << told(done);
   }
   void lose_bitmaps() {
     stop();
