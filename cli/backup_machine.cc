@@ -107,14 +107,12 @@ bool is_untouched(const OpenedImage& image, const backup::DiskPoint& latest) {
 
 MachineSources machine_sources(const base::Context& ctx, HypervisorWorkers& workers,
                                const backup::Repository& repository, const MachineOptions& options) {
-  // Of the system's daemon, and of the user's own.
-  const std::string own = environment("XDG_CONFIG_HOME").value_or(home_directory() + "/.config");
   return {.ctx = ctx,
           .workers = workers,
           .repository = repository,
           .options = options,
           .runtime_directory = runtime_directory(),
-          .qemu_directories = {"/var/lib/libvirt/qemu", own + "/libvirt/qemu/lib"}};
+          .session_directory = libvirt_directory()};
 }
 
 MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& target,
@@ -125,7 +123,9 @@ MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& targ
       label_(label_of(sources.repository)),
       checkpoint_(label_ + "-" + backup::hex(backup::random_object_id())) {
   check_is_on_this_host(target);
-  const json facts = sources.workers.call(target.uri, "backup_look", {{"domain", target.domain}}, kBeginPatience);
+  const json facts = sources.workers.call(target.uri, "backup_look",
+                                          {{"domain", target.domain}, {"session_directory", sources.session_directory}},
+                                          kBeginPatience);
   machine_.uuid = facts.at("uuid");
   machine_.hypervisor = facts.at("hypervisor");
   parts_ = parts_of(facts);
@@ -156,7 +156,7 @@ void MachineBackup::begin() {
                  {"checkpoint", checkpoint_},
                  {"without", sources_.options.without},
                  {"scratch", sources_.options.scratch},
-                 {"qemu_directories", sources_.qemu_directories},
+                 {"session_directory", sources_.session_directory},
                  {"runtime_directory", sources_.runtime_directory},
                  {"freeze", sources_.options.freeze},
                  {"freeze_budget_s", kFreezeBudget.count()},

@@ -31,8 +31,7 @@ struct MachineSources {
   const backup::Repository& repository;
   const MachineOptions& options;
   std::string runtime_directory;
-  // Where libvirt makes a directory for each running domain.
-  std::vector<std::string> qemu_directories;
+  std::string session_directory;  // of the user's own libvirt
 };
 
 // In main's thread.

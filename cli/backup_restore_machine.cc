@@ -13,6 +13,7 @@
 #include "cli/backup_commands.h"
 #include "cli/backup_create_order.h"
 #include "cli/backup_restoration.h"
+#include "cli/environment.h"
 #include "cli/exit_status.h"
 #include "cli/hypervisor_workers.h"
 #include "cli/json_lines.h"
@@ -87,6 +88,7 @@ class MachineRestore {
       throw Error(Code::refused, "'" + target.name +
                                      "' is another machine than the one that was backed up, by its "
                                      "UUID: --to FILE --delta writes over a file");
+    check_used_by_nobody_else(target);
     auto steps = files_of(target, facts);
     if (plan()) return show_plan(steps, "");
     confirm_backup(program_, fmt::format("write what differs over the disks of '{}' on {}", target.name, target.uri));
@@ -97,6 +99,15 @@ class MachineRestore {
   }
 
  private:
+  // A clone that is built on one of its images would change under its own feet.
+  void check_used_by_nobody_else(const VmTarget& target) {
+    const json found = call(target, "backup_users", {{"domain", target.domain}});
+    for (const auto& use : found.at("users"))
+      throw Error(Code::refused, fmt::format("{} is used by {}, too, and would be written over: --as NAME restores "
+                                             "beside it",
+                                             use.at("path").get<std::string>(), use.at("user").get<std::string>()));
+  }
+
   json call(const VmTarget& target, const std::string& operation, const json& arguments) {
     return workers_.call(target.uri, operation, arguments, kUsualPatience);
   }
@@ -105,9 +116,10 @@ class MachineRestore {
     const auto read = [&](const char* part) {
       return backup::read_part(opened_.context, opened_.repository, index, listed_.point, part);
     };
-    json fields{{"domain_xml", base::as_text(read("domain.xml"))}};
-    for (const auto& part : listed_.point.parts)
-      if (part.part == "nvram") fields["nvram"] = base::base64_encode(base::as_text(read("nvram")));
+    json fields{{"domain_xml", base::as_text(read("domain.xml"))}, {"session_directory", libvirt_directory()}};
+    for (const char* name : {"nvram", "tpm", "secrets"})
+      for (const auto& part : listed_.point.parts)
+        if (part.part == name) fields[name] = base::base64_encode(base::as_text(read(name)));
     return fields;
   }
   bool plan() const { return program_.settings.flag("dry-run"); }

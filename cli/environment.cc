@@ -47,6 +47,10 @@ std::string config_directory() {
   return home_directory() + "/.config/muster";
 }
 
+std::string libvirt_directory() {
+  return environment("XDG_CONFIG_HOME").value_or(home_directory() + "/.config") + "/libvirt";
+}
+
 std::string temporary_directory() { return environment("TMPDIR").value_or("/tmp"); }
 
 // Wherever it is asked for from: cron has other variables than a session.

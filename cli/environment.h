@@ -12,6 +12,7 @@ std::string home_directory();                                     // may be empt
 std::string user_name();
 std::string host_name();
 std::string config_directory();     // $XDG_CONFIG_HOME/muster
+std::string libvirt_directory();    // $XDG_CONFIG_HOME/libvirt: of qemu:///session
 std::string temporary_directory();  // $TMPDIR or /tmp
 // Of locks, gone with the next boot: /run/muster, /run/user/UID/muster, or /tmp/muster-UID. Made, and the user's own.
 // Throws base::Error{io}.

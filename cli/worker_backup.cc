@@ -7,17 +7,16 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/digest.h"
 #include "base/error.h"
 #include "cli/guest_watchdog.h"
 #include "cli/worker_operations.h"
+#include "cli/worker_parts.h"
 #include "virt/attempts.h"
 #include "virt/backup_job.h"
 #include "virt/domain_xml.h"
-#include "virt/firmware_files.h"
 #include "virt/identity.h"
-#include "virt/image_files.h"
 #include "virt/lifecycle.h"
+#include "vm/disk_ownership.h"
 #include "vm/live_backup.h"
 
 namespace muster::cli {
@@ -29,8 +28,6 @@ using nlohmann::json;
 using std::chrono::seconds;
 
 constexpr std::chrono::seconds kEndPatience{20};
-// OVMF's are of 528 KiB.
-constexpr std::uint64_t kMaxVariablesBytes = 16U << 20;
 
 // A backup that is under way.
 struct OpenBackup {
@@ -107,9 +104,11 @@ vm::Freeze freeze_of(const std::string& word) {
 std::string own_directory(const virt::Domain& domain, const json& arguments) {
   if (!arguments.value("scratch", "").empty()) return "";
   const std::string prefix = "domain-" + std::to_string(domain.id()) + "-";
-  for (const auto& place : arguments.at("qemu_directories")) {
+  // Of the system's daemon, and of the user's own.
+  for (const std::string& place :
+       {std::string("/var/lib/libvirt/qemu"), arguments.at("session_directory").get<std::string>() + "/qemu/lib"}) {
     std::error_code unseen;
-    for (const auto& entry : std::filesystem::directory_iterator(place.get<std::string>(), unseen))
+    for (const auto& entry : std::filesystem::directory_iterator(place, unseen))
       if (entry.path().filename().string().starts_with(prefix)) return entry.path();
   }
   throw Error(Code::unsupported, "'" + domain.name() +
@@ -129,24 +128,6 @@ json disk_fields(const vm::LiveDisk& disk) {
           {"whole_because", disk.whole_because},
           {"bitmap", disk.bitmap},
           {"changes_context", virt::changes_context(disk.target)}};
-}
-
-// What belongs to a machine beside its disks, by the names that restore points have for it.
-json parts_of(const WorkerCall& call, const virt::Domain& domain) {
-  const std::string definition = domain.xml(virt::Domain::Xml::portable);
-  json parts{{"domain.xml", base::base64_encode(definition)}};
-  const std::string variables =
-      virt::variables_file(call.connection, virt::DomainXml(domain.xml(virt::Domain::Xml::current)));
-  if (virt::DomainXml(definition).has_device("tpm"))
-    call.ctx.warn("'" + domain.name() + "': the state of its TPM is not in the restore point");
-  if (variables.empty()) return parts;
-  try {
-    if (const auto content = virt::read_small_file(call.ctx, call.connection, variables, kMaxVariablesBytes))
-      parts["nvram"] = base::base64_encode(*content);
-  } catch (const Error& e) {
-    call.ctx.warn("'" + domain.name() + "': its firmware's variables are not in the restore point: " + e.what());
-  }
-  return parts;
 }
 
 json machine_fields(const WorkerCall& call, const virt::Domain& domain) {
@@ -228,6 +209,16 @@ json look(const WorkerCall& call) {
   return result;
 }
 
+// Who else uses the images of a machine's disks: they would be written over under them.
+json users(const WorkerCall& call) {
+  const auto domain = call.domain();
+  json users = json::array();
+  const auto images = vm::ownership(call.ctx, call.connection, {.domain = domain});
+  for (const auto& image : images.images)
+    for (const auto& user : image.users) users.push_back({{"path", image.path}, {"user", user}});
+  return {{"users", users}};
+}
+
 // Whether a machine of that name, and that UUID, can be made.
 json place(const WorkerCall& call) {
   bool free = true;
@@ -244,17 +235,6 @@ std::map<std::string, virt::ImagePlace> image_places(const json& fields) {
   return places;
 }
 
-// The file of the firmware's variables where libvirt would put it; empty: the machine has none, or none came with it.
-std::string place_variables(const WorkerCall& call, virt::Rewritten& rewritten) {
-  if (!call.arguments.contains("nvram")) return "";
-  virt::DomainXml machine(rewritten.xml);
-  const std::string path = virt::variables_file(call.connection, machine);
-  if (path.empty()) return "";
-  machine.set_nvram(path);
-  rewritten.xml = machine.text();
-  return path;
-}
-
 // A restored machine, once its disks are there.
 json define(const WorkerCall& call) {
   const json& wanted = call.arguments;
@@ -265,19 +245,16 @@ json define(const WorkerCall& call) {
     rewritten.xml = virt::with_images(before, identity);
   else
     rewritten = virt::with_new_identity(before, identity);
-  const std::string variables = place_variables(call, rewritten);
+  const std::string variables = prepare_parts(call, rewritten);
   const auto domain = call.connection.define(rewritten.xml);
-  // Once the place is its own, and before it starts.
-  if (!variables.empty())
-    virt::write_small_file(call.ctx, call.connection, variables,
-                           base::base64_decode(wanted["nvram"].get<std::string>()).value_or(""));
+  place_parts(call, domain, variables);
   if (wanted.at("start").get<bool>()) virt::start(domain);
   return {{"left_out", rewritten.left_out}, {"uuid", domain.uuid()}, {"state", virt::name_of(domain.state())}};
 }
 
 constexpr std::array kOperations{WorkerOperation{"backup_place", place}, WorkerOperation{"backup_define", define},
-                                 WorkerOperation{"backup_look", look}, WorkerOperation{"backup_begin", begin},
-                                 WorkerOperation{"backup_end", end}};
+                                 WorkerOperation{"backup_look", look},   WorkerOperation{"backup_users", users},
+                                 WorkerOperation{"backup_begin", begin}, WorkerOperation{"backup_end", end}};
 
 }  // namespace
 

@@ -137,6 +137,14 @@ std::vector<InterfaceElement> DomainXml::interfaces() const {
 
 bool DomainXml::has_device(const char* tag) const { return static_cast<bool>(root().child("devices").child(tag)); }
 
+std::string DomainXml::tpm_version() const {
+  const auto backend = root().child("devices").child("tpm").child("backend");
+  if (std::string_view(backend.attribute("type").value()) != "emulator") return "";
+  // libvirt writes it down; where it did not, it is that of its time.
+  const std::string version = backend.attribute("version").value();
+  return version.empty() ? "1.2" : version;
+}
+
 std::uint64_t size_bytes(const pugi::xml_node& element) {
   struct Unit {
     const char* name;

@@ -68,6 +68,8 @@ class DomainXml {
   std::vector<InterfaceElement> interfaces() const;
   // <devices><TAG>: whether there is one.
   bool has_device(const char* tag) const;
+  // Of an emulated TPM, `2.0` or `1.2`; empty: it has none.
+  std::string tpm_version() const;
 
   // For what the functions above do not know, in virt/ only. The node belongs to the document.
   pugi::xml_node root() const;

@@ -52,6 +52,12 @@ std::string variables_file(const Connection& connection, const DomainXml& machin
   return chosen ? chosen->variables : "";
 }
 
+std::string loader_file(const Connection& connection, const DomainXml& machine) {
+  if (const std::string said = machine.root().child("os").child_value("loader"); !said.empty()) return said;
+  const auto chosen = chosen_firmware(connection, machine);
+  return chosen ? chosen->loader : "";
+}
+
 bool firmware_is_pinned(const Connection& connection) { return versions(connection).libvirt >= kPinningVersion; }
 
 }  // namespace muster::virt

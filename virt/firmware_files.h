@@ -22,6 +22,9 @@ std::optional<FirmwareFiles> chosen_firmware(const Connection& connection, const
 // The file of its variables, as the definition says or libvirt would choose; empty: it has none. It need not exist.
 std::string variables_file(const Connection& connection, const DomainXml& machine);
 
+// The file of its firmware's code, likewise; empty: it has none of its own (BIOS).
+std::string loader_file(const Connection& connection, const DomainXml& machine);
+
 // Whether libvirt writes its choice into the definition by itself.
 bool firmware_is_pinned(const Connection& connection);
 

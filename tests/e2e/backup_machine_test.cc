@@ -108,6 +108,64 @@ TEST_F(BackupMachine, FirmwareVariablesComeBackWithTheMachine) {
   EXPECT_TRUE(contains(definition, "uefi02_VARS.fd</nvram>")) << definition;
 }
 
+// Its state is encrypted with a secret of libvirt's: the machine does not start without either.
+TEST_F(BackupMachine, WhatItsTpmKeepsComesBackAndTheSecretThatOpensIt) {
+  if (!fs::exists("/usr/bin/swtpm")) GTEST_SKIP() << "swtpm is not installed";
+  const std::string uuid = "6dd3e4a5-0d2f-4a58-9a0b-3c1f6b1d7e55";
+  write(file("secret.xml"), "<secret ephemeral='no' private='no'><uuid>" + uuid +
+                                "</uuid><description>of a TPM</description><usage type='vtpm'><name>tpm01</name>"
+                                "</usage></secret>");
+  hypervisor_->virsh({"secret-define", file("secret.xml")});
+  hypervisor_->virsh({"secret-set-value", uuid, "--base64", "b3BlbiBzZXNhbWU="});
+  std::string xml = hypervisor_->xml_of({.name = "tpm01", .virtio_disk = hypervisor_->make_disk("tpm01", "1M")});
+  xml.insert(xml.find("</devices>"),
+             "<tpm model='tpm-crb'><backend type='emulator' version='2.0'><encryption secret='" + uuid +
+                 "'/></backend></tpm>");
+  hypervisor_->define_xml(xml);
+  hypervisor_->virsh({"start", "tpm01"});
+  hypervisor_->virsh({"destroy", "tpm01"});
+  const auto state_of = [&](const std::string& name) {
+    std::string owner = hypervisor_->virsh({"domuuid", name});
+    owner.resize(owner.find('\n'));
+    return hypervisor_->directory() + "/../lib/swtpm/" + owner + "/tpm2/tpm2-00.permall";
+  };
+  const std::string state = read(state_of("tpm01"));
+  ASSERT_FALSE(state.empty());
+  // At home on the hypervisor: such files are its own host's.
+  const auto at_home = [&](Words words) {
+    words.insert(words.begin(), {program("muster"), "backup"});
+    words.insert(words.end(), {"-R", repository(), "-q"});
+    const auto done = run({.argv = hypervisor_->inside(words), .environment = {"HOME=" + home()}});
+    EXPECT_EQ(done.code, 0) << told(done);
+    EXPECT_EQ(done.err, "");
+  };
+  at_home({"create", "qemu:///system#tpm01"});
+  hypervisor_->virsh({"undefine", "tpm01", "--tpm", "--checkpoints-metadata"});
+  hypervisor_->virsh({"secret-undefine", uuid});
+  at_home({"restore", "tpm01@latest", "--as", "qemu:///system#tpm02"});
+  EXPECT_TRUE(read(state_of("tpm02")) == state);
+  EXPECT_TRUE(contains(hypervisor_->virsh({"secret-get-value", uuid}), "b3BlbiBzZXNhbWU="));
+  hypervisor_->virsh({"start", "tpm02"});
+  EXPECT_EQ(hypervisor_->state("tpm02"), "running");
+}
+
+TEST_F(BackupMachine, WhatAnotherMachineIsBuiltOnIsNotWrittenOver) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  const std::string clone = hypervisor_->directory() + "/clone01.qcow2";
+  ASSERT_EQ(run({.argv = {"qemu-img", "create", "-q", "-f", "qcow2", "-b", image(), "-F", "qcow2", clone}}).code, 0);
+  hypervisor_->define({.name = "clone01", .virtio_disk = clone});
+  write(file("inventory.yaml"), "all: {hosts: {web01: {}}, vars: {hypervisor: '" + hypervisor_->uri() + "'}}\n");
+  const Words words{"restore", "web01@latest", "--in-place", "--yes", "-q"};
+  const auto refused = expect(5, words);
+  EXPECT_TRUE(contains(refused.err, "clone01")) << told(refused);
+  hypervisor_->virsh({"undefine", "clone01"});
+  fs::remove(clone);
+  expect(0, words);
+}
+
 TEST_F(BackupMachine, OneThatIsDeletedIsBackedUpAtItsEnd) {
   TrackedDisk& disk = start();
   disk.write(kMiB, kMiB, 0x5a);
