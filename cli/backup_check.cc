@@ -39,6 +39,9 @@ void send(const Program& program, const CheckResult& result) {
 
 int backup_check(const BackupCommand& command) {
   const Program& program = command.program;
+  if (program.settings.flag("boot")) return backup_check_boot(command);
+  for (const char* option : {"boot-timeout", "cpus", "dry-run", "memory", "metrics", "reach", "scratch", "script"})
+    if (program.settings.given_now(option)) program.settings.reject(option, "only with --boot");
   command.no_words();
   const CheckOptions options = options_of(program.settings);
   const CheckResult result = check_and_tell(program, open_repository(program), options);

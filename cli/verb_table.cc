@@ -71,7 +71,8 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"backup", "ls", "POINT:DISK:/PATH", "files inside of a disk", "long"},
     {"backup", "cat", "POINT:DISK:/PATH", "a file inside of a disk, to standard output", ""},
     {"backup", "serve", "POINT[:DISK]", "a disk as an NBD export, read-only or with an overlay", "overlay port socket"},
-    {"backup", "check", "", "whether the repository is whole", "read-data workers"},
+    {"backup", "check", "[POINT]...", "whether the repository is whole; with --boot, whether machines boot",
+     "boot boot-timeout cpus memory metrics reach read-data scratch script workers"},
     {"backup", "repair", "", "quarantine what is damaged, or take it from another repository", "from workers yes"},
     {"backup", "forget", "PATTERN", "let restore points go that no --keep-... keeps",
      "group-by keep-daily keep-hourly keep-last keep-monthly keep-tag keep-weekly keep-within keep-yearly max-repack "
