@@ -154,8 +154,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
      "create: of running machines, by the guest's agent: where there is one, or no backup without, or not (auto)"},
     {"pause", 0, nothing, kBackup, false, "", "create: for a moment, machines that are not frozen"},
     {"scratch", 0, value, kBackup, true, "DIR",
-     "create: for the socket, and what guests overwrite meanwhile (libvirt's own, and beside each image); check "
-     "--boot: for "
+     "create: for the socket, and what guests overwrite meanwhile (libvirt's own, and beside each image); --boot: for "
      "sockets"},
     {"without-disk", 0, list, kBackup, false, "DISK", "create: leave out disks of that name, as vdb"},
     {"per-hypervisor", 0, value, kBackup, true, "N", "create: machines of one hypervisor at once (2)"},
@@ -168,7 +167,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"print", 0, nothing, kBackup, false, "", "schedule: show what would be written"},
     {"skip-unchanged", 0, nothing, kBackup, false, "", "create: nothing new where size and time are as last time"},
     {"tag", 0, list, kBackup, false, "TAG", "create: tags of the restore point"},
-    {"limit-rate", 0, value, kBackup, true, "SIZE", "create, restore: bytes a second, at most"},
+    {"limit-rate", 0, value, kBackup, true, "SIZE", "create, restore, serve --boot: bytes a second, at most"},
     {"workers", 0, value, kBackup, true, "N", "create, restore, check: threads (one a processor)"},
     {"compression", 0, value, kBackup, true, "N", "create: level of zstd, 1 to 19 (1)"},
     {"keep-last", 0, value, kBackup, false, "N", "forget, create: keep the newest N"},
@@ -189,12 +188,16 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"max-age", 0, value, kBackup, false, "D", "status: older is stale (26h)"},
     {"format", 0, value, kBackup, false, "raw|qcow2", "restore: of the new files (raw)"},
     {"as", 0, value, kBackup, false, "NAME", "restore: as a new machine of that name"},
-    {"same-identity", 0, nothing, kBackup, false, "", "restore --as: with the UUID and the addresses that it had"},
+    {"same-identity", 0, nothing, kBackup, false, "",
+     "restore --as, serve --boot: with the UUID and the addresses that it had"},
     {"in-place", 0, nothing, kBackup, false, "", "restore: over the disks of the machine, which is off"},
     {"delta", 0, nothing, kBackup, false, "", "restore: read what is there, and write only what differs"},
     {"verify", 0, nothing, kBackup, false, "", "restore: read again what was written"},
     {"read-data", 0, optional_value, kBackup, false, "N/M", "check: all data, too, or the Nth part of M"},
-    {"boot", 0, nothing, kBackup, false, "", "check: boot machines for a try"},
+    {"boot", 0, optional_value, kBackup, false, "NAME",
+     "serve: as a machine of that name, which runs at once and is moved to images of its own; check: boot machines for "
+     "a "
+     "try, without NAME"},
     {"reach", 0, value, kBackup, false, "agent|ssh|serial:EXPRESSION",
      "check --boot: how far they are to come (agent)"},
     {"boot-timeout", 0, value, kBackup, true, "D", "check --boot: how long they have for that (5m)"},

@@ -18,7 +18,9 @@
 #include "virt/identity.h"
 #include "virt/image_files.h"
 #include "virt/lifecycle.h"
+#include "virt/served_definition.h"
 #include "vm/live_backup.h"
+#include "vm/served_machine.h"
 
 namespace muster::cli {
 namespace {
@@ -255,6 +257,14 @@ std::string place_variables(const WorkerCall& call, virt::Rewritten& rewritten) 
   return path;
 }
 
+// It is to run before its disks are there.
+std::string from_repository(const std::string& xml, const json& served) {
+  return virt::served_definition(
+      virt::DomainXml(xml), served.at("sockets").get<std::map<std::string, std::string>>(),
+      vm::served_mark(
+          {.repository = served.at("repository"), .point = served.at("point"), .place = served.at("place")}));
+}
+
 // A restored machine, once its disks are there.
 json define(const WorkerCall& call) {
   const json& wanted = call.arguments;
@@ -266,6 +276,7 @@ json define(const WorkerCall& call) {
   else
     rewritten = virt::with_new_identity(before, identity);
   const std::string variables = place_variables(call, rewritten);
+  if (wanted.contains("served")) rewritten.xml = from_repository(rewritten.xml, wanted["served"]);
   const auto domain = call.connection.define(rewritten.xml);
   // Once the place is its own, and before it starts.
   if (!variables.empty())

@@ -23,8 +23,8 @@ class BootFixture : public BackupTest {
   }
 
   // As restore point NAME@latest.
-  void back_up_guest(const std::string& name = "web01") {
-    Guest guest(*hypervisor_, {.seed = {.host_name = name}, .boot = Guest::Boot::disk});
+  void back_up_guest(const std::string& name = "web01", Guest::Boot boot = Guest::Boot::disk) {
+    const Guest guest(*hypervisor_, {.seed = {.host_name = name}, .boot = boot});
     back_up(name);
   }
   // A machine whose disk holds nothing that boots.
