@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backup/index.h"
+#include "backup/labels.h"
 #include "base/error.h"
 #include "base/quantity.h"
 #include "cli/backup_commands.h"
@@ -38,6 +39,8 @@ using std::chrono::milliseconds;
 namespace fs = std::filesystem;
 
 constexpr milliseconds kTick{250};
+// A daemon that is being restarted is back by then.
+constexpr std::chrono::seconds kAwayPatience{60};
 
 // False once a stop is requested.
 bool pause(const std::stop_token& stop, milliseconds time) {
@@ -143,6 +146,7 @@ class BootServe {
   // --- until it runs
 
   void begin(const json& served, const std::string& place, const BootExport& exports) {
+    pinned_for_this_ = !served.is_null() && served.at("pinned").get<bool>();
     const bool begun = !served.is_null() && (served.at("begun").get<bool>() || served.at("state") != "shut off");
     if (begun) {
       check_images(served);
@@ -185,19 +189,46 @@ class BootServe {
 
   void define(const std::map<std::string, std::string>& images, const std::string& place, const BootExport& exports) {
     const auto index = backup::Index::load(opened_.context, opened_.repository);
+    // Noted before it is done: whoever goes on after a kill takes it away.
+    const bool pinned = is_pinned();
+    pinned_for_this_ = pinned_for_this_ || !pinned;
     json wanted = machine_parts(opened_, *index, listed_.point);
     json disks = json::object();
     for (const auto& [disk, path] : images) disks[disk] = {{"path", path}, {"format", "qcow2"}};
-    wanted.update(
-        {{"name", target_.domain},
-         {"same_identity", program_.settings.flag("same-identity")},
-         {"start", false},
-         {"disks", std::move(disks)},
-         {"served",
-          {{"repository", repository_id()}, {"point", point_id()}, {"place", place}, {"sockets", exports.sockets()}}}});
+    wanted.update({{"name", target_.domain},
+                   {"same_identity", program_.settings.flag("same-identity")},
+                   {"start", false},
+                   {"disks", std::move(disks)},
+                   {"served",
+                    {{"repository", repository_id()},
+                     {"point", point_id()},
+                     {"place", place},
+                     {"pinned", pinned_for_this_},
+                     {"sockets", exports.sockets()}}}});
     for (const auto& left_out : call("backup_define", wanted).at("left_out"))
       program_.ctx.warn(
           fmt::format("{}: without {}, which is the old machine's", target_.name, left_out.get<std::string>()));
+    if (!pinned) set_pin(true);
+  }
+
+  bool is_pinned() const {
+    const auto labels = backup::read_labels(opened_.context, opened_.repository);
+    return backup::labels_of(listed_.point, labels).pinned;
+  }
+  // While this is away, nobody else says that the machine needs it.
+  void set_pin(bool on) {
+    try {
+      backup::change_labels(opened_.context, opened_.repository, listed_.point.id, {.pin = on});
+    } catch (const Error& e) {
+      if (e.code() != Code::io && e.code() != Code::no_space) throw;
+      program_.ctx.warn(fmt::format("the restore point could not be {} ({})",
+                                    on ? "pinned: do not let go of it before the machine is moved" : "unpinned",
+                                    e.what()));
+    }
+  }
+  void unpin() {
+    if (pinned_for_this_) set_pin(false);
+    pinned_for_this_ = false;
   }
 
   // As if it had never begun: images of this run, which the machine has not used.
@@ -205,6 +236,7 @@ class BootServe {
     try {
       if (!call_of_machine("served_undo").at("undone").get<bool>()) return;
       for (const auto& path : made) fs::remove(path);
+      unpin();
     } catch (const std::exception&) {
       // What went wrong before tells more; the same command goes on from here.
     }
@@ -225,14 +257,28 @@ class BootServe {
     json machine;
     for (;;) {
       exports.keep_up();
-      machine = call("served_move", {{"domain", target_.domain}, {"bytes_per_second", rate}});
-      note(machine, progress);
-      if (machine.at("moved").get<bool>()) break;
-      if (machine.at("state") == "shut off") return went_off();
+      if (const auto now = move_on(rate)) {
+        machine = *now;
+        note(machine, progress);
+        if (machine.at("moved").get<bool>()) break;
+        if (machine.at("state") == "shut off") return went_off();
+      }
       if (!pause(opened_.context.stop, kTick)) return hold();
     }
+    unpin();
     call_of_machine("served_settle");
     return close(machine);
+  }
+  // nullopt: the hypervisor does not answer just now; the machine goes on without it.
+  std::optional<json> move_on(std::uint64_t rate) {
+    try {
+      json machine = call("served_move", {{"domain", target_.domain}, {"bytes_per_second", rate}});
+      answered_ = base::Clock::now();
+      return machine;
+    } catch (const Error& e) {
+      if (e.code() != Code::unreachable || base::Clock::now() - answered_ > kAwayPatience) throw;
+      return std::nullopt;
+    }
   }
 
   void note(const json& machine, backup::Progress& progress) {
@@ -297,7 +343,8 @@ class BootServe {
   const ListedPoint& listed_;
   milliseconds started_{};
   std::map<std::string, std::uint64_t> totals_;
-  bool told_of_errors_ = false;
+  bool told_of_errors_ = false, pinned_for_this_ = false;
+  base::TimePoint answered_ = base::Clock::now();
 };
 
 }  // namespace

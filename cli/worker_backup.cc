@@ -259,10 +259,11 @@ std::string place_variables(const WorkerCall& call, virt::Rewritten& rewritten) 
 
 // It is to run before its disks are there.
 std::string from_repository(const std::string& xml, const json& served) {
-  return virt::served_definition(
-      virt::DomainXml(xml), served.at("sockets").get<std::map<std::string, std::string>>(),
-      vm::served_mark(
-          {.repository = served.at("repository"), .point = served.at("point"), .place = served.at("place")}));
+  return virt::served_definition(virt::DomainXml(xml), served.at("sockets").get<std::map<std::string, std::string>>(),
+                                 vm::served_mark({.repository = served.at("repository"),
+                                                  .point = served.at("point"),
+                                                  .place = served.at("place"),
+                                                  .pinned_for_this = served.at("pinned")}));
 }
 
 // A restored machine, once its disks are there.

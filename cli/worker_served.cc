@@ -22,6 +22,7 @@ json fields_of(const vm::ServedMachine& machine) {
   return {{"repository", machine.from.repository},
           {"point", machine.from.point},
           {"place", machine.from.place},
+          {"pinned", machine.from.pinned_for_this},
           {"begun", machine.begun},
           {"state", virt::name_of(machine.state)},
           {"reason", machine.reason},

@@ -30,7 +30,8 @@ std::string path_of(const virt::DomainXml& xml, const std::string& target) {
 ServedMachine described(const virt::Domain& domain, const virt::MetadataElement& mark) {
   ServedMachine machine{.from = {.repository = mark.attribute("repository"),
                                  .point = mark.attribute("point"),
-                                 .place = mark.attribute("place")},
+                                 .place = mark.attribute("place"),
+                                 .pinned_for_this = mark.attribute("pinned") == "yes"},
                         .begun = mark.attribute("begun") == "yes",
                         .state = domain.state(),
                         .reason = domain.reason(),
@@ -56,12 +57,26 @@ void resume_after_error(const virt::Domain& domain) {
   }
 }
 
+// Another job, as a backup's, may be at work: then later. To give up would leave the machine without its disks.
+void begin_pull(const base::Context& ctx, const virt::Domain& domain, const std::string& target,
+                std::uint64_t bytes_per_second) {
+  try {
+    virt::start_pull(domain, target, bytes_per_second);
+  } catch (const Error& e) {
+    if (e.code() == Code::unreachable) throw;
+    ctx.warn(std::string("not yet: ") + e.what());
+  }
+}
+
 }  // namespace
 
 virt::MetadataElement served_mark(const ServedFrom& from) {
-  return {
-      .name = virt::kServedPart,
-      .attributes = {{"repository", from.repository}, {"point", from.point}, {"place", from.place}, {"begun", "no"}}};
+  return {.name = virt::kServedPart,
+          .attributes = {{"repository", from.repository},
+                         {"point", from.point},
+                         {"place", from.place},
+                         {"pinned", from.pinned_for_this ? "yes" : "no"},
+                         {"begun", "no"}}};
 }
 
 bool ServedMachine::moved() const {
@@ -90,7 +105,7 @@ ServedMachine move_on(const base::Context& ctx, const virt::Domain& domain, std:
   resume_after_error(domain);
   for (const auto& disk : before.disks) {
     ctx.check_stop();
-    if (!disk.moved && !disk.pull) virt::start_pull(domain, disk.target, bytes_per_second);
+    if (!disk.moved && !disk.pull) begin_pull(ctx, domain, disk.target, bytes_per_second);
   }
   return described(domain, mark);
 }

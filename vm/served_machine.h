@@ -19,6 +19,8 @@ namespace muster::vm {
 struct ServedFrom {
   std::string repository, point;  // identifiers
   std::string place;              // the directory with the servers' sockets
+  // The restore point was pinned for this, to be let go once all is moved: nobody serves it while muster is away.
+  bool pinned_for_this = false;
 };
 virt::MetadataElement served_mark(const ServedFrom& from);
 
@@ -43,8 +45,8 @@ std::optional<ServedMachine> look_at_served(const virt::Domain& domain);
 
 // Starts it, or lets it go on, whyever it stands still; and notes that it has begun. Its servers must be up.
 void run_served(const virt::Domain& domain);
-// One step of the move: disks that are not under way are begun, and a machine that an error of a disk stopped goes on,
-// now that the servers are up. Returns how it is then.
+// One step of the move: disks that are not under way are begun, what keeps one from it is warned of, and a machine that
+// an error of a disk stopped goes on, now that the servers are up. Returns how it is then.
 ServedMachine move_on(const base::Context& ctx, const virt::Domain& domain, std::uint64_t bytes_per_second);
 // Ends the move of all disks and pauses it: its servers are about to go.
 void hold_served(const virt::Domain& domain);

@@ -130,6 +130,17 @@ TEST_F(BootCheck, InterruptedItEndsTheTryAndNotesNothing) {
   EXPECT_FALSE(listed("blank").contains("boot"));
 }
 
+// Without --scratch, as on a hypervisor of one's own.
+TEST_F(BootCheck, QemuReachesTheUsualPlaceOfSockets) {
+  back_up_blank();
+  Launch launch = backup_command({"check", "--boot", "blank@latest", "-c", "qemu:///system", "--boot-timeout", "2s"});
+  launch.argv = hypervisor_->inside(launch.argv);
+  const auto done = run(launch);
+  EXPECT_EQ(done.code, 1) << told(done);
+  EXPECT_TRUE(contains(done.err, "it reached firmware")) << told(done);
+  expect_nothing_left();
+}
+
 TEST_F(BootCheck, APlanStartsNothing) {
   back_up_blank();
   const auto planned = expect_json(0, {"check", "--boot", "--dry-run"});
