@@ -1,7 +1,6 @@
 #include <array>
 
 #include "backup/check_parts.h"
-#include "backup/labels.h"
 #include "backup/lease.h"
 #include "backup/object_names.h"
 #include "backup/restore_point.h"
@@ -23,7 +22,8 @@ constexpr std::array kSigned{
     DocumentPlace{kLabelsPrefix, DocumentKind::label},        DocumentPlace{kLeasesPrefix, DocumentKind::lease},
     DocumentPlace{kForgottenPrefix, DocumentKind::forgotten}, DocumentPlace{kSentencesPrefix, DocumentKind::sentence},
     DocumentPlace{kVerdictsPrefix, DocumentKind::verdict},    DocumentPlace{kDamagedPrefix, DocumentKind::damaged},
-    DocumentPlace{kHostsPrefix, DocumentKind::host},          DocumentPlace{kRevokedPrefix, DocumentKind::host}};
+    DocumentPlace{kBootsPrefix, DocumentKind::boot},          DocumentPlace{kHostsPrefix, DocumentKind::host},
+    DocumentPlace{kRevokedPrefix, DocumentKind::host}};
 
 void check_table(const Context& ctx, const Repository& repository, const ObjectId& id, std::set<ObjectId>& packs) {
   const IndexTable table = open_index_table(ctx, repository, id);

@@ -29,6 +29,7 @@ enum class DocumentKind : std::uint8_t {
   sentence = 9,
   verdict = 10,
   damaged = 11,
+  boot = 12,
 };
 
 constexpr std::size_t kMaxDocumentBytes = 16U << 20;

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backup/fields.h"
-#include "backup/object_names.h"
+#include "backup/numbered_objects.h"
 #include "base/error.h"
 
 namespace muster::backup {
@@ -18,16 +18,6 @@ using base::Error;
 using nlohmann::json;
 
 constexpr std::size_t kMaxTagBytes = 100;
-
-// In the order in which they hold: by number, and by name where two were made at once.
-std::vector<std::pair<NumberedName, std::string>> list_labels(const Context& ctx, Storage& storage) {
-  std::vector<std::pair<NumberedName, std::string>> names;
-  storage.list(ctx, kLabelsPrefix, [&](const StoredObject& object) {
-    if (const auto name = parse_numbered_name(kLabelsPrefix, object.name)) names.emplace_back(*name, object.name);
-  });
-  std::sort(names.begin(), names.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  return names;
-}
 
 LabelChange decode_change(const json& fields, std::string_view name) {
   LabelChange change{.add = texts_field(fields, "add", name), .remove = texts_field(fields, "remove", name)};
@@ -46,18 +36,15 @@ void check_tag(const std::string& tag) {
 }
 
 void change_labels(const Context& ctx, const Repository& repository, const ObjectId& point, const LabelChange& change) {
-  std::uint32_t number = 0;
-  for (const auto& [name, object] : list_labels(ctx, repository.storage()))
-    if (name.of == point && name.number != UINT32_MAX) number = std::max(number, name.number + 1);
   json fields = {{"add", change.add}, {"remove", change.remove}};
   if (change.pin) fields["pin"] = *change.pin;
-  const std::string name = numbered_name(kLabelsPrefix, {.of = point, .number = number, .own = random_object_id()});
+  const std::string name = next_numbered_name(ctx, repository.storage(), kLabelsPrefix, point);
   repository.put_document(ctx, repository.address(name, DocumentKind::label), fields_bytes(fields), Encrypted::yes);
 }
 
 LabelChanges read_labels(const Context& ctx, const Repository& repository) {
   LabelChanges changes;
-  for (const auto& [name, object] : list_labels(ctx, repository.storage())) {
+  for (const auto& [name, object] : list_numbered(ctx, repository.storage(), kLabelsPrefix)) {
     try {
       const auto opened = repository.get_document(ctx, repository.address(object, DocumentKind::label));
       LabelChange change = decode_change(parse_fields(opened.payload, object), object);
@@ -88,17 +75,6 @@ Labels labels_of(const RestorePoint& point, const LabelChanges& changes) {
   for (const auto& change : found->second)
     if (change.by_owner || change.domain == point.domain) labels = changed(std::move(labels), change);
   return labels;
-}
-
-void remove_stale_labels(const Context& ctx, const Repository& repository) {
-  Storage& storage = repository.storage();
-  std::map<ObjectId, bool> there;
-  for (const auto& [name, object] : list_labels(ctx, storage)) {
-    // Looked for after the label was seen: a point is there before its labels.
-    const auto [known, fresh] = there.try_emplace(name.of, false);
-    if (fresh) known->second = storage.stat(ctx, object_name(kPointsPrefix, name.of)).has_value();
-    if (!known->second) storage.remove(ctx, object);
-  }
 }
 
 }  // namespace muster::backup

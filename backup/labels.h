@@ -39,7 +39,5 @@ LabelChanges read_labels(const base::Context& ctx, const Repository& repository)
 Labels labels_of(const RestorePoint& point, const LabelChanges& changes);
 // As `change` would leave them.
 Labels changed(Labels labels, const LabelChange& change);
-// Removes the label objects of points that are gone.
-void remove_stale_labels(const base::Context& ctx, const Repository& repository);
 
 }  // namespace muster::backup

@@ -19,6 +19,7 @@ inline constexpr std::string_view kIndexPrefix = "index/";
 inline constexpr std::string_view kPointsPrefix = "points/";
 inline constexpr std::string_view kDecisionsPrefix = "decisions/";
 inline constexpr std::string_view kLabelsPrefix = "labels/";
+inline constexpr std::string_view kBootsPrefix = "boots/";
 inline constexpr std::string_view kLeasesPrefix = "leases/";
 inline constexpr std::string_view kForgottenPrefix = "forgotten/";
 inline constexpr std::string_view kSentencesPrefix = "sentenced/";

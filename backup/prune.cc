@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "backup/index_merge.h"
-#include "backup/labels.h"
 #include "backup/lease.h"
 #include "backup/marks.h"
+#include "backup/numbered_objects.h"
 #include "backup/object_names.h"
 #include "backup/repack.h"
 #include "backup/rfc3339.h"
@@ -271,7 +271,7 @@ PruneResult Prune::run() {
   if (!sentence.packs.empty() && !beside_writers_)
     for (const auto& judged : earlier)
       if (is_carried_out(judged)) remove_sentence(ctx_, repository_, judged);
-  remove_stale_labels(ctx_, repository_);
+  for (const auto prefix : {kLabelsPrefix, kBootsPrefix}) remove_stale_numbered(ctx_, repository_.storage(), prefix);
   return result_;
 }
 

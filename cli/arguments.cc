@@ -54,6 +54,22 @@ std::pair<std::string, std::string> split_optional_value(const CommandRow& comma
   return {std::string(row->name) + "=", word.substr(equals + 1)};
 }
 
+// `--boot web01` of a verb that always has that value, as `--boot=web01`.
+void join_values(const CommandRow& command, std::vector<std::string>& words) {
+  const VerbRow* verb = nullptr;
+  for (const auto& word : words)
+    if (verb == nullptr) verb = find_verb(command.name, word);
+  for (std::size_t i = 0; verb != nullptr && i < words.size(); ++i) {
+    if (!words[i].starts_with("--")) continue;
+    const OptionRow* row = find_option(std::string_view(words[i]).substr(2));
+    if (row == nullptr || !takes_next_word(*verb, *row)) continue;
+    if (i + 1 == words.size() || words[i + 1].starts_with("-"))
+      throw po::error(fmt::format("the required argument for option '{}' is missing", words[i]));
+    words[i] += "=" + words[i + 1];
+    words.erase(words.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+  }
+}
+
 // Words that belong to muster before those of the other side's command begin.
 std::size_t own_words(const CommandRow& command) { return (command.bit & (kRun | kSsh)) != 0 ? 1 : SIZE_MAX; }
 
@@ -116,6 +132,7 @@ Arguments parse_arguments(const CommandRow& command, int argc, const char* const
   Arguments arguments;
   try {
     namespace style = po::command_line_style;
+    join_values(command, before);
     const auto parsed = po::command_line_parser(before)
                             .options(description)
                             .positional(positional)
@@ -162,9 +179,10 @@ std::string help_text(const CommandRow& command, const std::vector<std::string>&
     if ((row.commands & command.bit) == 0) continue;
     if (has_verbs(command.name) && (verb != nullptr ? !takes(*verb, row) : !is_general(command.name, row))) continue;
     const std::string letter = row.letter == 0 ? "    " : fmt::format("-{}, ", row.letter);
-    const std::string value = row.takes == Takes::nothing          ? ""
-                              : row.takes == Takes::optional_value ? fmt::format("[={}]", row.value)
-                                                                   : fmt::format(" {}", row.value);
+    const std::string value = row.takes == Takes::nothing                      ? ""
+                              : verb != nullptr && takes_next_word(*verb, row) ? fmt::format(" {}", row.value)
+                              : row.takes == Takes::optional_value             ? fmt::format("[={}]", row.value)
+                                                                               : fmt::format(" {}", row.value);
     text += help_row(fmt::format("{}--{}{}", letter, row.name, value), 38, row.help);
   }
   return text + fmt::format("\nOptions may stand anywhere before `--`. Whole story: man muster-{}\n", command.name);

@@ -39,6 +39,12 @@ void send(const Program& program, const CheckResult& result) {
 
 int backup_check(const BackupCommand& command) {
   const Program& program = command.program;
+  if (program.settings.given("boot")) {
+    if (program.settings.text("boot")) program.settings.reject("boot", "takes no name here: write the restore points");
+    return backup_check_boot(command);
+  }
+  for (const char* option : {"boot-timeout", "cpus", "dry-run", "memory", "metrics", "reach", "scratch", "script"})
+    if (program.settings.given_now(option)) program.settings.reject(option, "only with --boot");
   command.no_words();
   const CheckOptions options = options_of(program.settings);
   const CheckResult result = check_and_tell(program, open_repository(program), options);

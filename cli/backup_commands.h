@@ -43,6 +43,12 @@ int backup_serve(const BackupCommand& command);
 // ls, cat
 int backup_files(const BackupCommand& command);
 
+// check --boot
+int backup_check_boot(const BackupCommand& command);
+
+// serve --boot NAME
+int backup_serve_boot(const BackupCommand& command, const std::string& name);
+
 // Parts of `key`, each with the words after its own.
 int backup_key_add(const BackupCommand& command);
 int backup_key_export(const BackupCommand& command);

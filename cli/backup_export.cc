@@ -136,6 +136,14 @@ DiskExport::DiskExport(const base::Context& ctx, const backup::Repository& repos
     base::throw_errno("write to nbdkit");
   pipe.reset();
   await_start(ctx, options.start_timeout);
+  if (options.owner) let_in(*options.owner);
+}
+
+void DiskExport::let_in(const SocketOwner& owner) const {
+  if (owner.user == ::geteuid()) return;
+  if (::chown(socket_.c_str(), owner.user, owner.group) == 0) return;
+  throw Error(Code::refused,
+              fmt::format("{} is to be QEMU's, the user {}: only root can give it away", socket_, owner.user));
 }
 
 void DiskExport::await_start(const base::Context& ctx, std::chrono::milliseconds patience) {
@@ -160,6 +168,11 @@ void DiskExport::throw_ended() {
   throw Error(Code::io, complaint.empty()
                             ? fmt::format("nbdkit ended (status {}, signal {})", status.code, status.signal)
                             : "nbdkit ended: " + complaint);
+}
+
+bool DiskExport::ended() const {
+  pollfd ended{.fd = server_.process.ended_fd(), .events = POLLIN, .revents = 0};
+  return ::poll(&ended, 1, 0) > 0;
 }
 
 void DiskExport::wait(const base::Context& ctx) {

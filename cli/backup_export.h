@@ -10,12 +10,20 @@
 #include <string>
 #include <thread>
 
+#include <sys/types.h>
+
 #include "backup/repository.h"
 #include "base/child_process.h"
 #include "base/context.h"
 #include "disk/image_server.h"
 
 namespace muster::cli {
+
+// Who may connect to a socket: whom libvirt gives its QEMU to.
+struct SocketOwner {
+  uid_t user = 0;
+  gid_t group = 0;
+};
 
 struct ExportOptions {
   backup::ObjectId point;
@@ -24,14 +32,16 @@ struct ExportOptions {
   std::string socket = {};
   std::optional<std::uint16_t> port = std::nullopt;
   enum class Writes { refused, forgotten } writes = Writes::refused;  // forgotten: kept until the end
+  std::optional<SocketOwner> owner = std::nullopt;                    // of the socket; nullopt: who starts this
   std::chrono::milliseconds start_timeout{60'000};
 };
 
 class DiskExport {
  public:
   // Returns once it can be connected to. The socket has mode 0600. Throws Error{refused} where the path is there
-  // already, Error{usage} for one that is too long, Error{key} where the repository was opened by a key that does not
-  // read, Error{unsupported} naming what is not installed, Error{io} with what nbdkit said, Error{timeout, cancelled}.
+  // already, or may not be given to its owner, Error{usage} for one that is too long, Error{key} where the repository
+  // was opened by a key that does not read, Error{unsupported} naming what is not installed, Error{io} with what nbdkit
+  // said, Error{timeout, cancelled}.
   DiskExport(const base::Context& ctx, const backup::Repository& repository, const ExportOptions& options);
   DiskExport(const DiskExport&) = delete;
   DiskExport& operator=(const DiskExport&) = delete;
@@ -40,6 +50,7 @@ class DiskExport {
 
   const std::string& uri() const { return uri_; }
   std::uint64_t size_bytes() const { return size_bytes_; }
+  bool ended() const;
   // Until a stop is requested. What nbdkit has to say meanwhile becomes warnings. Throws Error{io} where it ends
   // before.
   void wait(const base::Context& ctx);
@@ -73,6 +84,7 @@ class DiskExport {
   };
 
   void await_start(const base::Context& ctx, std::chrono::milliseconds patience);
+  void let_in(const SocketOwner& owner) const;
   [[noreturn]] void throw_ended();
 
   const std::string socket_;          // empty: a port, or one of its own

@@ -55,12 +55,25 @@ json point_json(const backup::RestorePoint& point) {
           {"duration", seconds_of(point.duration)}};
 }
 
-json point_json(const backup::ListedPoint& listed, const backup::Labels& labels) {
+json boot_json(const backup::BootRecord& record) {
+  json reached = json::array();
+  for (const auto& stage : record.reached)
+    reached.push_back({{"stage", stage.stage}, {"after", seconds_of(stage.after)}});
+  json fields{{"booted", record.booted},        {"time", backup::rfc3339(record.time)},
+              {"wanted", record.wanted},        {"reached", std::move(reached)},
+              {"failure", record.failure},      {"duration", seconds_of(record.duration)},
+              {"hypervisor", record.hypervisor}};
+  if (record.script_status) fields["script_status"] = *record.script_status;
+  return fields;
+}
+
+json point_json(const backup::ListedPoint& listed, const backup::Labels& labels, const backup::BootRecord* boot) {
   json fields = point_json(listed.point);
   fields["host"] = listed.host;
   fields["stored"] = backup::rfc3339(listed.stored);
   fields["tags"] = labels.tags;
   fields["pinned"] = labels.pinned;
+  if (boot != nullptr) fields["boot"] = boot_json(*boot);
   return fields;
 }
 

@@ -41,16 +41,37 @@ std::string names_text(const std::vector<ListedPoint>& points) {
   return text;
 }
 
-std::vector<std::string> row_of(const ListedPoint& listed, const backup::Labels& labels, std::size_t digits) {
-  const auto& point = listed.point;
-  return {short_id(point.id, digits), point.name,
-          local_time(point.time),     size_text(point.size_bytes()),
-          size_text(point.bytes_new), size_text(point.bytes_stored),
-          joined(labels.tags),        labels.pinned ? "yes" : ""};
+// Of the last try to boot it.
+std::string boot_text(const backup::BootRecord* boot) {
+  if (boot == nullptr) return "";
+  return boot->booted ? boot->reached_last() : "failed";
 }
 
-std::string details(const ListedPoint& listed, const backup::Labels& labels) {
+std::vector<std::string> row_of(const LabelledPoints& found, const ListedPoint& listed, std::size_t digits) {
   const auto& point = listed.point;
+  const backup::Labels labels = found.labels(listed);
+  return {short_id(point.id, digits),   point.name,
+          local_time(point.time),       size_text(point.size_bytes()),
+          size_text(point.bytes_new),   size_text(point.bytes_stored),
+          joined(labels.tags),          labels.pinned ? "yes" : "",
+          boot_text(found.boot(listed))};
+}
+
+// `booted at 2026-11-28T02:00:00: firmware after 1s, agent after 12s`.
+std::string boot_details(const backup::BootRecord& boot) {
+  std::string text =
+      fmt::format("{} at {} on {}", boot.booted ? "booted" : "did not boot", local_time(boot.time), boot.hypervisor);
+  const char* separator = ": ";
+  for (const auto& stage : boot.reached) {
+    text += fmt::format("{}{} after {}", separator, stage.stage, base::format_duration(stage.after));
+    separator = ", ";
+  }
+  return boot.failure.empty() ? text : text + "; " + boot.failure;
+}
+
+std::string details(const LabelledPoints& found, const ListedPoint& listed) {
+  const auto& point = listed.point;
+  const backup::Labels labels = found.labels(listed);
   std::string text;
   const auto line = [&](const char* what, const std::string& value) {
     text += fmt::format("{:<13}{}\n", std::string(what) + ":", value.empty() ? "-" : visible(value));
@@ -63,6 +84,7 @@ std::string details(const ListedPoint& listed, const backup::Labels& labels) {
   line("compared to", point.parent ? backup::hex(*point.parent) : "");
   line("tags", joined(labels.tags));
   line("pinned", labels.pinned ? "yes" : "no");
+  if (const auto* boot = found.boot(listed)) line("boot", boot_details(*boot));
   line("size", size_text(point.size_bytes()));
   line("read",
        fmt::format("{} of {} that may have changed", size_text(point.bytes_read), size_text(point.bytes_dirty)));
@@ -90,12 +112,12 @@ int backup_list(const BackupCommand& command) {
   std::erase_if(found.points, [&](const ListedPoint& listed) { return !matches(listed.point.name); });
   if (!command.words.empty() && found.points.empty())
     throw Error(Code::usage, "no restore point's name matches '" + command.words.front() + "'");
-  TextTable table({"POINT", "NAME", "TIME", "SIZE", "NEW", "STORED", "TAGS", "PIN"});
+  TextTable table({"POINT", "NAME", "TIME", "SIZE", "NEW", "STORED", "TAGS", "PIN", "BOOT"});
   for (const auto& listed : found.points) {
     if (program.json())
-      program.console.out(json_line("result", point_json(listed, found.labels(listed))));
+      program.console.out(json_line("result", point_json(listed, found.labels(listed), found.boot(listed))));
     else
-      table.add_row(row_of(listed, found.labels(listed), digits));
+      table.add_row(row_of(found, listed, digits));
   }
   if (!program.json()) program.console.out(program.settings.flag("names") ? names_text(found.points) : table.text());
   return close_backup(program, {{"points", found.points.size()}}, 0);
@@ -108,9 +130,9 @@ int backup_show(const BackupCommand& command) {
   const auto found = read_points(open_repository(program));
   const ListedPoint& listed = find_point(found.points, word.point);
   if (program.json())
-    program.console.out(json_line("result", point_json(listed, found.labels(listed))));
+    program.console.out(json_line("result", point_json(listed, found.labels(listed), found.boot(listed))));
   else
-    program.console.out(details(listed, found.labels(listed)));
+    program.console.out(details(found, listed));
   return close_backup(program, nlohmann::json::object(), 0);
 }
 

@@ -4,32 +4,12 @@
 #include <functional>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "base/durable_file.h"
-#include "base/unique_fd.h"
+#include "cli/metrics_file.h"
 
 namespace muster::cli {
 namespace {
-
-constexpr std::size_t kMaxMetricsBytes = 16U << 20;
-
-std::string in_quotes(std::string_view text) {
-  std::string label;
-  for (const char c : text) label += c == '"' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
-  return label;
-}
-
-// The value on the line that begins with `key`; empty where there is none.
-std::string value_in(std::string_view text, const std::string& key) {
-  for (std::size_t from = 0; from < text.size();) {
-    const std::size_t end = std::min(text.find('\n', from), text.size());
-    const std::string_view line = text.substr(from, end - from);
-    if (line.starts_with(key)) return std::string(line.substr(key.size()));
-    from = end + 1;
-  }
-  return "";
-}
 
 // Of the machines that a text is about.
 std::vector<std::string> names_in(std::string_view text) {
@@ -140,8 +120,7 @@ std::string backup_metrics_text(const RunOutcome& run, std::string_view earlier)
 }
 
 void write_backup_metrics(const std::string& path, RunOutcome run) {
-  const bool there = ::access(path.c_str(), F_OK) == 0;
-  const std::string earlier = there ? base::read_file(path, kMaxMetricsBytes) : "";
+  const std::string earlier = earlier_metrics(path);
   if (run.machines.empty())
     for (auto& name : names_in(earlier)) run.machines.push_back({.name = std::move(name), .status = run.job.status});
   run.job.ended = static_cast<double>(std::time(nullptr));

@@ -13,7 +13,8 @@ using base::Error;
 
 LabelledPoints read_points(const OpenedRepository& opened) {
   return {.points = backup::list_points(opened.context, opened.repository),
-          .changes = backup::read_labels(opened.context, opened.repository)};
+          .changes = backup::read_labels(opened.context, opened.repository),
+          .boots = backup::read_boot_records(opened.context, opened.repository)};
 }
 
 void check_may_make(const OpenedRepository& opened, const std::string& name) {

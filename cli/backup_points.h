@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backup/boot_record.h"
 #include "backup/labels.h"
 #include "backup/restore_point.h"
 #include "cli/backup_repository.h"
@@ -15,7 +16,12 @@ namespace muster::cli {
 struct LabelledPoints {
   std::vector<backup::ListedPoint> points;  // by time
   backup::LabelChanges changes;
+  backup::BootRecords boots;
 
+  // nullptr: it was never booted for a try.
+  const backup::BootRecord* boot(const backup::ListedPoint& listed) const {
+    return backup::boot_record_of(listed.point, boots);
+  }
   backup::Labels labels(const backup::ListedPoint& listed) const { return backup::labels_of(listed.point, changes); }
 };
 // The good ones. Warns of others.

@@ -6,14 +6,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "backup/point_part.h"
-#include "base/bytes.h"
-#include "base/digest.h"
 #include "base/error.h"
 #include "cli/backup_commands.h"
 #include "cli/backup_create_order.h"
+#include "cli/backup_machine_parts.h"
 #include "cli/backup_restoration.h"
-#include "cli/environment.h"
 #include "cli/exit_status.h"
 #include "cli/hypervisor_workers.h"
 #include "cli/json_lines.h"
@@ -59,7 +56,8 @@ class MachineRestore {
     if (plan()) return show_plan(steps, fmt::format("define '{}' on {}", target.domain, target.uri));
     confirm_overwriting(program_, steps);
     Restoration restoration(program_, opened_, listed_, restore_manner(program_.settings));
-    json wanted = parts(restoration.index());
+    // Read before the disks: without them there is no machine.
+    json wanted = machine_parts(opened_, restoration.index(), listed_.point);
     if (const int status = restoration.restore_all(steps); status != kAllWorked) return close(steps, status);
     wanted.update({{"name", target.domain},
                    {"same_identity", program_.settings.flag("same-identity")},
@@ -110,17 +108,6 @@ class MachineRestore {
 
   json call(const VmTarget& target, const std::string& operation, const json& arguments) {
     return workers_.call(target.uri, operation, arguments, kUsualPatience);
-  }
-  // Read before the disks: without them there is no machine.
-  json parts(const backup::Index& index) const {
-    const auto read = [&](const char* part) {
-      return backup::read_part(opened_.context, opened_.repository, index, listed_.point, part);
-    };
-    json fields{{"domain_xml", base::as_text(read("domain.xml"))}, {"session_directory", libvirt_directory()}};
-    for (const char* name : {"nvram", "tpm", "secrets"})
-      for (const auto& part : listed_.point.parts)
-        if (part.part == name) fields[name] = base::base64_encode(base::as_text(read(name)));
-    return fields;
   }
   bool plan() const { return program_.settings.flag("dry-run"); }
 

@@ -48,6 +48,9 @@ int show_plan(const Program& program, const backup::DiskPoint& disk) {
 
 int backup_serve(const BackupCommand& command) {
   const Program& program = command.program;
+  if (program.settings.given("boot")) return backup_serve_boot(command, program.settings.text("boot").value_or(""));
+  for (const char* option : {"limit-rate", "same-identity", "scratch", "to"})
+    if (program.settings.given_now(option)) program.settings.reject(option, "only with --boot");
   const PointWord word = parse_point_word(command.only_word());
   if (word.path) throw Error(Code::usage, "a disk is served as a whole: write " + word.point + ":DISK");
   const Place place = place_of(program.settings);

@@ -71,8 +71,10 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "as connect-timeout delta format in-place limit-rate same-identity start to verify workers yes"},
     {"backup", "ls", "POINT:DISK:/PATH", "files inside of a disk", "long"},
     {"backup", "cat", "POINT:DISK:/PATH", "a file inside of a disk, to standard output", ""},
-    {"backup", "serve", "POINT[:DISK]", "a disk as an NBD export, read-only or with an overlay", "overlay port socket"},
-    {"backup", "check", "", "whether the repository is whole", "read-data workers"},
+    {"backup", "serve", "POINT[:DISK]", "a disk as an NBD export, or a machine that runs from it at once",
+     "boot= limit-rate overlay port same-identity scratch socket to"},
+    {"backup", "check", "[POINT]...", "whether the repository is whole, or machines boot from it",
+     "boot boot-timeout cpus memory metrics reach read-data scratch script workers"},
     {"backup", "repair", "", "quarantine what is damaged, or take it from another repository", "from workers yes"},
     {"backup", "forget", "PATTERN", "let restore points go that no --keep-... keeps",
      "group-by keep-daily keep-hourly keep-last keep-monthly keep-tag keep-weekly keep-within keep-yearly max-repack "
@@ -92,6 +94,9 @@ bool names(std::string_view all, std::string_view word) {
   return false;
 }
 
+// With its value, in the next word: `boot=`.
+std::string with_value(const OptionRow& option) { return std::string(option.name) + "="; }
+
 }  // namespace
 
 std::span<const VerbRow> verb_rows() { return kVerbs; }
@@ -107,12 +112,15 @@ bool has_verbs(std::string_view command) {
 }
 
 bool is_general(std::string_view command, const OptionRow& option) {
-  return std::none_of(kVerbs.begin(), kVerbs.end(),
-                      [&](const VerbRow& v) { return v.command == command && names(v.options, option.name); });
+  return std::none_of(kVerbs.begin(), kVerbs.end(), [&](const VerbRow& v) {
+    return v.command == command && (names(v.options, option.name) || names(v.options, with_value(option)));
+  });
 }
 
+bool takes_next_word(const VerbRow& verb, const OptionRow& option) { return names(verb.options, with_value(option)); }
+
 bool takes(const VerbRow& verb, const OptionRow& option) {
-  return is_general(verb.command, option) || names(verb.options, option.name);
+  return is_general(verb.command, option) || names(verb.options, option.name) || takes_next_word(verb, option);
 }
 
 }  // namespace muster::cli

@@ -14,7 +14,9 @@ struct VerbRow {
   std::string_view name;
   std::string_view arguments;
   std::string_view summary;
-  std::string_view options;  // its own, by name, separated by blanks; every verb has those of is_general()
+  // Its own, by name, separated by blanks; every verb has those of is_general(). `NAME=`: one whose value is optional
+  // elsewhere, and is the next word here.
+  std::string_view options;
 };
 std::span<const VerbRow> verb_rows();
 const VerbRow* find_verb(std::string_view command, std::string_view name);
@@ -23,5 +25,6 @@ bool has_verbs(std::string_view command);
 // An option that every verb of the command takes: one that none of them names.
 bool is_general(std::string_view command, const OptionRow& option);
 bool takes(const VerbRow& verb, const OptionRow& option);
+bool takes_next_word(const VerbRow& verb, const OptionRow& option);
 
 }  // namespace muster::cli

@@ -16,8 +16,10 @@
 #include "virt/domain_xml.h"
 #include "virt/identity.h"
 #include "virt/lifecycle.h"
+#include "virt/served_definition.h"
 #include "vm/disk_ownership.h"
 #include "vm/live_backup.h"
+#include "vm/served_machine.h"
 
 namespace muster::cli {
 namespace {
@@ -235,6 +237,15 @@ std::map<std::string, virt::ImagePlace> image_places(const json& fields) {
   return places;
 }
 
+// It is to run before its disks are there.
+std::string from_repository(const std::string& xml, const json& served) {
+  return virt::served_definition(virt::DomainXml(xml), served.at("sockets").get<std::map<std::string, std::string>>(),
+                                 vm::served_mark({.repository = served.at("repository"),
+                                                  .point = served.at("point"),
+                                                  .place = served.at("place"),
+                                                  .pinned_for_this = served.at("pinned")}));
+}
+
 // A restored machine, once its disks are there.
 json define(const WorkerCall& call) {
   const json& wanted = call.arguments;
@@ -246,6 +257,7 @@ json define(const WorkerCall& call) {
   else
     rewritten = virt::with_new_identity(before, identity);
   const std::string variables = prepare_parts(call, rewritten);
+  if (wanted.contains("served")) rewritten.xml = from_repository(rewritten.xml, wanted["served"]);
   const auto domain = call.connection.define(rewritten.xml);
   place_parts(call, domain, variables);
   if (wanted.at("start").get<bool>()) virt::start(domain);

@@ -161,7 +161,7 @@ _muster_offer_verb_argument() {
   [[ $kind || ${#kinds[@]} -eq 0 || ${kinds[${#kinds[@]} - 1]} != *... ]] || kind=${kinds[${#kinds[@]} - 1]}
   case $command:$kind in
     backup:PATTERN | backup:'[PATTERN]') _muster_offer_points "$1" 's/@latest$//p' ;;
-    backup:POINT*) _muster_offer_points "$1" ;;
+    backup:POINT* | backup:'[POINT]'*) _muster_offer_points "$1" ;;
     backup:'[REPO]') _muster_offer_action '' "$1" directory ;;
     *:PATTERN | *:'[PATTERN]') _muster_offer_pattern '' "$1" ;;
     *:VM) _muster_offer_names '' "$1" ;;

@@ -116,7 +116,7 @@ _muster() {
         [[ $kind != *... ]] || place='*'
         case $kind in
           (PATTERN|\[PATTERN\]) places+=("$place:machine:_muster_machine") ;;
-          (POINT*) places+=("${place}:restore point:_muster_point") ;;
+          (POINT*|\[POINT\]*) places+=("${place}:restore point:_muster_point") ;;
           (\[REPO\]) places+=("${place}:repository:_files -/") ;;
           (--*) ;;
           (*[[:upper:]]*) places+=("$place:${kind//:/}: ") ;;

@@ -176,8 +176,9 @@ TEST(Man, MusterHasTheWholeTableOfExitStatuses) {
 
 // The part of a source that makes messages: all of a worker's operations, elsewhere what json_line() is given.
 std::string written_by(const std::string& file, const std::string& text) {
-  // A backup's worker tells the program that reads the disks, and nobody else.
-  if (file == "worker_operations.cc" || file == "worker_backup.cc") return "";
+  // What the program that reads or serves disks asks of a worker, it tells nobody else.
+  for (const char* within : {"worker_operations.cc", "worker_backup.cc", "worker_boot.cc", "worker_served.cc"})
+    if (file == within) return "";
   if (file.starts_with("worker_") || file == "machine_json.cc" || file == "json_output.cc" || file == "json_lines.cc")
     return text;
   std::string written;

@@ -42,6 +42,14 @@ void start(const Domain& domain, StartAs as) {
   check(virDomainCreateWithFlags(domain.handle(), flags), "start", domain);
 }
 
+Domain start_transient(const Connection& connection, const std::string& xml) {
+  const virDomainPtr started =
+      virDomainCreateXML(connection.handle(), xml.c_str(),
+                         VIR_DOMAIN_START_AUTODESTROY | VIR_DOMAIN_START_PAUSED | VIR_DOMAIN_START_VALIDATE);
+  if (started == nullptr) throw_last("start a machine on " + connection.uri());
+  return Domain::adopt(started);
+}
+
 void ask_to_shut_down(const Domain& domain, Ask how) {
   check(virDomainShutdownFlags(domain.handle(), shutdown_flags(how)), "shut down", domain);
 }

@@ -3,6 +3,7 @@
 // where the driver cannot do it, {busy} while somebody else's job runs. Thread-safe.
 #pragma once
 
+#include "virt/connection.h"
 #include "virt/domain.h"
 
 namespace muster::virt {
@@ -10,6 +11,10 @@ namespace muster::virt {
 enum class StartAs { running, paused };
 // From its saved memory image, if it has one.
 void start(const Domain& domain, StartAs as = StartAs::running);
+
+// A machine that nobody defined: paused at its first instruction, and gone when it ends, or when the connection does.
+// Throws base::Error{usage} for XML that libvirt does not take.
+Domain start_transient(const Connection& connection, const std::string& xml);
 
 // How a guest is asked to shut down or reboot.
 enum class Ask {

@@ -238,6 +238,13 @@ DiskSizes disk_sizes(const Domain& domain, const std::string& target) {
   return {.capacity_bytes = info.capacity, .allocation_bytes = info.allocation, .physical_bytes = info.physical};
 }
 
+std::uint64_t guest_read_bytes(const Domain& domain, const std::string& target) {
+  virDomainBlockStatsStruct counters{};
+  if (virDomainBlockStats(domain.handle(), target.c_str(), &counters, sizeof counters) != 0)
+    throw_last("ask what '" + domain.name() + "' has read");
+  return counters.rd_bytes > 0 ? static_cast<std::uint64_t>(counters.rd_bytes) : 0;
+}
+
 NodeStatistics node_statistics(const Connection& connection) {
   NodeStatistics node;
   node.host_name = connection.host_name();

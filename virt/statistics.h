@@ -63,6 +63,9 @@ struct DiskSizes {
 };
 DiskSizes disk_sizes(const Domain& domain, const std::string& target);
 
+// What a running domain's guest has read of that disk. Throws base::Error where the domain is off.
+std::uint64_t guest_read_bytes(const Domain& domain, const std::string& target);
+
 // The host's own.
 struct NodeStatistics {
   std::string host_name, model;

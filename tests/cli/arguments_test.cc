@@ -25,6 +25,22 @@ std::string refusal(std::string_view command, const std::vector<const char*>& wo
 }
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
+// A flag of one verb, and a value of another.
+TEST(Arguments, AVerbMayAlwaysTakeAValueThatIsOptionalElsewhere) {
+  for (const auto& words : std::vector<std::vector<const char*>>{{"serve", "web01@latest", "--boot", "web02"},
+                                                                 {"serve", "--boot", "web02", "web01@latest"},
+                                                                 {"--boot=web02", "serve", "web01@latest"}}) {
+    const auto arguments = parse("backup", words);
+    EXPECT_EQ(arguments.words, (Words{"serve", "web01@latest"}));
+    EXPECT_EQ(arguments.options.at("boot"), Words{"web02"});
+  }
+  const auto flag = parse("backup", {"check", "--boot", "web01@latest"});
+  EXPECT_EQ(flag.words, (Words{"check", "web01@latest"}));
+  EXPECT_TRUE(flag.options.at("boot").empty());
+  EXPECT_TRUE(contains(refusal("backup", {"serve", "web01@latest", "--boot"}), "--boot' is missing"));
+  EXPECT_TRUE(contains(refusal("backup", {"serve", "--boot", "--json", "web01@latest"}), "--boot' is missing"));
+}
+
 TEST(Arguments, OptionsMayStandAnywhereBeforeTheSeparator) {
   for (const auto& words : std::vector<std::vector<const char*>>{{"--fanout", "8", "--json", "web"},
                                                                  {"--fanout=8", "web", "--json"},

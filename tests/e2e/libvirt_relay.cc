@@ -22,7 +22,7 @@ constexpr int kTickMs = 20;
 constexpr std::size_t kHeaderBytes = 28, kProgramAt = 4, kProcedureAt = 12, kTypeAt = 16;
 constexpr std::uint32_t kRemoteProgram = 0x20008086, kCall = 0, kMostBytes = 64U << 20U;
 // Procedures that change a domain, by their numbers in the protocol, which are for ever.
-constexpr std::array<std::uint32_t, 19> kChanges = {
+constexpr std::array<std::uint32_t, 20> kChanges = {
     160,  // attach device
     161,  // detach device
     164,  // end a job
@@ -33,6 +33,7 @@ constexpr std::array<std::uint32_t, 19> kChanges = {
     204,  // memory
     219,  // scheduler parameters
     225,  // pin vCPU
+    240,  // pull a block device's chain into it
     252,  // block I/O tune
     256,  // interface parameters
     264,  // metadata

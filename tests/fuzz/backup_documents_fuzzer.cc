@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "backup/boot_record.h"
 #include "backup/index.h"
 #include "backup/labels.h"
 #include "backup/lease.h"
@@ -46,6 +47,8 @@ void put_and_read(const Repository& repository, unsigned kind, base::ByteView pa
     case 2:
       put(numbered_name(kLabelsPrefix, numbered), DocumentKind::label);
       labels_of(RestorePoint(), read_labels({}, repository));
+      put(numbered_name(kBootsPrefix, numbered), DocumentKind::boot);
+      boot_record_of(RestorePoint(), read_boot_records({}, repository));
       break;
     case 3:
       put_maintenance(object_name(kSentencesPrefix, id), DocumentKind::sentence);
