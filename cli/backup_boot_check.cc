@@ -153,10 +153,16 @@ class BootCheck {
   int run(const std::vector<std::string>& words) {
     const auto chosen = choose(points_, words);
     if (program_.settings.flag("dry-run")) return plan(chosen);
-    prepare();
-    index_ = backup::Index::load(opened_.context, opened_.repository);
-    for (const auto* listed : chosen) try_one(*listed);
-    if (const auto metrics = program_.settings.text("metrics")) write_boot_metrics(*metrics, outcomes_);
+    try {
+      prepare();
+      index_ = backup::Index::load(opened_.context, opened_.repository);
+      for (const auto* listed : chosen) try_one(*listed);
+    } catch (const Error& e) {
+      for (std::size_t i = outcomes_.size(); i < chosen.size(); ++i) note_failure(*chosen[i], e);
+      write_metrics();
+      throw;
+    }
+    write_metrics();
     const std::size_t failed = chosen.size() - booted_;
     tell(program_, fmt::format("{} of {} booted", booted_, chosen.size()));
     return close_backup(program_, {{"booted", booted_}, {"failed", failed}},
@@ -178,6 +184,16 @@ class BootCheck {
                                                   {"point", backup::hex(listed->point.id)}}));
     }
     return close_backup(program_, {{"plan", "check"}}, kAllWorked);
+  }
+
+  void write_metrics() const {
+    if (const auto path = program_.settings.text("metrics")) write_boot_metrics(*path, outcomes_);
+  }
+  // For the metrics alone.
+  void note_failure(const ListedPoint& listed, const Error& e) {
+    BootRecord record{.time = backup::now(), .wanted = {}, .reached = {}, .hypervisor = {}, .tool = {}};
+    record.failure = e.what();
+    outcomes_.push_back({listed.point.name, std::move(record)});
   }
 
   // Of the hypervisor, and what killed tries left there and here.
@@ -203,16 +219,26 @@ class BootCheck {
       booted_ += record.booted ? 1U : 0U;
       show(listed, record, outcome);
       outcomes_.push_back({listed.point.name, record});
-      backup::put_boot_record(opened_.context, opened_.repository, listed.point.id, record);
+      keep(listed, record);
     } catch (const Error& e) {
       if (e.code() == Code::cancelled || e.code() == Code::unreachable) throw;
       // Not the restore point's fault, as far as can be told: nothing is noted of it.
       complain(listed, std::string("could not be tried: ") + e.what());
+      note_failure(listed, e);
       if (program_.json())
         program_.console.out(json_line("result", {{"name", listed.point.name},
                                                   {"point", backup::hex(listed.point.id)},
                                                   {"booted", false},
                                                   {"failure", e.what()}}));
+    }
+  }
+
+  void keep(const ListedPoint& listed, const BootRecord& record) const {
+    try {
+      backup::put_boot_record(opened_.context, opened_.repository, listed.point.id, record);
+    } catch (const Error& e) {
+      if (e.code() == Code::cancelled) throw;
+      program_.ctx.warn(std::string("what came of it is not kept: ") + e.what());
     }
   }
 

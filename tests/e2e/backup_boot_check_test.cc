@@ -130,6 +130,31 @@ TEST_F(BootCheck, InterruptedItEndsTheTryAndNotesNothing) {
   EXPECT_FALSE(listed("blank").contains("boot"));
 }
 
+// The firmware speaks on the serial console: it has its variables, or it would not come so far.
+TEST_F(BootCheck, UefiMachinesAreTriedWithTheirVariables) {
+  if (!std::filesystem::exists("/usr/share/OVMF/OVMF_CODE_4M.fd")) GTEST_SKIP() << "OVMF is not installed";
+  std::string xml = hypervisor_->xml_of({.name = "uefi01", .virtio_disk = hypervisor_->make_disk("uefi01", "1M")});
+  xml.insert(xml.find("<boot dev='hd'/>"),
+             "<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+             "<nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>/var/lib/libvirt/qemu/nvram/uefi01_VARS.fd</nvram>");
+  hypervisor_->define_xml(xml);
+  const std::string directory = hypervisor_->directory() + "/../lib/qemu/nvram/";
+  std::filesystem::create_directories(directory);
+  std::filesystem::copy_file("/usr/share/OVMF/OVMF_VARS_4M.fd", directory + "uefi01_VARS.fd");
+  back_up("uefi01");
+  const auto lines =
+      expect_json(0, {"check", "--boot", "uefi01@latest", "--reach", "serial:BdsDxe", "--boot-timeout", "80s"});
+  EXPECT_TRUE(lines.at(0).value("booted", false));
+  expect_nothing_left();
+}
+
+TEST_F(BootCheck, AHypervisorThatIsGoneIsToldToTheMetrics) {
+  back_up_blank();
+  Words words{"check", "--boot", "--metrics", file("boot.prom"), "-c", "qemu+unix:///system?socket=" + file("none")};
+  expect(15, words);
+  EXPECT_TRUE(contains(read(file("boot.prom")), "muster_backup_boot_check_success{name=\"blank\"} 0\n"));
+}
+
 // Without --scratch, as on a hypervisor of one's own.
 TEST_F(BootCheck, QemuReachesTheUsualPlaceOfSockets) {
   back_up_blank();
