@@ -1,9 +1,5 @@
 // muster backup check --boot: restore points that are booted for a try, each from an NBD export with an overlay that is
 // thrown away, on a network that leads nowhere.
-#include <algorithm>
-#include <array>
-#include <map>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -16,10 +12,10 @@
 #include "cli/backup_commands.h"
 #include "cli/backup_json.h"
 #include "cli/backup_point.h"
-#include "cli/backup_points.h"
 #include "cli/backup_restoration.h"
 #include "cli/boot_export.h"
 #include "cli/boot_metrics.h"
+#include "cli/boot_order.h"
 #include "cli/exit_status.h"
 #include "cli/hypervisor_workers.h"
 #include "cli/json_lines.h"
@@ -28,7 +24,6 @@
 #include "cli/version.h"
 #include "cli/vm_run.h"
 #include "cli/vm_selection.h"
-#include "vm/boot_goal.h"
 
 namespace muster::cli {
 namespace {
@@ -41,83 +36,9 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 
 constexpr std::string_view kNamePrefix = "muster-check-";
-constexpr std::chrono::minutes kBootPatience{5};
 constexpr std::chrono::minutes kScriptPatience{5};
 // For the start and the end of the machine, beyond what it is given for booting.
 constexpr std::chrono::minutes kAround{2};
-constexpr std::uint64_t kUsualMemory = std::uint64_t{2} << 30;
-constexpr unsigned kUsualCpus = 2;
-// It goes through the agent as one word of a command line.
-constexpr std::size_t kMaxScriptBytes = 64U << 10;
-
-struct BootOrder {
-  vm::BootGoal goal;
-  milliseconds patience;
-  std::string script;
-  std::uint64_t memory_bytes;
-  std::int64_t cpus;
-};
-
-std::uint64_t memory_of(const Settings& settings) {
-  const auto text = settings.text("memory");
-  return text ? base::parse_size(*text) : kUsualMemory;
-}
-
-std::string script_of(const Settings& settings) {
-  const auto path = settings.text("script");
-  if (!path) return "";
-  std::string script = base::read_file(*path, kMaxScriptBytes);
-  if (script.empty() || script.find('\0') != std::string::npos)
-    settings.reject("script", *path + " is no script for a shell");
-  return script;
-}
-
-BootOrder order_of(const Settings& settings) {
-  for (const char* option : {"read-data", "workers"})
-    if (settings.given_now(option)) settings.reject(option, "not with --boot, which reads what the machine reads");
-  return {.goal = vm::parse_boot_goal(settings.text("reach").value_or("agent")),
-          .patience = settings.duration("boot-timeout").value_or(kBootPatience),
-          .script = script_of(settings),
-          .memory_bytes = memory_of(settings),
-          .cpus = settings.integer("cpus", 1, 1024).value_or(kUsualCpus)};
-}
-
-// --- which restore points
-
-bool is_pattern(const std::string& word, const std::vector<ListedPoint>& points) {
-  if (word.find('@') != std::string::npos) return false;
-  const auto matches = name_glob(word);
-  return std::any_of(points.begin(), points.end(),
-                     [&](const ListedPoint& listed) { return matches(listed.point.name); });
-}
-
-// The newest of each machine that matches.
-void add_newest(const std::vector<ListedPoint>& points, const std::string& glob,
-                std::vector<const ListedPoint*>& chosen) {
-  const auto matches = name_glob(glob);
-  std::map<std::string, const ListedPoint*> newest;
-  for (const auto& listed : points)
-    if (listed.point.machine && matches(listed.point.name)) newest[listed.point.name] = &listed;
-  for (const auto& [name, listed] : newest) chosen.push_back(listed);
-}
-
-std::vector<const ListedPoint*> choose(const std::vector<ListedPoint>& points, const std::vector<std::string>& words) {
-  std::vector<const ListedPoint*> chosen;
-  if (words.empty()) add_newest(points, "", chosen);
-  for (const auto& word : words) {
-    if (is_pattern(word, points)) {
-      add_newest(points, word, chosen);
-      continue;
-    }
-    const PointWord parsed = parse_point_word(word);
-    if (parsed.disk) throw Error(Code::usage, "a machine boots from all its disks: leave out :" + *parsed.disk);
-    chosen.push_back(&find_point(points, parsed.point));
-    if (!chosen.back()->point.machine)
-      throw Error(Code::usage, word + " is of images, and knows no machine that could boot");
-  }
-  if (chosen.empty()) throw Error(Code::usage, "no restore point of a machine matches");
-  return chosen;
-}
 
 // --- one try
 
@@ -140,7 +61,7 @@ class BootCheck {
  public:
   explicit BootCheck(const Program& program)
       : program_(program),
-        order_(order_of(program.settings)),
+        order_(boot_order(program.settings)),
         uri_(connection_uri(program.settings)),
         opened_(open_repository(program)),
         // A first Ctrl-C ends a try, with its worker.
@@ -151,7 +72,7 @@ class BootCheck {
   }
 
   int run(const std::vector<std::string>& words) {
-    const auto chosen = choose(points_, words);
+    const auto chosen = choose_bootable(points_, words);
     if (program_.settings.flag("dry-run")) return plan(chosen);
     try {
       prepare();

@@ -42,6 +42,9 @@ constexpr milliseconds kTick{250};
 // A daemon that is being restarted is back by then.
 constexpr std::chrono::seconds kAwayPatience{60};
 
+// Where no image can be made beside it.
+bool is_device_name(const std::string& path) { return path.starts_with("/dev/") && !path.starts_with("/dev/shm/"); }
+
 // False once a stop is requested.
 bool pause(const std::stop_token& stop, milliseconds time) {
   std::mutex mutex;
@@ -117,7 +120,7 @@ class BootServe {
     std::map<std::string, std::string> images;
     for (const auto& disk : listed_.point.disks) {
       const fs::path directory = to ? fs::path(*to) : fs::path(disk.source).parent_path();
-      if (!to && (!directory.is_absolute() || disk.source.starts_with("/dev/")))
+      if (!to && (!directory.is_absolute() || is_device_name(disk.source)))
         throw Error(Code::usage, "disk " + disk.disk + " was " + disk.source + ": say where it goes, --to DIR");
       const std::string path =
           fs::absolute(directory / fmt::format("{}-{}.qcow2", target_.domain, disk.disk)).lexically_normal();
