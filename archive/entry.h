@@ -26,7 +26,7 @@ struct Timestamp {
 
 struct Entry {
   EntryType type = EntryType::file;
-  std::string path;        // any bytes but zero
+  std::string path{};      // any bytes but zero
   std::uint16_t mode = 0;  // permissions and set-id bits alone
   std::uint32_t uid = 0, gid = 0;
   std::string user{}, group{};   // empty: not known

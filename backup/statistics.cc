@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "backup/chunk_reader.h"
-#include "backup/disk_map.h"
 #include "backup/object_names.h"
 #include "backup/restore_point.h"
 
@@ -31,15 +30,14 @@ class Counting {
     }
     ++machine.points;
     machine.logical_bytes += point.size_bytes();
-    for (const auto& map : point.maps()) {
-      machine.named_bytes += named_bytes(ctx, map);
-      MapReader(chunks_, map)
-          .walk(ctx, {.page =
-                          [&](const ChunkId& id) {
-                            return own_pages_.insert(prefix_of(id)).second ? MapReader::Below::look
-                                                                           : MapReader::Below::skip;
-                          },
-                      .chunk = [&](const ChunkId& id) { add_chunk(ctx, id, machine); }});
+    for (const auto& content : point.contents()) {
+      machine.named_bytes += named_bytes(ctx, content);
+      walk(ctx, chunks_, content,
+           {.page =
+                [&](const ChunkId& id) {
+                  return own_pages_.insert(prefix_of(id)).second ? MapReader::Below::look : MapReader::Below::skip;
+                },
+            .chunk = [&](const ChunkId& id) { add_chunk(ctx, id, machine); }});
     }
   }
 
@@ -59,8 +57,15 @@ class Counting {
     std::uint32_t machine, plain, stored;
   };
 
-  std::uint64_t named_bytes(const Context& ctx, const DiskMap& map) {
+  std::uint64_t named_bytes(const Context& ctx, const Content& content) {
     std::uint64_t bytes = 0;
+    if (const auto* tree = std::get_if<AreaTree>(&content)) {
+      AreaCursor cursor(chunks_, *tree);
+      for (; const AreaItem* item = cursor.peek(ctx); cursor.advance())
+        for (const auto& piece : item->pieces) bytes += piece.chunk ? piece.length : 0;
+      return bytes;
+    }
+    const auto& map = std::get<DiskMap>(content);
     MapReader(chunks_, map).each_chunk(ctx, [&](std::uint64_t number, const ChunkId&) {
       bytes += map.chunk_size(number);
     });
