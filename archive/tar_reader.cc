@@ -45,6 +45,11 @@ EntryType type_of(struct ::archive_entry* entry) {
 
 Timestamp time_of(std::int64_t seconds, long nanoseconds) {
   if (nanoseconds < 0 || nanoseconds > 999'999'999) throw Error(Code::corrupt, "tar archive: a time makes no sense");
+  // libarchive 3.6 takes the fraction of `-99.5` for one that counts from -99 on.
+  if (seconds < 0 && nanoseconds > 0) {
+    --seconds;
+    nanoseconds = 1'000'000'000 - nanoseconds;
+  }
   return {.seconds = seconds, .nanoseconds = static_cast<std::uint32_t>(nanoseconds)};
 }
 

@@ -37,6 +37,14 @@ unsigned file_type(EntryType type) {
   return AE_IFREG;
 }
 
+// libarchive 3.6 writes seconds and nanoseconds beside each other, where those before 1970 are no sum any more: as in
+// tar_reader.cc, the other way round. Within the last second before that, it has no way to write the fraction.
+Timestamp as_written(const Timestamp& time) {
+  if (time.seconds >= 0 || time.nanoseconds == 0) return time;
+  if (time.seconds == -1) return {.seconds = -1};
+  return {.seconds = time.seconds + 1, .nanoseconds = 1'000'000'000 - time.nanoseconds};
+}
+
 EntryHandle encode(const Entry& entry, const std::vector<Extent>& data) {
   EntryHandle made(archive_entry_new(), archive_entry_free);
   if (!made) throw Error(Code::io, "no memory to write an archive");
@@ -48,7 +56,8 @@ EntryHandle encode(const Entry& entry, const std::vector<Extent>& data) {
   archive_entry_set_gid(into, entry.gid);
   if (!entry.user.empty()) archive_entry_set_uname(into, entry.user.c_str());
   if (!entry.group.empty()) archive_entry_set_gname(into, entry.group.c_str());
-  archive_entry_set_mtime(into, entry.modified.seconds, static_cast<long>(entry.modified.nanoseconds));
+  const Timestamp modified = as_written(entry.modified);
+  archive_entry_set_mtime(into, modified.seconds, static_cast<long>(modified.nanoseconds));
   archive_entry_set_size(into, static_cast<la_int64_t>(entry.size_bytes));
   if (entry.type == EntryType::symlink) archive_entry_set_symlink(into, entry.target.c_str());
   if (entry.type == EntryType::hard_link) archive_entry_set_hardlink(into, entry.target.c_str());

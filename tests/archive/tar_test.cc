@@ -116,6 +116,22 @@ TEST(Tar, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(found[3].entry.target, "holes");
 }
 
+TEST(Tar, TimesBefore1970AreTheSameForGnuTar) {
+  const auto read =
+      read_all(output_of("d=$(mktemp -d) && cd $d && touch -d '1969-12-31 23:58:20.987654321 UTC' a && tar --create "
+                         "--format=pax a; rm -rf $d"));
+  ASSERT_EQ(read.size(), 1U);
+  const Timestamp wanted{.seconds = -100, .nanoseconds = 987654321};
+  EXPECT_EQ(read.front().entry.modified, wanted);
+  std::string pattern = "/tmp/tar-XXXXXX", path = ::mkdtemp(pattern.data());
+  FILE* extract = ::popen(("tar --extract --directory=" + path).c_str(), "w");
+  TarWriter writer([&](base::ByteView bytes) { ::fwrite(bytes.data(), 1, bytes.size(), extract); });
+  writer.begin({.type = EntryType::file, .path = "a", .modified = wanted});
+  writer.finish();
+  EXPECT_EQ(::pclose(extract), 0);
+  EXPECT_EQ(output_of("stat --format=%.9Y " + path + "/a; rm -r " + path), "-99.012345679\n");
+}
+
 TEST(Tar, AnArchiveThatIsCutShortIsNoWhole) {
   std::string archive;
   TarWriter writer([&](base::ByteView bytes) { archive += base::as_text(bytes); });
