@@ -96,7 +96,8 @@ class LocalRun {
 int LocalHost::run(const base::Context& ctx, const std::string& command, const ssh::InputSource* input,
                    ssh::OutputSink& sink) {
   const ssh::CancelSignal stop(ctx.stop);
-  return LocalRun(command, input, sink).drive(stop, idle_);
+  const std::string line = ssh::remote_command_line({.command = command, .script = {}, .sudo = sudo_}, nullptr);
+  return LocalRun(line, input, sink).drive(stop, idle_);
 }
 
 }  // namespace muster::backup
