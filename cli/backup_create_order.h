@@ -21,6 +21,9 @@ struct CreateOrder {
   unsigned audit_parts = 0;                // as backup::CreateRequest has them
   std::vector<std::string> before, after;  // commands, for each machine
   std::string name;
+  std::vector<std::string> areas;     // words; else there are machines, or images
+  std::vector<std::string> excludes;  // of areas
+  bool one_file_system = false;
   std::vector<std::string> images;
   std::optional<disk::ImageFormat> format;
   std::vector<std::string> tags;
