@@ -58,7 +58,7 @@ std::uint32_t id_of(std::int64_t id) {
   return static_cast<std::uint32_t>(id);
 }
 
-std::vector<Xattr> xattrs_of(struct ::archive_entry* entry) {
+std::vector<Xattr> xattrs_of(struct ::archive_entry* entry, std::uint64_t& dropped) {
   std::vector<Xattr> xattrs;
   std::size_t bytes = 0, size = 0;
   const char* name = nullptr;
@@ -66,9 +66,11 @@ std::vector<Xattr> xattrs_of(struct ::archive_entry* entry) {
   archive_entry_xattr_reset(entry);
   while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
     Xattr one{.name = text_of(name, "name of an attribute"), .value = {}};
-    bytes += size + one.name.size();
-    if (xattrs.size() == kMaxXattrs || bytes > kMaxXattrBytes)
-      throw Error(Code::corrupt, "tar archive: too many extended attributes");
+    if (xattrs.size() == kMaxXattrs || size > kMaxXattrBytes - bytes) {
+      ++dropped;
+      continue;
+    }
+    bytes += size;
     if (size != 0) {
       const base::ByteView view(static_cast<const std::byte*>(value), size);
       one.value.assign(view.begin(), view.end());
@@ -78,7 +80,7 @@ std::vector<Xattr> xattrs_of(struct ::archive_entry* entry) {
   return xattrs;
 }
 
-Entry decode(struct ::archive_entry* entry) {
+Entry decode(struct ::archive_entry* entry, std::uint64_t& dropped) {
   Entry read{.type = type_of(entry),
              .path = text_of(archive_entry_pathname(entry), "path"),
              .mode = static_cast<std::uint16_t>(archive_entry_perm(entry) & 07777U),
@@ -99,7 +101,7 @@ Entry decode(struct ::archive_entry* entry) {
     read.device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(entry));
     read.device_minor = static_cast<std::uint32_t>(archive_entry_rdevminor(entry));
   }
-  read.xattrs = xattrs_of(entry);
+  read.xattrs = xattrs_of(entry, dropped);
   return read;
 }
 
@@ -144,10 +146,13 @@ struct TarReader::Stream {
   std::exception_ptr failure;
   bool opened = false;
   std::uint64_t size_bytes = 0, read_bytes = 0;  // of the entry
+  std::uint64_t dropped = 0;                     // attributes
 };
 
 TarReader::TarReader(Source source) : stream_(std::make_unique<Stream>(std::move(source))) {}
 TarReader::~TarReader() = default;
+
+std::uint64_t TarReader::attributes_dropped() const { return stream_->dropped; }
 
 std::optional<Entry> TarReader::next() {
   stream_->open();
@@ -155,7 +160,7 @@ std::optional<Entry> TarReader::next() {
   int result = ARCHIVE_RETRY;
   while (result == ARCHIVE_RETRY) result = stream_->check(archive_read_next_header(stream_->handle.get(), &entry));
   if (result == ARCHIVE_EOF) return std::nullopt;
-  Entry read = decode(entry);
+  Entry read = decode(entry, stream_->dropped);
   stream_->size_bytes = read.size_bytes;
   stream_->read_bytes = 0;
   return read;

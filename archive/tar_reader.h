@@ -26,6 +26,9 @@ class TarReader {
   // is no archive, is cut short or goes beyond a limit, and what the source throws.
   std::optional<Entry> next();
 
+  // Of entries so far: those beyond kMaxXattrs and kMaxXattrBytes of one entry are left out.
+  std::uint64_t attributes_dropped() const;
+
   struct Block {
     std::uint64_t offset = 0;
     base::ByteView bytes;

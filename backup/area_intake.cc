@@ -57,6 +57,10 @@ std::int64_t scan(const Context& ctx, const AreaSource& source, const Index& ind
                 fmt::format("{}: cannot list its files, for which it takes GNU find, tr and sort: {}", name_of(source),
                             last_message(stream)));
   if (reader.status() != 0) unread += stream.messages().size() + stream.messages_dropped();
+  unread += reader.too_long();
+  if (reader.too_long() != 0)
+    ctx.warn(
+        fmt::format("{}: {} files have paths that are too long, and are left out", name_of(source), reader.too_long()));
   tell_messages(ctx, source, stream);
   return *began;
 }
@@ -119,13 +123,17 @@ class AreaIntake {
       // An archive that breaks off has a reason, which tar knows.
       if (e.code() != Code::corrupt) throw;
       const int status = stream.finish();
-      throw Error(Code::io, fmt::format("{}: tar broke off, with status {}: {} ({})", name_of(source_), status,
-                                        last_message(stream), e.what()));
+      throw Error(Code::io, fmt::format("{}: tar broke off after /{}, with status {}: {} ({})", name_of(source_),
+                                        last_path_, status, last_message(stream), e.what()));
     }
     const int status = stream.finish();
     if (status > kTarFailed || status < 0)
       throw Error(Code::io,
                   fmt::format("{}: tar ended with status {}: {}", name_of(source_), status, last_message(stream)));
+    if (tar.attributes_dropped() != 0)
+      ctx_.warn(fmt::format("{}: {} extended attributes are left out: their files have too many", name_of(source_),
+                            tar.attributes_dropped()));
+    point_.unread += tar.attributes_dropped();
     for (const auto& message : stream.messages())
       if (message.find("file changed as we read it") != std::string::npos ||
           message.find("padding with zeros") != std::string::npos)
@@ -174,6 +182,7 @@ class AreaIntake {
     item.entry.path = file.path;
     // Else it is taken for changed the next time, too.
     if (item.entry.changed && item.entry.changed->seconds > began_ - kMomentSeconds) item.entry.changed.reset();
+    last_path_ = file.path;
     bool whole = true;
     if (item.entry.type == EntryType::hard_link) {
       whole = first_name(file) != nullptr;
@@ -256,6 +265,7 @@ class AreaIntake {
   std::int64_t began_ = 0;
   std::optional<AreaWriter> writer_;
   std::optional<archive::Entry> sent_;  // the archive's next entry
+  std::string last_path_;               // that was taken from it
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> first_names_;
   base::Bytes held_;  // of the file at hand, not cut yet
   std::uint64_t size_ = 0;

@@ -128,18 +128,23 @@ std::string send_command(const AreaOrder& order) {
 
 std::optional<std::string> ScanReader::next_line() {
   std::string line;
-  for (;;) {
+  for (bool whole = true;;) {
     if (piece_.empty()) piece_ = source_();
     if (piece_.empty()) {
       if (!line.empty()) reject("was cut short");
       return std::nullopt;
     }
     const std::string_view text = base::as_text(piece_);
-    const std::size_t end = text.find('\n');
-    line += text.substr(0, end);
-    if (line.size() > kMaxLineBytes) reject("has a path that is too long");
-    piece_ = piece_.subspan(std::min(end == std::string_view::npos ? end : end + 1, piece_.size()));
-    if (end != std::string_view::npos) return line;
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const bool ends = end < text.size();
+    whole = whole && line.size() + end <= kMaxLineBytes;
+    if (whole) line += text.substr(0, end);
+    piece_ = piece_.subspan(ends ? end + 1 : end);
+    if (!ends) continue;
+    if (whole) return line;
+    ++too_long_;
+    line.clear();
+    whole = true;
   }
 }
 
@@ -174,6 +179,10 @@ std::optional<ScannedFile> ScanReader::next() {
     file.inode = facts.number();
     file.device = facts.number();
     file.links = facts.number();
+    if (file.path.size() > archive::kMaxPathBytes) {
+      ++too_long_;
+      continue;
+    }
     const bool follows = before_ ? compare_paths(*before_, file.path) < 0 : file.path.empty();
     if (!follows || !is_area_path(file.path)) reject("is not in order");
     before_ = file.path;

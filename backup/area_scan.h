@@ -45,6 +45,8 @@ class ScanReader {
   std::optional<std::int64_t> began();
   // nullopt at the end. These throw Error{corrupt} for what the command does not print, out of order, or cut short.
   std::optional<ScannedFile> next();
+  // Files whose paths are longer than a listing takes: they are passed over.
+  std::uint64_t too_long() const { return too_long_; }
   // Find's exit status, after the end.
   int status() const { return status_.value_or(-1); }
 
@@ -55,6 +57,7 @@ class ScanReader {
   base::ByteView piece_{};
   std::optional<std::string> before_;
   std::optional<int> status_;
+  std::uint64_t too_long_ = 0;
 };
 
 }  // namespace muster::backup

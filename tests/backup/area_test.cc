@@ -5,12 +5,14 @@
 #include <fstream>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "backup/area_builder.h"
 #include "backup/index.h"
+#include "backup/lease.h"
 #include "backup/local_host.h"
 #include "backup/prune.h"
 #include "backup/settle.h"
@@ -92,6 +94,46 @@ TEST(AreaItem, DamageIsAnErrorAndNoMore) {
 TEST(AreaItem, ADirectoryComesBeforeWhatIsInIt) {
   const std::vector<std::string> sorted{"", "a", "a/b", "a/b/c", "a/c", "a b", "a-b", "a.b", "a\nb", "ab", "\351"};
   for (std::size_t i = 1; i < sorted.size(); ++i) EXPECT_TRUE(compare_paths(sorted[i - 1], sorted[i]) < 0) << sorted[i];
+}
+
+// --- what the machine prints
+
+std::string scanned(const std::string& lines) {
+  std::string text;
+  bool given = false;
+  ScanReader reader([&]() -> base::ByteView {
+    if (std::exchange(given, true)) return {};
+    return base::as_bytes(lines);
+  });
+  reader.began();
+  while (const auto file = reader.next()) text += file->path + ";";
+  return text + std::to_string(reader.too_long());
+}
+
+const std::string kTwoZeroes(2, '\0'), kEnd = kTwoZeroes + "~0\n";
+
+std::string scan_line(std::string path, const std::string& facts = "f 1 2.5 3.5 4 5 1") {
+  for (char& c : path) c = c == '/' ? '\0' : c == '\n' ? '/' : c;
+  return path + kTwoZeroes + facts + "\n";
+}
+
+TEST(AreaScan, PathsAreReadAsTheyAre) {
+  const std::string begin = "1\n" + scan_line("", "d 1 2 3 4 5 6") + kEnd;
+  EXPECT_EQ(scanned(begin + scan_line("a") + scan_line("a/b\nc") + scan_line("a b")), ";a;a/b\nc;a b;0");
+  EXPECT_EQ(scanned(begin + scan_line(std::string(40'000, 'a')) + scan_line(std::string(33'000, 'b')) + scan_line("c")),
+            ";c;2");
+}
+
+TEST(AreaScan, WhatIsCutShortOrOutOfOrderIsAnError) {
+  const std::string root = "1\n" + scan_line(""), begin = root + kEnd;
+  EXPECT_THROW(scanned(root + scan_line("a")), Error);
+  EXPECT_THROW(scanned(begin + scan_line("a").substr(0, 10)), Error);
+  EXPECT_THROW(scanned(begin + scan_line("b") + scan_line("a")), Error);
+  EXPECT_THROW(scanned(begin + scan_line("a") + scan_line("a")), Error);
+  EXPECT_THROW(scanned("1\n" + kEnd + scan_line("a")), Error);
+  EXPECT_THROW(scanned(begin + scan_line("../a")), Error);
+  EXPECT_THROW(scanned(begin + scan_line("a", "f x 2 3 4 5 1")), Error);
+  EXPECT_THROW(scanned("bash: no such command\n"), Error);
 }
 
 // --- trees
@@ -190,11 +232,9 @@ class Area : public AreaListing {
     fs::create_directories((root_ / path).parent_path());
     std::ofstream(root_ / path, std::ios::binary) << bytes;
   }
-  // Long ago, as far as the area knows: what changed just now is not trusted to stay as it is.
-  void age() const {
-    const auto began = std::chrono::steady_clock::now();
-    while (std::chrono::steady_clock::now() - began < std::chrono::milliseconds(3100))
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  // What changed just now is not trusted to stay as it is.
+  static void wait_until_old() {
+    std::this_thread::sleep_until(std::chrono::steady_clock::now() + std::chrono::milliseconds(3100));
   }
 
   CreateResult back_up(const std::optional<RestorePoint>& parent = std::nullopt, AreaOrder order = {}) {
@@ -244,14 +284,14 @@ TEST_F(Area, WhatDidNotChangeIsNotSentAgain) {
   write("a/one", "1");
   write("b", std::string(2'000'000, 'y'));
   fs::create_hard_link(root_ / "b", root_ / "c");
-  age();
+  wait_until_old();
   const auto first = back_up().point;
   write("a/one", "2");
   const auto second = back_up(first).point;
   EXPECT_EQ(second.bytes_read, 1U);
   EXPECT_EQ(second.bytes_dirty, 1U);
   EXPECT_EQ(paths_of(second), paths_of(first));
-  age();
+  wait_until_old();
   const auto third = back_up(second).point;
   const auto fourth = back_up(third).point;
   EXPECT_EQ(fourth.bytes_read, 0U);
@@ -302,6 +342,54 @@ TEST_F(Area, PruneKeepsWhatListingsName) {
   const auto index = Index::load({}, *repository_);
   EXPECT_TRUE(relies_on_what_stays({}, *repository_, *index, second));
   EXPECT_EQ(paths_of(second).size(), 303U);
+}
+
+// A host reads its parent's listing, and no data; maintenance has the keys of maps alone.
+TEST_F(Area, WhoeverMakesOrLetsGoNeedsNoKeyOfData) {
+  const auto owner = repository_->credential();
+  const Credential host = host_credential(owner, kDefaultDomain);
+  const Credential keeper = maintenance_credential(owner, 1);
+  Host known{.id = host.signer(), .label = "host", .domain = host.home(), .names = {}, .revoked = {}};
+  known.signing_key = ed25519_public_key(host.signing_seed);
+  repository_->add_host({}, known);
+  write("large", std::string(3'000'000, 'z'));
+  write("small", "1");
+  wait_until_old();
+  repository_ = open_as(storage_, host);
+  const auto first = back_up().point;
+  write("small", "22");
+  const auto second = back_up(first).point;
+  EXPECT_EQ(second.bytes_read, 2U);
+  repository_ = open_as(storage_, keeper);
+  forget_points({}, *repository_, {first.id});
+  for (int i = 0; i < 3; ++i) prune({}, *repository_, {.repack_percent = 1});
+  repository_ = open_as(storage_, owner);
+  expect_clean(*repository_);
+}
+
+TEST_F(Area, WhatAReaderHoldsStaysThoughItsPointIsForgotten) {
+  write("a", std::string(100'000, 'a'));
+  const auto point = back_up().point;
+  const Lease lease({}, *repository_, {.kind = LeaseKind::reader, .contents = point.contents()});
+  forget_points({}, *repository_, {point.id});
+  prune({}, *repository_, {});
+  const auto index = Index::load({}, *repository_);
+  EXPECT_TRUE(relies_on_what_stays({}, *repository_, *index, point));
+}
+
+// What an older muster would prune, it must not get.
+TEST_F(Area, ARepositoryOfAnOlderMusterTakesNone) {
+  Config config = repository_->config();
+  EXPECT_EQ(config.delete_features, std::vector<std::string>{kAreasFeature});
+  EXPECT_NO_THROW(check_features(config, Use::remove));
+  config.delete_features.clear();
+  repository_ = std::make_unique<Repository>(storage_, config, repository_->credential());
+  try {
+    back_up();
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Code::unsupported);
+  }
 }
 
 TEST_F(Area, StatisticsCountTheirBytes) {
