@@ -67,6 +67,7 @@ void CommandStream::run() {
   } catch (...) {
     failure_ = std::current_exception();
   }
+  ended_ = true;
   queue_.close();
 }
 

@@ -2,6 +2,7 @@
 // reads. What the command says on standard error is kept, as far as it is not too much. One thread reads.
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <functional>
 #include <stop_token>
@@ -26,6 +27,8 @@ class CommandStream {
 
   // Valid until the next call; empty at the end. Throws what AreaHost::run() threw.
   base::ByteView next();
+  // The command has ended; what it printed may still be to be read.
+  bool ended() const { return ended_; }
   // After the end: the exit status.
   int finish();
   // Whole lines, in order; after the end. Those beyond a limit are only counted.
@@ -48,6 +51,7 @@ class CommandStream {
   std::vector<std::string> messages_;
   std::uint64_t dropped_ = 0;
   int status_ = -1;
+  std::atomic<bool> ended_ = false;
   std::exception_ptr failure_;
   std::jthread thread_;
 };

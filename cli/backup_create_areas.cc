@@ -47,9 +47,10 @@ std::vector<CreationUnit> units_of(const std::vector<FoundArea>& areas, const st
     if (!fresh)
       throw Error(Code::usage, fmt::format("'{}' would be both {} and {}: back one of them up alone, with --name", own,
                                            other->second, label_of(area)));
-    units.push_back({.label = label_of(area),
-                     .name = own,
-                     .hook = {.name = own, .uri = {}, .domain = {}, .status = {}, .point = {}}});
+    units.push_back(
+        {.label = label_of(area),
+         .name = own,
+         .hook = {.name = own, .uri = {}, .domain = {}, .host = area.host_name, .status = {}, .point = {}}});
   }
   return units;
 }

@@ -94,10 +94,14 @@ class Places {
 std::vector<CreationUnit> units_of(const VmSelection& selection) {
   std::vector<CreationUnit> units;
   for (const auto& target : selection.targets)
-    units.push_back(
-        {.label = target.name,
-         .name = point_name(target),
-         .hook = {.name = target.name, .uri = target.uri, .domain = target.domain, .status = {}, .point = {}}});
+    units.push_back({.label = target.name,
+                     .name = point_name(target),
+                     .hook = {.name = target.name,
+                              .uri = target.uri,
+                              .domain = target.domain,
+                              .host = target.name,
+                              .status = {},
+                              .point = {}}});
   return units;
 }
 

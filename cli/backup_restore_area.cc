@@ -1,7 +1,9 @@
 // muster backup restore of an area: files, trees or all of it into a directory, as a tar archive, or where it came
 // from.
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -34,6 +36,9 @@ using base::Error;
 using nlohmann::json;
 namespace fs = std::filesystem;
 
+constexpr std::uint64_t kMostAhead = 32U << 20;
+constexpr std::chrono::milliseconds kPause{10};
+
 class AreaRestoration {
  public:
   AreaRestoration(const AreaOfPoint& point, const std::optional<std::string>& path)
@@ -57,15 +62,17 @@ class AreaRestoration {
   int to_tar(const std::optional<std::string>& file) {
     if (!file && program_.json()) program_.settings.reject("json", "an archive on standard output is no JSON");
     if (dry_run()) return plan(file ? "as archive " + *file : "as an archive");
-    if (!file) return write_tar([](base::ByteView bytes) { base::write_all(STDOUT_FILENO, base::as_text(bytes)); });
+    if (!file)
+      return close(write_tar([](base::ByteView bytes) { base::write_all(STDOUT_FILENO, base::as_text(bytes)); }),
+                   json::object());
     if (fs::exists(*file)) confirm("replace " + *file);
     const std::string partial = *file + ".muster-partial";
     const base::UniqueFd fd(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!fd) base::throw_errno("make file " + partial);
-    const int status = write_tar([&](base::ByteView bytes) { base::write_all(fd.get(), base::as_text(bytes)); });
+    const auto counts = write_tar([&](base::ByteView bytes) { base::write_all(fd.get(), base::as_text(bytes)); });
     if (::fsync(fd.get()) != 0) base::throw_errno("write " + partial);
     if (::rename(partial.c_str(), file->c_str()) != 0) base::throw_errno("rename " + partial);
-    return status;
+    return close(counts, json::object());
   }
 
   int in_place() {
@@ -111,11 +118,11 @@ class AreaRestoration {
         {{"owners_lost", lacks.owners}, {"devices_left_out", lacks.devices}, {"attributes_lost", lacks.attributes}});
   }
 
-  int write_tar(const archive::TarWriter::Sink& to) {
+  backup::ExportCounts write_tar(const archive::TarWriter::Sink& to) {
     backup::TarSink sink(to);
     const auto counts = run(inside_, sink);
     sink.finish();
-    return close(counts, json::object());
+    return counts;
   }
 
   // To the machine that it came from, where tar takes it.
@@ -124,23 +131,42 @@ class AreaRestoration {
     const auto found = hosts.find(AreaWord{.hosts = area_.host, .path = area_.path});
     if (found.size() != 1) throw Error(Code::usage, "'" + area_.host + "' is not one host of the inventory any more");
     const std::string path = ssh::in_quotes(area_.path);
-    ssh::InputSource archive(temporary_directory());
-    backup::CommandStream stream(
-        opened_.context, *found.front().host,
-        "export LC_ALL=C; mkdir -p -- " + path + " && exec tar --extract --file=- --directory=" + path +
-            " --xattrs --xattrs-include='*' --numeric-owner --preserve-permissions --delay-directory-restore",
-        &archive);
-    int status = kAllWorked;
+    ssh::InputSource archive(temporary_directory(), ssh::InputSource::Keeping::unread);
+    backup::CommandStream stream(opened_.context, *found.front().host,
+                                 "export LC_ALL=C; mkdir -p -- " + path +
+                                     " && exec tar --extract --file=- --directory=" + path +
+                                     " --warning=no-unknown-keyword --xattrs --xattrs-include='*' --numeric-owner "
+                                     "--preserve-permissions --delay-directory-restore",
+                                 &archive);
+    backup::ExportCounts counts;
     try {
-      status = write_tar([&](base::ByteView bytes) { archive.append(base::as_text(bytes)); });
+      counts = write_tar([&](base::ByteView bytes) {
+        // Not further ahead of the machine than this.
+        while (archive.unread_bytes() > kMostAhead && !stream.ended()) {
+          opened_.context.check_stop();
+          std::this_thread::sleep_for(kPause);
+        }
+        if (stream.ended()) throw Error(Code::unreachable, where + ": tar does not take the archive");
+        archive.append(base::as_text(bytes));
+      });
     } catch (const Error& e) {
       archive.fail(e);
+      if (!stream.ended()) throw;
+      // What it says of that tells more.
+      stream.finish();
+      tell_messages(where, stream);
       throw;
     }
     archive.close();
     const int ended = stream.finish();
+    tell_messages(where, stream);
+    if (ended == 0) return close(counts, json::object());
+    program_.ctx.warn(fmt::format("{}: tar ended with status {}: not all of it was restored", where, ended));
+    return close_backup(program_, {{"point", backup::hex(listed_.point.id)}}, kPartFailed);
+  }
+
+  void tell_messages(const std::string& where, const backup::CommandStream& stream) const {
     for (const auto& message : stream.messages()) program_.ctx.warn(where + ": " + message);
-    return ended == 0 ? status : kPartFailed;
   }
 
   int close(const backup::ExportCounts& counts, json fields) const {

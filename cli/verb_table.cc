@@ -70,8 +70,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"backup", "status", "[PATTERN]", "the newest restore point of each machine, and whether it is too old", "max-age"},
     {"backup", "diff", "POINT[:DISK] POINT[:DISK]", "what of their disks, or files, differs", ""},
     {"backup", "stats", "", "what machines' restore points hold and cost", ""},
-    {"backup", "restore",
-     "POINT[:DISK] --to=FILE|DIR | POINT --as=NAME | POINT --in-place | POINT[:/PATH] --to=DIR | --tar",
+    {"backup", "restore", "POINT[:DISK|:/PATH] --to=FILE|DIR | POINT --as=NAME | POINT --in-place",
      "disks of a restore point into files or a block device, or the whole machine; files of an area",
      "as ask-pass ask-sudo-pass connect-timeout delta format host-keys idle-timeout in-place keepalive key known-hosts "
      "limit-rate port retries same-identity ssh-config start sudo tar to transport user verify workers yes"},

@@ -286,6 +286,60 @@ TEST_F(BackupArea, OverSshItIsTheSame) {
   EXPECT_EQ(difference(before, tree_of(area())), "");
 }
 
+TEST_F(BackupArea, InPlaceOverSshDoesNotFillTheDiskHere) {
+  put("large", noise(100'000'000, 1));
+  const SshServer server(accepting_key());
+  use({host(server, "web01")});
+  expect(0, {"create", "--area", "web01:" + area(), "--name", "remote"});
+  const Tree before = tree_of(area());
+  fs::remove(area() + "/large");
+  fs::create_directory(file("small"));
+  const SmallFileSystem small(file("small"), "64M");
+  auto launch = backup_command({"restore", "remote@latest", "--in-place", "--yes"});
+  launch.environment.push_back("TMPDIR=" + file("small"));
+  const auto done = run(launch);
+  EXPECT_EQ(done.code, 0) << told(done);
+  EXPECT_EQ(difference(before, tree_of(area())), "");
+}
+
+// A tar over there that cannot write says so, and nothing waits for it.
+TEST_F(BackupArea, InPlaceWhereThereIsNoRoomFails) {
+  put("large", noise(60'000'000, 1));
+  const SshServer server(accepting_key());
+  use({host(server, "web01")});
+  expect(0, {"create", "--area", "web01:" + area(), "--name", "remote"});
+  fs::remove(area() + "/large");
+  const SmallFileSystem small(area(), "1M");
+  const SshServer inside(accepting_key());
+  use({host(inside, "web01")});
+  const auto done = backup({"restore", "remote@latest", "--in-place", "--yes"});
+  EXPECT_NE(done.code, 0) << told(done);
+  EXPECT_TRUE(contains(done.err, "not all of it was restored")) << told(done);
+  EXPECT_FALSE(contains(done.err, "hdrcharset")) << told(done);
+}
+
+TEST_F(BackupArea, AMachineWithoutGnuToolsIsToldClearly) {
+  put("a", "1");
+  write(file("find"), "#!/bin/sh\necho 'find: unrecognized: -printf' >&2\nexit 1\n", 0755);
+  auto launch = backup_command({"create", "--area", area(), "--name", "a"});
+  for (auto& one : launch.environment)
+    if (one.starts_with("PATH=")) one = "PATH=" + file("") + ":/usr/bin:/bin";
+  launch.environment.push_back("PATH=" + file("") + ":/usr/bin:/bin");
+  const auto done = run(launch);
+  EXPECT_EQ(done.code, 4) << told(done);
+  EXPECT_TRUE(contains(done.err, "unrecognized: -printf")) << told(done);
+}
+
+TEST_F(BackupArea, HooksRunAroundItHereAndOnItsMachine) {
+  put("a", "1");
+  const SshServer server(accepting_key());
+  use({host(server, "web01")});
+  expect(0, {"create", "--area", "web01:" + area(), "--name", "n", "--pre", "guest:echo pre > " + area() + "/pre",
+             "--post", "echo $MUSTER_STATUS $MUSTER_NAME > " + file("post")});
+  EXPECT_EQ(expect(0, {"cat", "n@latest:/pre"}).out, "pre\n");
+  EXPECT_EQ(read(file("post")), "ok n\n");
+}
+
 TEST_F(BackupArea, OneThatFailsDoesNotKeepTheOthers) {
   put("a", "1");
   const SshServer server(accepting_key());
