@@ -22,11 +22,8 @@ class OtherItems {
   const std::optional<AreaItem>& peek() {
     if (item_ || ended_) return item_;
     while (const AreaItem* next = raw()) {
-      // The rest of a file that began in a leaf of both.
-      if (!item_ && next->continues) {
-        item_ = *next;
-      } else if (!item_) {
-        item_ = *next;
+      if (!item_) {
+        item_ = *next;  // or the rest of a file that began in a leaf of both
       } else if (next->continues && next->entry.path == item_->entry.path) {
         item_->pieces.insert(item_->pieces.end(), next->pieces.begin(), next->pieces.end());
       } else {
@@ -78,9 +75,7 @@ void compare_areas(const Context& ctx, const Repository& repository, const Index
   while (old_items.peek() || new_items.peek()) {
     const auto& a = old_items.peek();
     const auto& b = new_items.peek();
-    const auto order = !a   ? std::strong_ordering::greater
-                       : !b ? std::strong_ordering::less
-                            : compare_paths(a->entry.path, b->entry.path);
+    const int order = !a ? 1 : !b ? -1 : compare_paths(a->entry.path, b->entry.path);
     if (order < 0)
       take(a->continues ? AreaChange::content : AreaChange::removed, *a);
     else if (order > 0)

@@ -21,9 +21,9 @@ constexpr std::uint8_t kHole = 0, kNamed = 1;
 
 [[noreturn]] void reject() { throw base::Error(base::Code::corrupt, "an entry of a listing makes no sense"); }
 
-unsigned rank(char c) {
+int rank(char c) {
   if (c == '/') return 0;
-  return c == '\n' ? unsigned{'/'} : static_cast<unsigned char>(c);
+  return static_cast<unsigned char>(c == '\n' ? '/' : c);
 }
 
 void write_text(ByteWriter& write, std::string_view text) {
@@ -126,10 +126,10 @@ void read_facts(ByteReader& read, AreaItem& item) {
 
 }  // namespace
 
-std::strong_ordering compare_paths(std::string_view a, std::string_view b) {
+int compare_paths(std::string_view a, std::string_view b) {
   const auto [left, right] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  if (left == a.end() || right == b.end()) return a.size() <=> b.size();
-  return rank(*left) <=> rank(*right);
+  if (left != a.end() && right != b.end()) return rank(*left) - rank(*right);
+  return a.size() == b.size() ? 0 : a.size() < b.size() ? -1 : 1;
 }
 
 bool is_area_path(std::string_view path) {

@@ -2,7 +2,6 @@
 // (muster-repository(7), "Listings"). Pure functions.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,7 +33,8 @@ struct AreaItem {
 };
 
 // The order of a listing: a directory, then what is in it, names by their bytes, of which a newline counts as a slash.
-std::strong_ordering compare_paths(std::string_view a, std::string_view b);
+// Less than 0, 0, or more, as strcmp().
+int compare_paths(std::string_view a, std::string_view b);
 
 // Relative, without empty parts, `.`, `..` and zero bytes: nothing that leads out of where it is put.
 bool is_area_path(std::string_view path);

@@ -49,12 +49,13 @@ bool is_lost(const AreaItem& item, const Index& index) {
 
 void AreaPlan::add(const ScannedFile& file, bool unchanged) {
   ++counts_.entries;
-  const std::uint64_t bytes = file.type == 'f' ? file.size_bytes : 0;
+  const bool many = file.type == 'f' && file.links > 1;
+  const bool first = !many || many_names_.emplace(file.device, file.inode).second;
+  const std::uint64_t bytes = file.type == 'f' && first ? file.size_bytes : 0;
   counts_.size_bytes += bytes;
   counts_.unchanged += unchanged ? 1 : 0;
   base::Bytes head;
   base::ByteWriter write(head);
-  const bool many = file.type == 'f' && file.links > 1;
   write.u8(static_cast<std::uint8_t>((unchanged ? kUnchanged : 0) | (many ? kManyNames : 0)));
   write.u64(file.inode);
   write.u64(file.device);

@@ -2,8 +2,9 @@
 // there now beside what was there before. Not thread-safe.
 #pragma once
 
-#include <memory>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "backup/area_scan.h"
 #include "backup/area_tree.h"
@@ -56,6 +57,7 @@ class AreaPlan {
   ssh::InputSource files_, names_;
   std::string pending_, pending_names_;
   PlanCounts counts_;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> many_names_;  // files that were counted under their first name
 };
 
 }  // namespace muster::backup

@@ -58,18 +58,24 @@ class Counting {
   };
 
   std::uint64_t named_bytes(const Context& ctx, const Content& content) {
+    if (const auto* tree = std::get_if<AreaTree>(&content)) return listed_bytes(ctx, tree->domain, tree->root);
     std::uint64_t bytes = 0;
-    if (const auto* tree = std::get_if<AreaTree>(&content)) {
-      AreaCursor cursor(chunks_, *tree);
-      for (; const AreaItem* item = cursor.peek(ctx); cursor.advance())
-        for (const auto& piece : item->pieces) bytes += piece.chunk ? piece.length : 0;
-      return bytes;
-    }
     const auto& map = std::get<DiskMap>(content);
     MapReader(chunks_, map).each_chunk(ctx, [&](std::uint64_t number, const ChunkId&) {
       bytes += map.chunk_size(number);
     });
     return bytes;
+  }
+
+  // Most pages are in the listings of many points.
+  std::uint64_t listed_bytes(const Context& ctx, Domain domain, const ChunkId& id) {
+    if (const auto known = listed_bytes_.find(id); known != listed_bytes_.end()) return known->second;
+    const AreaPage page = read_area_page(ctx, chunks_, domain, id);
+    std::uint64_t bytes = 0;
+    for (const auto& item : page.items)
+      for (const auto& piece : item.pieces) bytes += piece.chunk ? piece.length : 0;
+    for (const auto& child : page.children) bytes += listed_bytes(ctx, domain, child.page);
+    return listed_bytes_[id] = bytes;
   }
 
   void add_chunk(const Context& ctx, const ChunkId& id, MachineStatistics& machine) {
@@ -92,6 +98,7 @@ class Counting {
   PackKeyCache keys_;
   ChunkReader chunks_;
   std::unordered_map<Short, Use> all_;
+  std::unordered_map<ChunkId, std::uint64_t> listed_bytes_;  // below pages of listings
   std::unordered_set<Short> own_chunks_, own_pages_;
   std::uint32_t number_ = kShared;
 };

@@ -109,7 +109,6 @@ class MachinesCreation {
  public:
   MachinesCreation(const Program& program, const CreateOrder& order, const JobRun& job)
       : program_(program),
-        order_(order),
         workers_(program.ctx, connect_patience(program.settings), kEndPatience),
         selection_(select_all(program, workers_, order.machines)),
         opened_(open_repository(program)),
@@ -174,7 +173,6 @@ class MachinesCreation {
   }
 
   const Program& program_;
-  const CreateOrder& order_;
   HypervisorWorkers workers_;
   const VmSelection selection_;
   const OpenedRepository opened_;

@@ -216,7 +216,7 @@ constexpr auto kCommands = std::to_array<CommandRow>({
     {"inventory", kInventory, "list [PATTERN] | show HOST | check | discover [URI]...",
      "what the inventory says, what is wrong with it, and a new one of what hypervisors have"},
     {"vm", kVm, "VERB ...", "the life of virtual machines, on all hypervisors at once"},
-    {"backup", kBackup, "VERB ...", "restore points of disks: made, listed, checked, restored, let go"},
+    {"backup", kBackup, "VERB ...", "restore points of disks and files: made, listed, checked, restored, let go"},
     {"capabilities", kCapabilities, "[URI]...", "what the drivers of hypervisors can do"},
     {"doctor", kDoctor, "", "what this machine lacks, and what to do about it"},
 });
