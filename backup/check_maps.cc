@@ -6,7 +6,7 @@
 
 #include "backup/check_parts.h"
 #include "backup/chunk_reader.h"
-#include "backup/disk_map.h"
+#include "backup/content.h"
 #include "backup/object_names.h"
 #include "backup/restore_point.h"
 #include "base/error.h"
@@ -36,6 +36,7 @@ class MapCheck {
 
   // What is wrong with it; empty if nothing.
   std::string disk(const Context& ctx, const DiskMap& map);
+  std::string area(const Context& ctx, const AreaTree& tree) { return listing(ctx, tree.domain, tree.root).wrong; }
 
  private:
   // Which page of its level it is, in which map.
@@ -63,6 +64,13 @@ class MapCheck {
     std::size_t entries = 0;
   };
   std::map<std::tuple<Domain, std::uint8_t, ChunkId>, Known> pages_;
+  struct KnownListing {
+    std::string wrong;
+    std::uint8_t level = 0;
+  };
+  const KnownListing& listing(const Context& ctx, Domain domain, const ChunkId& id);
+  std::string below(const Context& ctx, const AreaPage& page, Domain domain);
+  std::map<std::pair<Domain, ChunkId>, KnownListing> listings_;
   std::unordered_map<ObjectId, std::vector<RecordPlace>> packs_;  // tables of the last so many
   std::optional<std::set<DamagedRecord>> quarantine_;
   std::set<ChunkId> missing_;
@@ -168,6 +176,41 @@ std::string MapCheck::disk(const Context& ctx, const DiskMap& map) {
   return page(ctx, *map.root, map.top_level(), {map, 0});
 }
 
+// As below(), of a listing's page.
+std::string MapCheck::below(const Context& ctx, const AreaPage& page, Domain domain) {
+  std::string wrong;
+  for (const auto& item : page.items)
+    for (const auto& piece : item.pieces) {
+      const std::string found = piece.chunk ? chunk(ctx, *piece.chunk) : "";
+      if (wrong.empty()) wrong = found;
+    }
+  for (const auto& child : page.children) {
+    const KnownListing& found = listing(ctx, domain, child.page);
+    if (!wrong.empty()) continue;
+    wrong = found.wrong;
+    if (wrong.empty() && found.level + 1 != page.level)
+      wrong = "listing page " + hex(child.page) + " is of another level";
+  }
+  return wrong;
+}
+
+const MapCheck::KnownListing& MapCheck::listing(const Context& ctx, Domain domain, const ChunkId& id) {
+  ctx.check_stop();
+  const auto key = std::pair(domain, id);
+  if (const auto known = listings_.find(key); known != listings_.end()) return known->second;
+  KnownListing seen;
+  try {
+    const AreaPage page = read_area_page(ctx, chunks_, domain, id);
+    seen.level = page.level;
+    seen.wrong = below(ctx, page, domain);
+  } catch (const Error& e) {
+    if (e.code() != Code::corrupt && e.code() != Code::not_found) throw;
+    seen.wrong = e.what();
+    findings_.add_missing(RecordKind::page, id, e.what());
+  }
+  return listings_.emplace(key, std::move(seen)).first->second;
+}
+
 // The first thing that is wrong with a restore point, of which all disks are looked at; empty if nothing.
 std::string wrong_with(const Context& ctx, const RestorePoint& point, MapCheck& maps, Progress& progress) {
   std::string wrong;
@@ -179,6 +222,11 @@ std::string wrong_with(const Context& ctx, const RestorePoint& point, MapCheck& 
   };
   for (const auto& disk : point.disks) look("disk " + disk.disk, disk.map);
   for (const auto& part : point.parts) look(part.part, part.map);
+  if (point.area) {
+    const std::string found = maps.area(ctx, point.area->tree);
+    progress.done += point.area->size_bytes;
+    if (wrong.empty() && !found.empty()) wrong = "area: " + found;
+  }
   return wrong;
 }
 
@@ -193,8 +241,10 @@ void check_maps(const Context& ctx, const Repository& repository, Findings& find
   MapCheck maps(repository, *index, damaged, findings, progress);
   const auto points = list_all_points(silent, repository, [](const std::string&, const Error&) {});
   std::uint64_t bytes = 0;
-  for (const auto& listed : points)
-    for (const auto& map : listed.point.maps()) bytes += map.size_bytes;
+  for (const auto& listed : points) {
+    bytes += listed.point.size_bytes();
+    for (const auto& part : listed.point.parts) bytes += part.map.size_bytes;
+  }
   progress.begin(Progress::Unit::bytes, bytes);
   for (const auto& listed : points) {
     ++result.points;

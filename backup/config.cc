@@ -102,9 +102,18 @@ void check_features(const Config& config, Use use) {
   const auto add = [&](const std::vector<std::string>& more) { needed.insert(needed.end(), more.begin(), more.end()); };
   if (use != Use::read) add(config.write_features);
   if (use == Use::remove) add(config.delete_features);
-  if (needed.empty()) return;
-  throw Error(Code::unsupported,
-              "the repository uses '" + needed.front() + "', which this muster does not know: take a newer muster");
+  for (const auto& feature : needed)
+    if (feature != kAreasFeature)
+      throw Error(Code::unsupported,
+                  "the repository uses '" + feature + "', which this muster does not know: take a newer muster");
+}
+
+void check_holds_areas(const Config& config) {
+  const auto& features = config.delete_features;
+  if (std::find(features.begin(), features.end(), kAreasFeature) == features.end())
+    throw Error(Code::unsupported,
+                "the repository was made before there were areas, and an older muster could prune what they need: back "
+                "areas up into a new one (muster backup init)");
 }
 
 }  // namespace muster::backup

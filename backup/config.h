@@ -22,9 +22,12 @@ struct Config {
   std::uint32_t chunk_bytes = kDefaultChunkBytes;
   bool encrypted = true;  // otherwise the owner's key lies in a slot that is in clear
   OwnerPublicKeys owner{};
-  // What a muster must know to read, to write, to remove: words. None yet.
+  // What a muster must know to read, to write, to remove: words.
   std::vector<std::string> read_features{}, write_features{}, delete_features{};
 };
+
+// To remove: restore points may be of areas, whose listings name records.
+inline constexpr const char* kAreasFeature = "areas";
 
 enum class Use { read, write, remove };
 
@@ -37,5 +40,7 @@ base::Bytes encode_config(const Config& config, const Credential& owner);
 Config decode_config(base::ByteView bytes);
 // Throws Error{unsupported} where a feature is not known that this use needs.
 void check_features(const Config& config, Use use);
+// Throws Error{unsupported} for a repository in which an older muster may remove what listings name.
+void check_holds_areas(const Config& config);
 
 }  // namespace muster::backup

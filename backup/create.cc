@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "backup/area_intake.h"
 #include "backup/disk_intake.h"
 #include "backup/lease.h"
 #include "backup/object_names.h"
@@ -73,7 +74,7 @@ class BytesReader : public disk::BlockReader {
 };
 
 LeaseHolding holding_of(const std::optional<RestorePoint>& parent) {
-  return {.kind = LeaseKind::writer, .maps = parent ? parent->maps() : std::vector<DiskMap>()};
+  return {.kind = LeaseKind::writer, .contents = parent ? parent->contents() : std::vector<Content>()};
 }
 
 // One attempt, from reading to a point that is put but not confirmed.
@@ -96,6 +97,8 @@ class Attempt {
   DiskMap take(const DiskSource& source, const DiskMap* parent, IntakeCounts& counts, const AuditPart& audit);
   DiskPoint take_disk(const DiskSource& source, const std::optional<RestorePoint>& parent);
   PartPoint take_part(const PartSource& source, const std::optional<RestorePoint>& parent);
+  AreaPoint take_area(const AreaSource& source, const std::optional<RestorePoint>& parent);
+  Intake intake(IntakeCounts& counts);
 
   const Context& ctx_;
   const Repository& repository_;
@@ -110,18 +113,29 @@ class Attempt {
   SessionWriter writer_;
 };
 
+Intake Attempt::intake(IntakeCounts& counts) {
+  return {.repository = repository_,
+          .index = *index_,
+          .writer = writer_,
+          .keys = keys_,
+          .options = request_.options,
+          .with_base = request_.with_base,
+          .rate = request_.rate != nullptr ? *request_.rate : rate_,
+          .progress = progress_,
+          .counts = counts,
+          .next_sealer = next_sealer_};
+}
+
 DiskMap Attempt::take(const DiskSource& source, const DiskMap* parent, IntakeCounts& counts, const AuditPart& audit) {
-  Intake intake{.repository = repository_,
-                .index = *index_,
-                .writer = writer_,
-                .keys = keys_,
-                .options = request_.options,
-                .with_base = request_.with_base,
-                .rate = request_.rate != nullptr ? *request_.rate : rate_,
-                .progress = progress_,
-                .counts = counts,
-                .next_sealer = next_sealer_};
-  return take_in(ctx_, intake, source, parent, audit);
+  Intake shared = intake(counts);
+  return take_in(ctx_, shared, source, parent, audit);
+}
+
+AreaPoint Attempt::take_area(const AreaSource& source, const std::optional<RestorePoint>& parent) {
+  Intake shared = intake(counts_);
+  const bool same =
+      parent && parent->area && parent->area->host == source.host_name && parent->area->path == source.order.path;
+  return take_in_area(ctx_, shared, source, same ? &*parent->area : nullptr);
 }
 
 DiskPoint Attempt::take_disk(const DiskSource& source, const std::optional<RestorePoint>& parent) {
@@ -165,10 +179,12 @@ CreateResult Attempt::run(const std::optional<RestorePoint>& parent) {
            .tags = request_.tags,
            .disks = {},
            .parts = {},
-           .machine = request_.machine};
+           .machine = request_.machine,
+           .area = std::nullopt};
   point.domain = repository_.credential().home();
   for (const auto& source : request_.disks) point.disks.push_back(take_disk(source, parent));
   for (const auto& source : request_.parts) point.parts.push_back(take_part(source, parent));
+  if (request_.area) point.area = take_area(*request_.area, parent);
   writer_.flush();
   const Written written = writer_.written();
   point.bytes_dirty = counts_.dirty_bytes;
@@ -194,7 +210,9 @@ void read_whole(CreateRequest& request) {
 
 void check_request(const CreateRequest& request) {
   check_point_name(request.name);
-  if (request.disks.empty()) throw Error(Code::usage, "a restore point has at least one disk");
+  if (request.disks.empty() && !request.area)
+    throw Error(Code::usage, "a restore point has at least one disk, or an area");
+  if (request.area) check_area_order(request.area->order);
   for (const auto& source : request.disks)
     if (source.reader->size_bytes() > kMaxDiskBytes)
       throw Error(Code::unsupported, source.source + ": larger than muster backs up");
@@ -206,6 +224,7 @@ CreateResult create_restore_point(const Context& ctx, const Repository& reposito
                                   Progress& progress) {
   check_request(wanted);
   check_features(repository.config(), Use::write);
+  if (wanted.area) check_holds_areas(repository.config());
   CreateRequest request = wanted;
   std::optional<RestorePoint> parent = request.parent;
   if (parent && parent->domain != repository.credential().home()) parent.reset();

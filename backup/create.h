@@ -1,5 +1,5 @@
-// Makes a restore point: reads disks, stores what is not there yet, and commits. Readers, workers and a writer are
-// joined by bounded queues. One call is one thread's; it makes threads of its own.
+// Makes a restore point: reads disks, or the files of an area, stores what is not there yet, and commits. Readers,
+// workers and a writer are joined by bounded queues. One call is one thread's; it makes threads of its own.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "backup/area_host.h"
+#include "backup/area_scan.h"
 #include "backup/index.h"
 #include "backup/progress.h"
 #include "backup/rate_limit.h"
@@ -33,6 +35,13 @@ struct PartSource {
   base::Bytes bytes;
 };
 
+struct AreaSource {
+  AreaHost* host = nullptr;  // outlives the call
+  std::string host_name;     // as AreaPoint has it
+  AreaOrder order;
+  std::string spill_directory;  // for unnamed files: some hundred bytes for each file of the area
+};
+
 struct CreateOptions {
   unsigned workers = 0;  // hash, compress, encrypt; 0: as many as processors
   unsigned readers = 2;
@@ -47,6 +56,7 @@ struct CreateRequest {
   std::vector<std::string> tags{};
   std::vector<DiskSource> disks{};
   std::vector<PartSource> parts{};
+  std::optional<AreaSource> area{};  // instead of disks
   std::optional<MachinePoint> machine{};
   // What to compare with; with `dirty` the one that that is relative to. Its disks are found by name.
   // One of another domain is none.

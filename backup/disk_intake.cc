@@ -94,9 +94,6 @@ class DiskIntake {
   DiskMap run(const Context& ctx);
 
  private:
-  RecordSealer new_sealer() {
-    return {intake_.writer.keys(), intake_.options.compression_level, intake_.next_sealer++};
-  }
   void read_parent(const Context& ctx);
   void read_leaves(const Context& ctx);
   void read_leaf(const Context& ctx, MapReader* parent, std::uint64_t number);
@@ -288,18 +285,10 @@ void DiskIntake::read_leaves(const Context& ctx) {
 MapEntry DiskIntake::take_chunk(const Context& ctx, RecordSealer& sealer, const MapEntry& before, ByteView plain) {
   ++intake_.counts.chunks;
   if (is_zero(plain)) return std::nullopt;
-  const ChunkId id = sealer.id_of(RecordKind::chunk, plain);
+  const ChunkNames names = names_of(intake_, sealer, plain);
   // What the parent has is there as long as the parent is, or settle.h finds out.
-  if (before == id && !is_lost(before)) return id;
-  const auto base_id = intake_.with_base ? sealer.base_id_of(plain) : std::nullopt;
-  if (base_id && before == base_id && !is_lost(before)) return base_id;
-  ++intake_.counts.changed_chunks;
-  if (base_id && intake_.index.may_rely_on(ctx, RecordKind::chunk, *base_id)) return base_id;
-  if (intake_.writer.claim(RecordKind::chunk, id)) {
-    intake_.progress.new_bytes += plain.size();
-    intake_.writer.add(sealer.seal(RecordKind::chunk, id, plain));
-  }
-  return id;
+  const bool is_known = before && (before == names.own || before == names.base) && !is_lost(before);
+  return is_known ? *before : store_chunk(ctx, intake_, sealer, names, plain);
 }
 
 void DiskIntake::finish_part(RecordSealer& sealer, Leaf& leaf) {
@@ -308,7 +297,7 @@ void DiskIntake::finish_part(RecordSealer& sealer, Leaf& leaf) {
 }
 
 void DiskIntake::work(const Context& ctx) {
-  RecordSealer sealer = new_sealer();
+  RecordSealer sealer = intake_.new_sealer();
   while (auto batch = queue_.pop()) {
     ctx.check_stop();
     const ByteView bytes(batch->buffer.get(), batch->size);
@@ -344,7 +333,7 @@ DiskMap DiskIntake::run(const Context& ctx) {
   for (unsigned i = reading_; i > 0; --i) group.start([this](const Context& own) { read_leaves(own); });
   for (unsigned i = 0; i < workers; ++i) group.start([this](const Context& own) { work(own); });
   group.join();
-  RecordSealer sealer = new_sealer();
+  RecordSealer sealer = intake_.new_sealer();
   map_.root = build_upper_levels(ctx, intake_.writer, sealer, map_, std::move(leaves_));
   return map_;
 }

@@ -4,35 +4,14 @@
 
 #include <cstdint>
 
-#include "backup/create.h"
-#include "backup/rate_limit.h"
-#include "backup/session_writer.h"
+#include "backup/intake.h"
 
 namespace muster::backup {
-
-struct IntakeCounts {
-  std::atomic<std::uint64_t> dirty_bytes = 0, read_bytes = 0, chunks = 0, changed_chunks = 0;
-  std::atomic<std::uint64_t> audited_bytes = 0, audit_differences = 0;
-};
 
 // Of a map's leaves, those whose number has this remainder are audited.
 struct AuditPart {
   std::uint32_t part = 0, parts = 0;  // parts 0: none is
   bool has(std::uint64_t leaf) const { return parts != 0 && leaf % parts == part; }
-};
-
-// What all disks of one restore point share.
-struct Intake {
-  const Repository& repository;
-  const Index& index;
-  SessionWriter& writer;
-  PackKeyCache& keys;
-  const CreateOptions& options;
-  bool with_base = false;
-  RateLimit& rate;
-  Progress& progress;
-  IntakeCounts& counts;
-  std::atomic<std::uint32_t>& next_sealer;
 };
 
 // `parent`: the same disk earlier. Returns the map of `source` as it is now; its chunks and pages are with the writer.

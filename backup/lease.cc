@@ -53,9 +53,12 @@ void read_lease(const Context& ctx, const Repository& repository, const StoredOb
   const auto host = repository.host(ctx, *opened.signer);
   lease.host = host ? host->label : opened.signer == repository.maintenance_signer() ? "maintenance" : "owner";
   for (const json& map : list_field(fields, "maps", object.name)) {
-    lease.maps.push_back(decode_map(map, object.name));
-    lease.maps.back().domain = opened.domain;
+    DiskMap decoded = decode_map(map, object.name);
+    decoded.domain = opened.domain;
+    lease.contents.emplace_back(decoded);
   }
+  for (const auto& root : texts_field(fields, "areas", object.name))
+    lease.contents.emplace_back(AreaTree{.root = parse_chunk_id(root, object.name), .domain = opened.domain});
 }
 
 }  // namespace
@@ -99,9 +102,13 @@ void Lease::give_back(const std::string& name) noexcept {
 }
 
 void Lease::put(const Context& ctx) {
-  json maps = json::array();
-  for (const auto& map : holding_.maps) maps.push_back(map_fields(map));
+  json maps = json::array(), areas = json::array();
+  for (const auto& content : holding_.contents) {
+    if (const auto* map = std::get_if<DiskMap>(&content)) maps.push_back(map_fields(*map));
+    if (const auto* tree = std::get_if<AreaTree>(&content)) areas.push_back(hex(tree->root));
+  }
   json fields = {{"kind", name_of(holding_.kind)}, {"maps", maps}};
+  if (!areas.empty()) fields["areas"] = areas;
   if (since_) fields["since"] = rfc3339(*since_);
   const std::string name =
       numbered_name(kLeasesPrefix, {.of = session_, .number = number_++, .own = random_object_id()});
@@ -145,7 +152,7 @@ std::vector<FoundLease> find_leases(const Context& ctx, const Repository& reposi
     auto& known = leases.try_emplace(name->of, lease).first->second;
     known.first_seen = std::min(known.first_seen, object.stored);
     known.renewed = std::max(known.renewed, object.stored);
-    known.maps.insert(known.maps.end(), lease.maps.begin(), lease.maps.end());
+    known.contents.insert(known.contents.end(), lease.contents.begin(), lease.contents.end());
     known.objects.push_back(object.name);
   }
   std::vector<FoundLease> result;

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "backup/disk_map.h"
+#include "backup/content.h"
 #include "backup/repository.h"
 #include "backup/restore_point.h"
 
@@ -24,7 +24,7 @@ constexpr std::chrono::minutes kLeaseTime{30}, kLeaseRenewal{5};
 
 struct LeaseHolding {
   LeaseKind kind = LeaseKind::reader;
-  std::vector<DiskMap> maps;  // of the restore points that are being read or built upon
+  std::vector<Content> contents;  // of the restore points that are being read or built upon
 };
 
 // Holds one until it goes; a thread of its own renews it. A renewal is a new object.
@@ -38,7 +38,7 @@ class Lease {
   ~Lease();
 
   const ObjectId& session() const { return session_; }
-  // Other maps from now on.
+  // Other contents from now on.
   void hold(const base::Context& ctx, LeaseHolding holding);
 
  private:
@@ -61,7 +61,7 @@ struct FoundLease {
   ObjectId session;
   LeaseKind kind = LeaseKind::reader;
   std::string host{};
-  std::vector<DiskMap> maps{};
+  std::vector<Content> contents{};
   std::chrono::sys_seconds first_seen{};  // when its session began, by the store's clock
   std::chrono::sys_seconds renewed{};
   std::vector<std::string> objects{};

@@ -4,13 +4,16 @@
 
 namespace muster::backup {
 
-MapEntry store_page(SessionWriter& writer, RecordSealer& sealer, std::uint8_t level,
-                    std::span<const MapEntry> entries) {
-  if (all_zero(entries)) return std::nullopt;
-  const base::Bytes page = encode_map_page(level, entries);
+ChunkId store_page(SessionWriter& writer, RecordSealer& sealer, base::ByteView page) {
   const ChunkId id = sealer.id_of(RecordKind::page, page);
   if (writer.claim(RecordKind::page, id)) writer.add(sealer.seal(RecordKind::page, id, page));
   return id;
+}
+
+MapEntry store_page(SessionWriter& writer, RecordSealer& sealer, std::uint8_t level,
+                    std::span<const MapEntry> entries) {
+  if (all_zero(entries)) return std::nullopt;
+  return store_page(writer, sealer, encode_map_page(level, entries));
 }
 
 MapEntry build_upper_levels(const base::Context& ctx, SessionWriter& writer, RecordSealer& sealer, const DiskMap& map,

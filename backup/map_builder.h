@@ -9,7 +9,9 @@
 
 namespace muster::backup {
 
-// Stores a page where nobody has it, and returns its name; none for one that is all zeroes.
+// Stores a page, encoded, where nobody has it, and returns its name.
+ChunkId store_page(SessionWriter& writer, RecordSealer& sealer, base::ByteView page);
+// The same of a map's entries; none for one that is all zeroes.
 MapEntry store_page(SessionWriter& writer, RecordSealer& sealer, std::uint8_t level, std::span<const MapEntry> entries);
 
 // The root over `leaves`, all of the disk's. `map` has its size.

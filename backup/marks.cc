@@ -28,9 +28,9 @@ Marks::Marks(const Context& ctx, const Repository& repository, const std::vector
   for (const auto& [state, missing] : {std::pair{true, Missing::is_an_error}, std::pair{false, Missing::is_let_be}})
     for (const auto& listed : points)
       if ((listed.state == PointState::confirmed) == state)
-        for (const auto& map : listed.point.maps()) mark_map(ctx, chunks, map, missing);
+        for (const auto& content : listed.point.contents()) mark_content(ctx, chunks, content, missing);
   for (const auto& lease : leases)
-    for (const auto& map : lease.maps) mark_map(ctx, chunks, map, Missing::is_let_be);
+    for (const auto& content : lease.contents) mark_content(ctx, chunks, content, Missing::is_let_be);
   add_up(ctx);
 }
 
@@ -74,7 +74,7 @@ bool Marks::mark(const Context& ctx, RecordKind kind, const ChunkId& id, Missing
   return found;
 }
 
-void Marks::mark_map(const Context& ctx, ChunkReader& chunks, const DiskMap& map, Missing missing) {
+void Marks::mark_content(const Context& ctx, ChunkReader& chunks, const Content& content, Missing missing) {
   const MapReader::Visitor visitor{.page =
                                        [&](const ChunkId& id) {
                                          if (!seen_pages_.insert(id).second) return MapReader::Below::skip;
@@ -83,7 +83,7 @@ void Marks::mark_map(const Context& ctx, ChunkReader& chunks, const DiskMap& map
                                        },
                                    .chunk = [&](const ChunkId& id) { mark(ctx, RecordKind::chunk, id, missing); }};
   try {
-    MapReader(chunks, map).walk(ctx, visitor);
+    walk(ctx, chunks, content, visitor);
   } catch (const Error& e) {
     if (e.code() != Code::corrupt || missing == Missing::is_an_error) throw;
     misses_something_ = true;

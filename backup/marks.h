@@ -58,7 +58,7 @@ class Marks {
   enum class Missing { is_an_error, is_let_be };
   void load(const base::Context& ctx);
   bool mark(const base::Context& ctx, RecordKind kind, const ChunkId& id, Missing missing);
-  void mark_map(const base::Context& ctx, ChunkReader& chunks, const DiskMap& map, Missing missing);
+  void mark_content(const base::Context& ctx, ChunkReader& chunks, const Content& content, Missing missing);
   void add_up(const base::Context& ctx);
 
   const Repository& repository_;

@@ -43,7 +43,8 @@ void PointExport::start(const Context& ctx) {
 
 void PointExport::take_lease(const Context& ctx) {
   try {
-    lease_ = std::make_unique<Lease>(ctx, repository_, LeaseHolding{.kind = LeaseKind::reader, .maps = {source_.map}});
+    lease_ =
+        std::make_unique<Lease>(ctx, repository_, LeaseHolding{.kind = LeaseKind::reader, .contents = {source_.map}});
   } catch (const Error& e) {
     if (e.code() != Code::io && e.code() != Code::no_space) throw;
     ctx.warn(std::string("nobody can be told that a restore point is being read (") + e.what() +

@@ -238,7 +238,7 @@ PruneResult Prune::plan() {
 }
 
 PruneResult Prune::run() {
-  const Lease lease(ctx_, repository_, {.kind = LeaseKind::maintenance, .maps = {}});
+  const Lease lease(ctx_, repository_, {.kind = LeaseKind::maintenance, .contents = {}});
   finish_forgetting(ctx_, repository_);
   // Leases after what they are to protect: whoever put that has one already, or is done.
   const auto orphans = read_sentences(ctx_, repository_);

@@ -127,7 +127,7 @@ RepairResult repair(const Context& ctx, const Repository& repository, const Repa
                     Progress& progress) {
   RepairResult result;
   // Prune leaves alone what a writer may be at.
-  const Lease lease(ctx, repository, {.kind = LeaseKind::writer, .maps = {}});
+  const Lease lease(ctx, repository, {.kind = LeaseKind::writer, .contents = {}});
   // What is damaged is known to be so before a table names it again.
   if (!plan.quarantine.empty()) put_damaged(ctx, repository, plan.quarantine);
   // First what is found again, then what hides it goes: killed in between, nothing is lost.

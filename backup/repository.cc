@@ -194,7 +194,7 @@ CreatedRepository plan_repository(const NewRepository& wanted) {
                     .owner = created.owner.owner_keys,
                     .read_features = {},
                     .write_features = {},
-                    .delete_features = {}};
+                    .delete_features = {kAreasFeature}};
   if (wanted.slot == SlotKind::file)
     created.key_file = KeyFile{.repository = id, .slot = random_object_id(), .secret = Secret::random()};
   return created;

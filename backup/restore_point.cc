@@ -57,6 +57,15 @@ json machine_fields(const MachinePoint& machine) {
   return fields;
 }
 
+json area_fields(const AreaPoint& area) {
+  return {{"host", area.host},           {"path", area.path},
+          {"excludes", area.excludes},   {"one_file_system", area.one_file_system},
+          {"root", hex(area.tree.root)}, {"entries", area.entries},
+          {"files", area.files},         {"size_bytes", area.size_bytes},
+          {"changed", area.changed},     {"unread", area.unread},
+          {"skipped", area.skipped},     {"began", rfc3339(area.began)}};
+}
+
 json point_fields(const RestorePoint& point) {
   json disks = json::array();
   for (const auto& disk : point.disks) disks.push_back(disk_fields(disk));
@@ -77,6 +86,7 @@ json point_fields(const RestorePoint& point) {
   if (point.bytes_audited != 0) fields["bytes_audited"] = point.bytes_audited;
   for (const auto& part : point.parts) fields["parts"].push_back(part_fields(part));
   if (point.machine) fields["machine"] = machine_fields(*point.machine);
+  if (point.area) fields["area"] = area_fields(*point.area);
   return fields;
 }
 
@@ -134,6 +144,24 @@ MachinePoint decode_machine(const json& fields, std::string_view what) {
   return machine;
 }
 
+AreaPoint decode_area(const json& fields, std::string_view what) {
+  if (!fields.is_object()) throw Error(Code::corrupt, std::string(what) + ": its area makes no sense");
+  const auto number = [&](const char* name) { return number_field(fields, name, UINT64_MAX, what); };
+  AreaPoint area{.host = text_field(fields, "host", what),
+                 .path = text_field(fields, "path", what),
+                 .excludes = texts_field(fields, "excludes", what),
+                 .one_file_system = fields.contains("one_file_system") && fields["one_file_system"] == true,
+                 .tree = {.root = parse_chunk_id(text_field(fields, "root", what), what)},
+                 .entries = number("entries"),
+                 .files = number("files"),
+                 .size_bytes = number("size_bytes"),
+                 .changed = number("changed"),
+                 .unread = number("unread"),
+                 .skipped = number("skipped"),
+                 .began = parse_rfc3339(text_field(fields, "began", what), what)};
+  return area;
+}
+
 RestorePoint decode_point(base::ByteView payload, const ObjectId& id, std::string_view what) {
   const json fields = parse_fields(payload, what);
   RestorePoint point{.id = id_field(fields, "point", what),
@@ -167,6 +195,7 @@ RestorePoint decode_point(base::ByteView payload, const ObjectId& id, std::strin
   if (parts.size() > kMaxParts) throw Error(Code::corrupt, std::string(what) + ": too many parts");
   for (const json& part : parts) point.parts.push_back(decode_part(part, what));
   if (fields.contains("machine")) point.machine = decode_machine(fields["machine"], what);
+  if (fields.contains("area")) point.area = decode_area(fields["area"], what);
   return point;
 }
 
@@ -221,15 +250,16 @@ void remove_points(const Context& ctx, const Repository& repository, const std::
 }  // namespace
 
 std::uint64_t RestorePoint::size_bytes() const {
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = area ? area->size_bytes : 0;
   for (const auto& disk : disks) bytes += disk.map.size_bytes;
   return bytes;
 }
 
-std::vector<DiskMap> RestorePoint::maps() const {
-  std::vector<DiskMap> all;
-  for (const auto& disk : disks) all.push_back(disk.map);
-  for (const auto& part : parts) all.push_back(part.map);
+std::vector<Content> RestorePoint::contents() const {
+  std::vector<Content> all;
+  for (const auto& disk : disks) all.emplace_back(disk.map);
+  for (const auto& part : parts) all.emplace_back(part.map);
+  if (area) all.emplace_back(area->tree);
   return all;
 }
 
@@ -257,6 +287,7 @@ ListedPoint get_point(const Context& ctx, const Repository& repository, const Ob
   listed.point.domain = opened.domain;
   for (auto& disk : listed.point.disks) disk.map.domain = opened.domain;
   for (auto& part : listed.point.parts) part.map.domain = opened.domain;
+  if (listed.point.area) listed.point.area->tree.domain = opened.domain;
   listed.state = read_decision(ctx, repository, listed);
   const auto facts = repository.storage().stat(
       ctx, object_name(listed.state == PointState::unconfirmed ? kPointsPrefix : kDecisionsPrefix, id));

@@ -1,5 +1,5 @@
-// A restore point: the disks of one machine as they were at one moment, and what is known of that. It is put
-// unconfirmed, and holds once a decision says so (muster-repository(7), "Writing").
+// A restore point: the disks of one machine, or the files of one area, as they were, and what is known of that. It is
+// put unconfirmed, and holds once a decision says so (muster-repository(7), "Writing").
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "backup/disk_map.h"
+#include "backup/content.h"
 #include "backup/repository.h"
 #include "base/error.h"
 
@@ -58,27 +58,43 @@ struct MachinePoint {
   bool begins = false;
 };
 
+// The files below one directory of one machine, where the point is of those and not of disks.
+struct AreaPoint {
+  std::string host;  // as the inventory names it; empty: the machine where the backup ran
+  std::string path;  // absolute
+  std::vector<std::string> excludes;
+  bool one_file_system = false;
+  AreaTree tree{};
+  std::uint64_t entries = 0, files = 0;
+  std::uint64_t size_bytes = 0;  // of all files, each once, however many names it has
+  // What came of reading: files that changed meanwhile, that could not be read or were gone, sockets.
+  std::uint64_t changed = 0, unread = 0, skipped = 0;
+  // When the listing began, by the clock of that machine: what changed just before may change again unnoticed.
+  std::chrono::sys_seconds began{};
+};
+
 struct RestorePoint {
   ObjectId id;
   std::string name;                // of the machine
   std::chrono::sys_seconds time;   // by the clock of the host that made it
   std::uint64_t sequence = 0;      // one more than its parent's: tells apart those of one second
   std::string tool;                // `muster 0.1.0`
-  std::string consistency;         // `image`: whatever the files held
+  std::string consistency;         // `image`: whatever the files held; `files`: each as it was when it was read
   std::optional<ObjectId> parent;  // what it was compared with
   std::vector<std::string> tags;   // as given when it was made
   std::vector<DiskPoint> disks;
   std::vector<PartPoint> parts;
-  std::optional<MachinePoint> machine;
+  std::optional<MachinePoint> machine{};
+  std::optional<AreaPoint> area{};
   std::uint64_t bytes_dirty = 0, bytes_read = 0, bytes_new = 0, bytes_stored = 0;
   std::uint64_t bytes_audited = 0;  // of those read
   std::chrono::milliseconds duration{};
   Domain domain = kDefaultDomain;  // whose keys it was made with
 
-  // Of all disks.
+  // Of all disks, or of the area.
   std::uint64_t size_bytes() const;
-  // Of all disks and parts.
-  std::vector<DiskMap> maps() const;
+  // All that its records are named by.
+  std::vector<Content> contents() const;
 };
 
 enum class PointState { unconfirmed, confirmed, rejected };

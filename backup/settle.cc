@@ -43,18 +43,18 @@ bool relies_on_what_stays(const Context& ctx, const Repository& repository, cons
   ChunkReader chunks(repository, index, keys);
   std::unordered_set<ChunkId> seen;
   try {
-    for (const auto& map : point.maps())
-      MapReader(chunks, map)
-          .walk(ctx, {.page =
-                          [&](const ChunkId& id) {
-                            if (!seen.insert(id).second) return MapReader::Below::skip;
-                            if (!index.may_rely_on(ctx, RecordKind::page, id)) throw Gone{};
-                            return MapReader::Below::look;
-                          },
-                      .chunk =
-                          [&](const ChunkId& id) {
-                            if (!index.may_rely_on(ctx, RecordKind::chunk, id)) throw Gone{};
-                          }});
+    for (const auto& content : point.contents())
+      walk(ctx, chunks, content,
+           {.page =
+                [&](const ChunkId& id) {
+                  if (!seen.insert(id).second) return MapReader::Below::skip;
+                  if (!index.may_rely_on(ctx, RecordKind::page, id)) throw Gone{};
+                  return MapReader::Below::look;
+                },
+            .chunk =
+                [&](const ChunkId& id) {
+                  if (!index.may_rely_on(ctx, RecordKind::chunk, id)) throw Gone{};
+                }});
   } catch (const Gone&) {
     return false;
   } catch (const Error& e) {

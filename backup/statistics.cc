@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "backup/chunk_reader.h"
-#include "backup/disk_map.h"
 #include "backup/object_names.h"
 #include "backup/restore_point.h"
 
@@ -31,15 +30,14 @@ class Counting {
     }
     ++machine.points;
     machine.logical_bytes += point.size_bytes();
-    for (const auto& map : point.maps()) {
-      machine.named_bytes += named_bytes(ctx, map);
-      MapReader(chunks_, map)
-          .walk(ctx, {.page =
-                          [&](const ChunkId& id) {
-                            return own_pages_.insert(prefix_of(id)).second ? MapReader::Below::look
-                                                                           : MapReader::Below::skip;
-                          },
-                      .chunk = [&](const ChunkId& id) { add_chunk(ctx, id, machine); }});
+    for (const auto& content : point.contents()) {
+      machine.named_bytes += named_bytes(ctx, content);
+      walk(ctx, chunks_, content,
+           {.page =
+                [&](const ChunkId& id) {
+                  return own_pages_.insert(prefix_of(id)).second ? MapReader::Below::look : MapReader::Below::skip;
+                },
+            .chunk = [&](const ChunkId& id) { add_chunk(ctx, id, machine); }});
     }
   }
 
@@ -59,12 +57,25 @@ class Counting {
     std::uint32_t machine, plain, stored;
   };
 
-  std::uint64_t named_bytes(const Context& ctx, const DiskMap& map) {
+  std::uint64_t named_bytes(const Context& ctx, const Content& content) {
+    if (const auto* tree = std::get_if<AreaTree>(&content)) return listed_bytes(ctx, tree->domain, tree->root);
     std::uint64_t bytes = 0;
+    const auto& map = std::get<DiskMap>(content);
     MapReader(chunks_, map).each_chunk(ctx, [&](std::uint64_t number, const ChunkId&) {
       bytes += map.chunk_size(number);
     });
     return bytes;
+  }
+
+  // Most pages are in the listings of many points.
+  std::uint64_t listed_bytes(const Context& ctx, Domain domain, const ChunkId& id) {
+    if (const auto known = listed_bytes_.find(id); known != listed_bytes_.end()) return known->second;
+    const AreaPage page = read_area_page(ctx, chunks_, domain, id);
+    std::uint64_t bytes = 0;
+    for (const auto& item : page.items)
+      for (const auto& piece : item.pieces) bytes += piece.chunk ? piece.length : 0;
+    for (const auto& child : page.children) bytes += listed_bytes(ctx, domain, child.page);
+    return listed_bytes_[id] = bytes;
   }
 
   void add_chunk(const Context& ctx, const ChunkId& id, MachineStatistics& machine) {
@@ -87,6 +98,7 @@ class Counting {
   PackKeyCache keys_;
   ChunkReader chunks_;
   std::unordered_map<Short, Use> all_;
+  std::unordered_map<ChunkId, std::uint64_t> listed_bytes_;  // below pages of listings
   std::unordered_set<Short> own_chunks_, own_pages_;
   std::uint32_t number_ = kShared;
 };

@@ -1,4 +1,4 @@
-// muster backup create: one more restore point of disk images, or of machines, and what is to follow it.
+// muster backup create: one more restore point of disk images, of machines, or of areas, and what is to follow it.
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/quantity.h"
 #include "cli/backup_commands.h"
+#include "cli/backup_create_areas.h"
 #include "cli/backup_create_machines.h"
 #include "cli/backup_create_order.h"
 #include "cli/backup_follow_up.h"
@@ -183,6 +184,7 @@ int backup_create(const BackupCommand& command) {
   const CreateOrder order = create_order(command.program.settings, command.words);
   const auto job = JobRun::begin(command.program);
   if (!job) return close_backup(command.program, {{"outcome", "skipped"}}, kAllWorked);
+  if (!order.areas.empty()) return create_of_areas(command.program, order, *job);
   return order.machines.empty() ? create_of_images(command.program, order, *job)
                                 : create_of_machines(command.program, order, *job);
 }

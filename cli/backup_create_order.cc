@@ -38,20 +38,40 @@ unsigned audit_parts(const Settings& settings) {
   return static_cast<unsigned>(settings.integer("audit", 1, backup::kMaxAuditParts).value_or(kUsualAuditParts));
 }
 
-// Images, or machines: what belongs to the one is not for the other.
+void reject_all(const Settings& settings, std::initializer_list<const char*> options, const char* why) {
+  for (const char* option : options)
+    if (settings.given_now(option)) settings.reject(option, why);
+}
+
+void check_areas(const Settings& settings, const CreateOrder& order) {
+  if (!order.machines.empty())
+    throw Error(Code::usage,
+                "machines and areas are backed up apart: write " + order.machines.front() + " in a command of its own");
+  reject_all(settings,
+             {"audit", "base", "copy-muster", "freeze", "image", "image-format", "pause", "per-hypervisor",
+              "remote-muster", "scratch", "skip-unchanged", "without-disk"},
+             "not for areas");
+}
+
+// Images, machines or areas: what belongs to the one is not for the others.
 void check_kind(const Settings& settings, const CreateOrder& order) {
+  if (!order.areas.empty()) return check_areas(settings, order);
+  reject_all(settings, {"ask-sudo-pass", "exclude", "one-file-system", "sudo"}, "only for areas");
   if (order.machines.empty()) {
     if (order.name.empty() || order.images.empty())
-      throw Error(Code::usage, "write muster backup create VM..., or muster backup create --name NAME --image FILE...");
-    for (const char* option : {"audit", "freeze", "pause", "post", "pre", "scratch", "without-disk", "per-hypervisor",
-                               "copy-muster", "remote-muster"})
-      if (settings.given_now(option)) settings.reject(option, "only for machines, not for images");
+      throw Error(
+          Code::usage,
+          "write muster backup create VM..., muster backup create --area HOST:/PATH..., or muster backup create "
+          "--name NAME --image FILE...");
+    reject_all(settings,
+               {"audit", "freeze", "pause", "post", "pre", "scratch", "without-disk", "per-hypervisor", "copy-muster",
+                "remote-muster"},
+               "only for machines, not for images");
     backup::check_point_name(order.name);
     return;
   }
   if (!order.name.empty()) backup::check_point_name(order.name);
-  for (const char* option : {"image", "image-format", "base", "skip-unchanged"})
-    if (settings.given_now(option)) settings.reject(option, "only for images, not for machines");
+  reject_all(settings, {"image", "image-format", "base", "skip-unchanged"}, "only for images, not for machines");
 }
 
 }  // namespace
@@ -79,6 +99,9 @@ CreateOrder create_order(const Settings& settings, const std::vector<std::string
                     .before = settings.list("pre"),
                     .after = settings.list("post"),
                     .name = settings.text("name").value_or(""),
+                    .areas = settings.list("area"),
+                    .excludes = settings.list("exclude"),
+                    .one_file_system = settings.flag("one-file-system"),
                     .images = settings.list("image"),
                     .format = image_format(settings, "image-format"),
                     .tags = settings.list("tag"),

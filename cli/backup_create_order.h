@@ -20,7 +20,10 @@ struct CreateOrder {
   unsigned per_hypervisor = 2;             // machines at once
   unsigned audit_parts = 0;                // as backup::CreateRequest has them
   std::vector<std::string> before, after;  // commands, for each machine
-  std::string name;                        // of the restore point: of images, or of one machine in place of its own
+  std::string name;                   // of the restore point: of images, or of one machine or area in place of its own
+  std::vector<std::string> areas;     // words; else there are machines, or images
+  std::vector<std::string> excludes;  // of areas
+  bool one_file_system = false;
   std::vector<std::string> images;
   std::optional<disk::ImageFormat> format;
   std::vector<std::string> tags;

@@ -1,10 +1,11 @@
-// muster backup diff: what of two restore points' disks differs, by their maps.
+// muster backup diff: what of two restore points' disks differs, by their maps, or of their files, by their listings.
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "backup/difference.h"
 #include "backup/index.h"
 #include "base/error.h"
+#include "cli/backup_area.h"
 #include "cli/backup_commands.h"
 #include "cli/backup_lease.h"
 #include "cli/backup_point.h"
@@ -85,6 +86,8 @@ int backup_diff(const BackupCommand& command) {
   const auto points = backup::list_points(ctx, repository);
   const auto& from = find_point(points, first.point);
   const auto& to = find_point(points, second.point);
+  if (from.point.area && to.point.area && !first.disk && !second.disk && !first.path && !second.path)
+    return compare_areas({program, opened, from}, {program, opened, to});
   const auto pairs = pairs_of(from, to, first, second);
   if (!first.disk && !second.disk) {
     show_alone(program, from, to, "the first");

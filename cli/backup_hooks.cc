@@ -25,10 +25,11 @@ constexpr std::size_t kToldBytes = 2000;
 
 std::vector<std::string> command_line(const Program& program, const std::string& command, const HookFacts& facts) {
   if (!command.starts_with(kInGuest)) return {"sh", "-c", command};
+  if (facts.host.empty()) throw Error(Code::usage, "'" + command + "': an area of this machine has no guest");
   const std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe");
   std::vector<std::string> argv{own.parent_path() / "muster-run", "--no-prefix", "-q"};
   for (const auto& inventory : program.settings.list("inventory")) argv.insert(argv.end(), {"-i", inventory});
-  argv.insert(argv.end(), {facts.name, "--", command.substr(kInGuest.size())});
+  argv.insert(argv.end(), {facts.host, "--", command.substr(kInGuest.size())});
   return argv;
 }
 

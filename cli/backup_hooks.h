@@ -12,6 +12,7 @@ namespace muster::cli {
 
 struct HookFacts {
   std::string name, uri, domain;
+  std::string host;    // of the inventory, where commands with `guest:` are run; empty: there is none
   std::string status;  // after: `ok` or `failed`
   std::string point;   // after, where there is one
 };

@@ -19,6 +19,14 @@ json disk_json(const backup::DiskPoint& disk) {
   return fields;
 }
 
+json area_json(const backup::AreaPoint& area) {
+  return {{"host", area.host},         {"path", area.path},
+          {"excludes", area.excludes}, {"one_file_system", area.one_file_system},
+          {"entries", area.entries},   {"files", area.files},
+          {"changed", area.changed},   {"unread", area.unread},
+          {"skipped", area.skipped}};
+}
+
 }  // namespace
 
 BackupSuccess success_of(const backup::RestorePoint& point) {
@@ -37,22 +45,24 @@ double seconds_of(std::chrono::milliseconds duration) { return static_cast<doubl
 json point_json(const backup::RestorePoint& point) {
   json disks = json::array();
   for (const auto& disk : point.disks) disks.push_back(disk_json(disk));
-  return {{"point", backup::hex(point.id)},
-          {"name", point.name},
-          {"time", backup::rfc3339(point.time)},
-          {"tool", point.tool},
-          {"consistency", point.consistency},
-          {"parent", point.parent ? json(backup::hex(*point.parent)) : json()},
-          {"disks", disks},
-          {"tags", point.tags},
-          {"base", point.domain == backup::kBaseDomain},
-          {"size_bytes", point.size_bytes()},
-          {"bytes_dirty", point.bytes_dirty},
-          {"bytes_read", point.bytes_read},
-          {"bytes_audited", point.bytes_audited},
-          {"bytes_new", point.bytes_new},
-          {"bytes_stored", point.bytes_stored},
-          {"duration", seconds_of(point.duration)}};
+  json fields = {{"point", backup::hex(point.id)},
+                 {"name", point.name},
+                 {"time", backup::rfc3339(point.time)},
+                 {"tool", point.tool},
+                 {"consistency", point.consistency},
+                 {"parent", point.parent ? json(backup::hex(*point.parent)) : json()},
+                 {"disks", disks},
+                 {"tags", point.tags},
+                 {"base", point.domain == backup::kBaseDomain},
+                 {"size_bytes", point.size_bytes()},
+                 {"bytes_dirty", point.bytes_dirty},
+                 {"bytes_read", point.bytes_read},
+                 {"bytes_audited", point.bytes_audited},
+                 {"bytes_new", point.bytes_new},
+                 {"bytes_stored", point.bytes_stored},
+                 {"duration", seconds_of(point.duration)}};
+  if (point.area) fields["area"] = area_json(*point.area);
+  return fields;
 }
 
 json boot_json(const backup::BootRecord& record) {

@@ -22,14 +22,14 @@ std::unique_ptr<backup::Lease> take(const OpenedRepository& opened, const backup
 }  // namespace
 
 std::unique_ptr<backup::Lease> hold_all(const OpenedRepository& opened) {
-  return take(opened, {.kind = backup::LeaseKind::reader, .maps = {}});
+  return take(opened, {.kind = backup::LeaseKind::reader, .contents = {}});
 }
 
 std::unique_ptr<backup::Lease> hold_points(const OpenedRepository& opened,
                                            const std::vector<const backup::ListedPoint*>& points) {
-  backup::LeaseHolding holding{.kind = backup::LeaseKind::reader, .maps = {}};
+  backup::LeaseHolding holding{.kind = backup::LeaseKind::reader, .contents = {}};
   for (const auto* listed : points)
-    for (const auto& map : listed->point.maps()) holding.maps.push_back(map);
+    for (const auto& content : listed->point.contents()) holding.contents.push_back(content);
   auto lease = take(opened, holding);
   for (const auto* listed : points)
     if (!backup::is_kept(opened.context, opened.repository, listed->point.id))

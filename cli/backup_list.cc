@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/quantity.h"
+#include "cli/backup_area.h"
 #include "cli/backup_commands.h"
 #include "cli/backup_json.h"
 #include "cli/backup_point.h"
@@ -97,6 +98,15 @@ std::string details(const LabelledPoints& found, const ListedPoint& listed) {
     if (!disk.whole_because.empty()) line("read whole", disk.whole_because);
     if (disk.proved) line("proved", local_time(*disk.proved));
   }
+  if (point.area) {
+    const auto& area = *point.area;
+    line("area", area.host.empty() ? area.path : area.host + ":" + area.path);
+    line("files", fmt::format("{}, of {} entries", area.files, area.entries));
+    if (!area.excludes.empty()) line("without", joined(area.excludes));
+    if (area.changed != 0) line("changed", fmt::format("{} files while they were read", area.changed));
+    if (area.unread != 0) line("not read", std::to_string(area.unread));
+    if (area.skipped != 0) line("sockets", std::to_string(area.skipped));
+  }
   for (const auto& part : point.parts) line("part", fmt::format("{}, {}", part.part, size_text(part.map.size_bytes)));
   return text;
 }
@@ -125,10 +135,18 @@ int backup_list(const BackupCommand& command) {
 
 int backup_show(const BackupCommand& command) {
   const Program& program = command.program;
-  const PointWord word = parse_point_word(command.only_word());
+  if (command.words.empty() || command.words.size() > 2) command.explain();
+  const PointWord word = parse_point_word(command.words.front());
   if (word.disk || word.path) command.explain();
-  const auto found = read_points(open_repository(program));
+  const auto opened = open_repository(program);
+  const auto found = read_points(opened);
   const ListedPoint& listed = find_point(found.points, word.point);
+  if (command.words.size() == 2) {
+    if (!listed.point.area)
+      throw Error(Code::usage,
+                  "restore point " + short_id(listed.point.id) + " is of disks: its files are listed by ls");
+    return show_area_files({program, opened, listed}, command.words.back());
+  }
   if (program.json())
     program.console.out(json_line("result", point_json(listed, found.labels(listed), found.boot(listed))));
   else

@@ -10,7 +10,8 @@
 
 namespace muster::cli {
 
-// The fields of the operation `backup_define`: `domain_xml`, and what there is of `nvram`, `tpm` and `secrets`. Throws what backup::read_part() throws.
+// The fields of the operation `backup_define`: `domain_xml`, and what there is of `nvram`, `tpm` and `secrets`. Throws
+// what backup::read_part() throws.
 nlohmann::json machine_parts(const OpenedRepository& opened, const backup::Index& index,
                              const backup::RestorePoint& point);
 

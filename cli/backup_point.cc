@@ -124,6 +124,10 @@ PointWord parse_point_word(std::string_view word) {
   if (parsed.point.empty()) throw Error(Code::usage, fmt::format("'{}' names no restore point", word));
   if (end == word.size()) return parsed;
   const std::string_view rest = word.substr(end + 1);
+  if (rest.starts_with('/')) {
+    parsed.path = std::string(rest);
+    return parsed;
+  }
   const std::size_t colon = std::min(rest.find(":/"), rest.size());
   parsed.disk = std::string(rest.substr(0, colon));
   if (parsed.disk->empty()) throw Error(Code::usage, fmt::format("'{}' names no disk after the colon", word));
@@ -137,6 +141,9 @@ const ListedPoint& find_point(const std::vector<ListedPoint>& points, const std:
 
 const backup::DiskPoint& find_disk(const ListedPoint& listed, const std::optional<std::string>& disk) {
   const auto& disks = listed.point.disks;
+  if (listed.point.area)
+    throw Error(Code::usage, fmt::format("restore point {} is of files, not of disks: write {}:/PATH",
+                                         short_id(listed.point.id), short_id(listed.point.id)));
   if (!disk && disks.size() == 1) return disks.front();
   std::string names;
   for (const auto& known : disks) {

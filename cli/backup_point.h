@@ -1,5 +1,5 @@
 // Which restore point and disk a word of the command line means: `ab12cd34`, `web01@latest`, `web01@2026-11-22T02:00`,
-// each perhaps with `:DISK` and `:/path` after it. Pure functions, but for the local time zone.
+// each perhaps with `:DISK` or `:/path`, or both, after it. Pure functions, but for the local time zone.
 #pragma once
 
 #include <chrono>

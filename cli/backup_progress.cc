@@ -86,6 +86,7 @@ void BackupProgress::show() {
 
 void BackupProgress::send() const {
   const std::uint64_t done = progress_.done, total = progress_.total, fresh = progress_.new_bytes;
+  if (total == 0) return;  // it is being begun
   const Unit unit = progress_.unit;
   nlohmann::json fields{{"name", what_}};
   if (unit == Unit::bytes)

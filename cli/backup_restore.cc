@@ -1,4 +1,4 @@
-// muster backup restore: disks of a restore point into files or a block device, or all of a machine.
+// muster backup restore: disks of a restore point into files or a block device, or all of a machine; files of an area.
 #include <cerrno>
 #include <filesystem>
 
@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "cli/backup_area.h"
 #include "cli/backup_commands.h"
 #include "cli/backup_create_order.h"
 #include "cli/backup_point.h"
@@ -62,6 +63,14 @@ std::vector<RestoreStep> steps_of(const Program& program, const ListedPoint& lis
 int backup_restore(const BackupCommand& command) {
   const Program& program = command.program;
   const PointWord word = parse_point_word(command.only_word());
+  const auto opened = open_repository(program);
+  const auto points = backup::list_points(opened.context, opened.repository);
+  const ListedPoint& listed = find_point(points, word.point);
+  if (listed.point.area) {
+    if (word.disk) find_disk(listed, word.disk);
+    return restore_area({program, opened, listed}, word.path);
+  }
+  if (program.settings.flag("tar")) program.settings.reject("tar", "only for files of an area");
   if (word.path) throw Error(Code::unsupported, "single files are read with muster backup cat");
   if (program.settings.given("as") || program.settings.flag("in-place")) return restore_as_machine(program, word);
   for (const char* option : {"start", "same-identity"})
@@ -69,10 +78,7 @@ int backup_restore(const BackupCommand& command) {
   if (!program.settings.text("to") || program.settings.text("to")->empty())
     throw Error(Code::usage, "write --to FILE, --to DIR, or --as NAME for a machine");
   const auto manner = restore_manner(program.settings);
-  const auto opened = open_repository(program);
   check_may_read(opened);
-  const auto points = backup::list_points(opened.context, opened.repository);
-  const ListedPoint& listed = find_point(points, word.point);
   auto steps = steps_of(program, listed, word);
   if (program.settings.flag("dry-run")) {
     show_restore_plan(program, listed, steps);

@@ -53,24 +53,31 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "chunk-size no-encryption"},
     {"backup", "key", "add|list|remove|export|recover [SLOT]", "who can open the repository, and for what",
      "domain label machine new-passphrase role to yes"},
-    {"backup", "create", "VM... | --name=NAME --image=FILE...", "one more restore point of machines, or of disk images",
-     "audit base check compression connect-timeout copy-muster expect fanout freeze image image-format job keep-daily "
-     "keep-hourly "
+    {"backup", "create", "VM... | --area=HOST:/PATH... | --name=NAME --image=FILE...",
+     "one more restore point of machines, of directories, or of disk images",
+     "area ask-pass ask-sudo-pass audit base check compression connect-timeout copy-muster exclude expect fanout "
+     "freeze host-keys "
+     "idle-timeout image image-format job keepalive keep-daily keep-hourly key known-hosts one-file-system port "
+     "retries "
+     "ssh-config sudo transport user "
      "keep-last "
      "keep-monthly keep-tag keep-weekly keep-within keep-yearly limit limit-rate max-fail metrics name pause post pre "
      "per-hypervisor prune remote-muster save-failed scratch serial skip-unchanged splay tag without-disk workers"},
     {"backup", "list", "[PATTERN]", "restore points: when, how large, what they cost, tags, pins", "names"},
-    {"backup", "show", "POINT", "everything known about a restore point", ""},
+    {"backup", "show", "POINT [PATH|GLOB]", "everything known about a restore point, or about files of an area in it",
+     ""},
     {"backup", "tag", "POINT TAG...", "put tags on a restore point, or take them away", "remove"},
     {"backup", "pin", "POINT...", "keep it, whatever the policy says", "remove"},
     {"backup", "status", "[PATTERN]", "the newest restore point of each machine, and whether it is too old", "max-age"},
-    {"backup", "diff", "POINT[:DISK] POINT[:DISK]", "what of their disks differs", ""},
+    {"backup", "diff", "POINT[:DISK] POINT[:DISK]", "what of their disks, or files, differs", ""},
     {"backup", "stats", "", "what machines' restore points hold and cost", ""},
-    {"backup", "restore", "POINT[:DISK] --to=FILE|DIR | POINT --as=NAME | POINT --in-place",
-     "disks of a restore point into files or a block device, or the whole machine",
-     "as connect-timeout delta format in-place limit-rate same-identity start to verify workers yes"},
-    {"backup", "ls", "POINT:DISK:/PATH", "files inside of a disk", "long"},
-    {"backup", "cat", "POINT:DISK:/PATH", "a file inside of a disk, to standard output", ""},
+    {"backup", "restore", "POINT[:DISK|:/PATH] --to=FILE|DIR | POINT --as=NAME | POINT --in-place",
+     "disks of a restore point into files or a block device, or the whole machine; files of an area",
+     "as ask-pass ask-sudo-pass connect-timeout delta format host-keys idle-timeout in-place keepalive key known-hosts "
+     "limit-rate port retries same-identity ssh-config start sudo tar to transport user verify workers yes"},
+    {"backup", "ls", "POINT:DISK:/PATH | POINT[:/PATH]", "files inside of a disk, or of an area", "long"},
+    {"backup", "cat", "POINT:DISK:/PATH | POINT:/PATH", "a file inside of a disk, or of an area, to standard output",
+     ""},
     {"backup", "serve", "POINT[:DISK]", "a disk as an NBD export, or a machine that runs from it at once",
      "boot= limit-rate overlay port same-identity scratch socket to"},
     {"backup", "check", "[POINT]...", "whether the repository is whole, or machines boot from it",

@@ -24,7 +24,7 @@ using ssh::HostState;
 // Results of --json for what did not come to one of its own.
 class FailureLines : public ssh::RunObserver {
  public:
-  FailureLines(const Program& program, const VmSelection& selection) : program_(program), selection_(selection) {}
+  FailureLines(const Program& program, const Identity& identity) : program_(program), identity_(identity) {}
 
   std::unique_ptr<ssh::HostOutput> started(std::size_t) override { return std::make_unique<Machine>(*this); }
   void skipped(const HostReport& report) override { tell(report); }
@@ -42,15 +42,13 @@ class FailureLines : public ssh::RunObserver {
 
   void tell(const HostReport& report) {
     if (!program_.json() || report.state == HostState::ok) return;
-    const VmTarget& target = selection_.targets[report.host];
-    program_.console.out(json_line("result", {{"name", target.name},
-                                              {"uri", target.uri},
-                                              {"outcome", ssh::name_of(report.state)},
-                                              {"error", report.error}}));
+    json result = identity_(report.host);
+    result.update({{"outcome", ssh::name_of(report.state)}, {"error", report.error}});
+    program_.console.out(json_line("result", std::move(result)));
   }
 
   const Program& program_;
-  const VmSelection& selection_;
+  const Identity& identity_;
 };
 
 // How units failed, for the exit status.
@@ -69,17 +67,15 @@ class Failures {
 
 }  // namespace
 
-int run_on_machines(const Program& program, UnitRun& run, const VmSelection& selection, const MachineWork& work) {
+int run_on_units(const Program& program, UnitRun& run, const Identity& identity, const MachineWork& work) {
   Failures failures;
-  FailureLines lines(program, selection);
+  FailureLines lines(program, identity);
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
-    const VmTarget& target = selection.targets[number];
     HostReport report;
     try {
-      json result = work.run(number);
-      result["uri"] = target.uri;
+      json result = identity(number);
+      result.update(work.run(number));
       if (!result.contains("outcome")) result["outcome"] = "ok";
-      if (!result.contains("name")) result["name"] = target.name;
       if (program.json()) program.console.out(json_line("result", std::move(result)));
       report.state = HostState::ok;
     } catch (const Error& e) {
@@ -96,6 +92,13 @@ int run_on_machines(const Program& program, UnitRun& run, const VmSelection& sel
         return work.judge ? work.judge(status) : status;
       },
       work.summary);
+}
+
+int run_on_machines(const Program& program, UnitRun& run, const VmSelection& selection, const MachineWork& work) {
+  const auto identity = [&](std::size_t number) {
+    return json{{"name", selection.targets[number].name}, {"uri", selection.targets[number].uri}};
+  };
+  return run_on_units(program, run, identity, work);
 }
 
 int run_on_machines(const Program& program, HypervisorWorkers& workers, const VmSelection& selection,

@@ -29,13 +29,16 @@ struct VmOperation {
   std::function<nlohmann::json(nlohmann::json result)> shown = {};
 };
 
-// Any work on machines. What it throws is that machine's failure.
+// Any work on machines, or other units. What it throws is that unit's failure.
 struct MachineWork {
-  std::function<nlohmann::json(std::size_t number)> run;  // of a target; returns the fields of its result
+  std::function<nlohmann::json(std::size_t number)> run;  // of a unit; returns the fields of its result
   std::function<void()> before_closing = {};
   std::function<int(int status)> judge = {};  // the exit status, out of what the units make of it
   UnitRun::Summary summary = {};
 };
+// The fields by which the results of --json tell units apart.
+using Identity = std::function<nlohmann::json(std::size_t number)>;
+int run_on_units(const Program& program, UnitRun& run, const Identity& identity, const MachineWork& work);
 int run_on_machines(const Program& program, UnitRun& run, const VmSelection& selection, const MachineWork& work);
 
 // Returns the exit status: where all that went wrong went wrong in the same way and nothing worked, that way's own.

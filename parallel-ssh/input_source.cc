@@ -2,14 +2,31 @@
 
 #include <algorithm>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "parallel-ssh/output_spool.h"
 
 namespace muster::ssh {
+namespace {
 
-InputSource::InputSource(const std::string& directory) : file_(unnamed_file(directory)) {}
+constexpr std::uint64_t kGivenBackAtOnce = 4U << 20;
+
+}  // namespace
+
+InputSource::InputSource(const std::string& directory, Keeping keeping)
+    : file_(unnamed_file(directory)), keeping_(keeping) {}
+
+// Where the file system cannot do that, it takes more room for a while.
+void InputSource::give_back(std::uint64_t offset) const {
+  read_to_ = offset;
+  const std::uint64_t from = given_back_;
+  if (offset - from < kGivenBackAtOnce) return;
+  ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from),
+              static_cast<off_t>(offset - from));
+  given_back_ = offset;
+}
 
 void InputSource::append(std::string_view bytes) {
   base::write_all(file_.get(), bytes);
@@ -22,6 +39,7 @@ void InputSource::fail(const base::Error& why) {
 }
 
 std::string InputSource::read(std::uint64_t offset, std::size_t room) const {
+  if (keeping_ == Keeping::unread) give_back(offset);
   const bool failed = failed_.load(std::memory_order_acquire);
   const std::uint64_t size = size_bytes_.load(std::memory_order_acquire);
   if (offset >= size && failed) throw *failure_;

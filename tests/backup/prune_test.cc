@@ -79,7 +79,7 @@ TEST_F(PruneTest, WhoeverIsAtWorkIsWaitedFor) {
   forget(back_up(*repository_, disk).point);
   storage_->advance(std::chrono::hours(1));
   {
-    const Lease lease({}, *repository_, {.kind = LeaseKind::reader, .maps = {}});
+    const Lease lease({}, *repository_, {.kind = LeaseKind::reader, .contents = {}});
     const auto waiting = prune({}, *repository_, {});
     EXPECT_EQ(waiting.removed_packs, 0U);
     ASSERT_EQ(waiting.waited_for.size(), 1U);
@@ -94,7 +94,7 @@ TEST_F(PruneTest, ALeaseThatIsNotRenewedEnds) {
   MemoryDisk disk(2 * kMib);
   fill(disk, 0, 2 * kMib, 1);
   forget(back_up(*repository_, disk).point);
-  const Lease lease({}, *repository_, {.kind = LeaseKind::writer, .maps = {}}, std::chrono::hours(1000));
+  const Lease lease({}, *repository_, {.kind = LeaseKind::writer, .contents = {}}, std::chrono::hours(1000));
   storage_->advance(kLeaseTime + std::chrono::seconds(1));
   EXPECT_EQ(prune({}, *repository_, {}).removed_packs, 2U);
 }
@@ -103,7 +103,7 @@ TEST_F(PruneTest, WhatAReaderHoldsStaysThoughItsPointIsForgotten) {
   MemoryDisk disk(2 * kMib);
   fill(disk, 0, 2 * kMib, 1);
   const auto point = back_up(*repository_, disk).point;
-  const Lease lease({}, *repository_, {.kind = LeaseKind::reader, .maps = {point.disks.front().map}});
+  const Lease lease({}, *repository_, {.kind = LeaseKind::reader, .contents = {point.disks.front().map}});
   forget(point);
   prune({}, *repository_, {});
   EXPECT_EQ(restore(*repository_, point), disk.bytes());
