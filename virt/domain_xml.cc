@@ -135,6 +135,13 @@ std::vector<InterfaceElement> DomainXml::interfaces() const {
   return all;
 }
 
+std::string DomainXml::root_directory() const {
+  for (const auto& node : root().child("devices").children("filesystem"))
+    if (std::string_view(node.child("target").attribute("dir").value()) == "/")
+      return node.child("source").attribute("dir").value();
+  return "";
+}
+
 bool DomainXml::has_device(const char* tag) const { return static_cast<bool>(root().child("devices").child(tag)); }
 
 std::string DomainXml::tpm_version() const {

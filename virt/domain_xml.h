@@ -66,6 +66,8 @@ class DomainXml {
 
   std::vector<DiskElement> disks() const;
   std::vector<InterfaceElement> interfaces() const;
+  // Of a container: the directory on the host that is its `/`; empty: it has none.
+  std::string root_directory() const;
   // <devices><TAG>: whether there is one.
   bool has_device(const char* tag) const;
   // Of an emulated TPM, `2.0` or `1.2`; empty: it has none.

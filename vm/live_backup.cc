@@ -347,11 +347,14 @@ bool is_backed_up(const virt::DiskElement& disk) {
 }
 
 void check_can_be_backed_up(const virt::Domain& domain) {
-  const std::string type = virt::DomainXml(domain.xml(virt::Domain::Xml::current)).type();
+  const virt::DomainXml xml(domain.xml(virt::Domain::Xml::current));
   for (const char* known : {"kvm", "qemu", "hvf"})
-    if (type == known) return;
-  throw Error(Code::unsupported, "'" + domain.name() + "' is a machine of the driver " + type +
-                                     ", whose disks muster cannot back up: only those of QEMU are");
+    if (xml.type() == known) return;
+  const std::string files = xml.root_directory();
+  throw Error(Code::unsupported,
+              "'" + domain.name() + "' is a machine of the driver " + xml.type() +
+                  ", whose disks muster cannot back up: only those of QEMU are" +
+                  (files.empty() ? "" : "; its files are those of its host in " + files + ", for create --area"));
 }
 
 base::UniqueFd lock_backup(const std::string& runtime_directory, const virt::Domain& domain) {

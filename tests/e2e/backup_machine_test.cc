@@ -149,6 +149,24 @@ TEST_F(BackupMachine, WhatItsTpmKeepsComesBackAndTheSecretThatOpensIt) {
   EXPECT_EQ(hypervisor_->state("tpm02"), "running");
 }
 
+// It has no disks: its files are its host's.
+TEST_F(BackupMachine, AContainersFilesAreAnArea) {
+  const std::string root = file("container");
+  fs::create_directories(root + "/etc");
+  write(root + "/etc/motd", "hello\n");
+  write(file("c1.xml"),
+        "<domain type='lxc'><name>c1</name><memory unit='MiB'>64</memory><os><type>exe</type>"
+        "<init>/bin/sh</init></os><devices><filesystem type='mount'><source dir='" +
+            root + "'/><target dir='/'/></filesystem></devices></domain>");
+  const auto defined = run({.argv = {"virsh", "-q", "-c", hypervisor_->lxc_uri(), "define", file("c1.xml")}});
+  ASSERT_EQ(defined.code, 0) << told(defined);
+  const auto refused = backup({"create", hypervisor_->lxc_uri() + "#c1"});
+  EXPECT_EQ(refused.code, 4) << told(refused);
+  EXPECT_TRUE(contains(refused.err, root + ", for create --area")) << told(refused);
+  expect(0, {"create", "--area", root, "--name", "c1", "-q"});
+  EXPECT_EQ(expect(0, {"cat", "c1@latest:/etc/motd"}).out, "hello\n");
+}
+
 TEST_F(BackupMachine, WhatAnotherMachineIsBuiltOnIsNotWrittenOver) {
   TrackedDisk& disk = start();
   disk.write(kMiB, kMiB, 0x5a);
