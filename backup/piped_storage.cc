@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "backup/fields.h"
+#include "backup/object_name.h"
+#include "backup/object_names.h"
 
 namespace muster::backup {
 namespace {
@@ -145,6 +147,16 @@ Frame StorageService::answer(const Context& ctx, const Frame& request) {
   return {.head = refusal.dump(-1, ' ', true, json::error_handler_t::replace), .body = {}};
 }
 
+// As far as there are so many: no memory is taken for what is only asked for.
+std::size_t StorageService::present_bytes(const Context& ctx, const std::string& name, std::uint64_t offset,
+                                          std::uint64_t size) const {
+  constexpr std::uint64_t kSmall = 1U << 20;
+  if (size <= kSmall) return static_cast<std::size_t>(size);
+  const auto object = storage_.stat(ctx, name);
+  if (!object) throw Error(Code::not_found, "object " + name + " in " + storage_.where() + ": is not there");
+  return static_cast<std::size_t>(object->size_bytes > offset ? std::min(size, object->size_bytes - offset) : 0);
+}
+
 Frame StorageService::do_it(const Context& ctx, const Frame& request, std::uint64_t id) {
   const json fields = parse(request.head);
   const std::string operation = text_field(fields, "storage", kWhat);
@@ -152,26 +164,28 @@ Frame StorageService::do_it(const Context& ctx, const Frame& request, std::uint6
   json head{{"answer", id}};
   Bytes body;
   if (operation == "put") {
-    check_object_name(name);
+    check_put(name);
     const bool created = backup::put_new(ctx, storage_, name, request.body) == Put::created;
     const std::lock_guard lock(mutex_);
     if (created) own_.insert(name);
     head["created"] = created ? 1 : 0;
   } else if (operation == "get") {
     check_object_name(name);
-    const std::uint64_t size = number(fields, "size");
-    if (size > base::FramedPipe::kMaxBodyBytes) throw Error(Code::usage, name + ": too much at once");
-    body.resize(size);
-    body.resize(storage_.get_range(ctx, name, number(fields, "offset"), body));
+    check_seen(name);
+    const std::uint64_t offset = number(fields, "offset");
+    body.resize(present_bytes(ctx, name, offset, number(fields, "size")));
+    body.resize(storage_.get_range(ctx, name, offset, body));
   } else if (operation == "list") {
+    check_seen(name);
     json objects = json::array();
     storage_.list(ctx, name, [&](const StoredObject& object) { objects.push_back(to_json(object)); });
     body = fields_bytes({{"objects", std::move(objects)}});
   } else if (operation == "remove") {
-    check_removable(name);
+    check_removal(name);
     head["removed"] = storage_.remove(ctx, name) ? 1 : 0;
   } else if (operation == "stat") {
     check_object_name(name);
+    check_seen(name);
     if (const auto object = storage_.stat(ctx, name)) head.update(to_json(*object));
   } else {
     throw Error(Code::unsupported, "no operation '" + operation + "' of a storage");
@@ -179,11 +193,32 @@ Frame StorageService::do_it(const Context& ctx, const Frame& request, std::uint6
   return {.head = head.dump(), .body = std::move(body)};
 }
 
-void StorageService::check_removable(const std::string& name) {
-  check_object_name(name);
+bool StorageService::has_put(const std::string& name) const {
   const std::lock_guard lock(mutex_);
-  if (removal_ == Removal::own && !own_.contains(name))
-    throw Error(Code::refused, name + ": only its own objects are removed from there");
+  return own_.contains(name);
+}
+
+void StorageService::check_put(const std::string& name) const {
+  check_object_name(name);
+  if (rights_ == Rights::all) return;
+  bool fits = id_in_pack_name(name).has_value() || parse_numbered_name(kLeasesPrefix, name).has_value();
+  for (const auto prefix : {kIndexPrefix, kPointsPrefix}) fits = fits || id_in_name(prefix, name).has_value();
+  if (const auto point = id_in_name(kDecisionsPrefix, name)) fits = has_put(object_name(kPointsPrefix, *point));
+  if (!fits) throw Error(Code::refused, name + ": a backup makes no such object");
+}
+
+void StorageService::check_removal(const std::string& name) const {
+  check_object_name(name);
+  if (rights_ == Rights::all) return;
+  bool fits = parse_numbered_name(kLeasesPrefix, name).has_value();
+  if (const auto point = id_in_name(kPointsPrefix, name)) fits = !has_put(object_name(kDecisionsPrefix, *point));
+  if (!fits || !has_put(name)) throw Error(Code::refused, name + ": a backup does not remove that");
+}
+
+// Passphrases can be tried on key slots.
+void StorageService::check_seen(const std::string& name) const {
+  const bool slots = name.empty() || name.starts_with(kKeysPrefix);
+  if (rights_ == Rights::backup && slots) throw Error(Code::refused, name + ": key slots are not for a backup");
 }
 
 }  // namespace muster::backup

@@ -59,22 +59,29 @@ class PipedStorage : public Storage {
 // The other end: does on a storage what is asked for. Thread-safe.
 class StorageService {
  public:
-  // What may be removed from there: what was put through this service, or anything.
-  enum class Removal { own, any };
+  // Whoever only makes backups puts packs, index tables, points, what becomes of points of its own, and leases; sees
+  // all but key slots; and removes leases, and points that were not decided on, that it put through this service.
+  enum class Rights { backup, all };
   // `storage` outlives it.
-  StorageService(Storage& storage, Removal removal) : storage_(storage), removal_(removal) {}
+  StorageService(Storage& storage, Rights rights) : storage_(storage), rights_(rights) {}
 
   // Whether the head of a frame is a request. Such a frame's answer; never throws: errors are answers, too.
   static bool is_request(std::string_view head);
   base::Frame answer(const base::Context& ctx, const base::Frame& request);
+  // Whether the object was put through this service.
+  bool has_put(const std::string& name) const;
 
  private:
   base::Frame do_it(const base::Context& ctx, const base::Frame& request, std::uint64_t number);
-  void check_removable(const std::string& name);
+  std::size_t present_bytes(const base::Context& ctx, const std::string& name, std::uint64_t offset,
+                            std::uint64_t size) const;
+  void check_put(const std::string& name) const;
+  void check_removal(const std::string& name) const;
+  void check_seen(const std::string& name) const;
 
   Storage& storage_;
-  const Removal removal_;
-  std::mutex mutex_;
+  const Rights rights_;
+  mutable std::mutex mutex_;
   std::set<std::string> own_;
 };
 

@@ -1,7 +1,8 @@
 #include "base/framed_pipe.h"
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include <poll.h>
 #include <unistd.h>
@@ -14,28 +15,34 @@ namespace {
 
 // How soon a stop is seen.
 constexpr milliseconds kTick{100};
-constexpr std::size_t kHeaderBytes = 12;
+// By how much a body grows before its bytes come.
+constexpr std::size_t kStepBytes = 1U << 20;
 
-void write_bytes(int fd, ByteView bytes, milliseconds patience) {
+constexpr const char* kBroken = "the other side ended in the middle of what it sent";
+
+}  // namespace
+
+FramedPipe::FramedPipe(int in, int out, const Limits& limits) : in_(in), out_(out), limits_(limits) {
+  set_nonblocking(in);
+  set_nonblocking(out);
+}
+
+void FramedPipe::write(ByteView bytes, milliseconds patience) {
+  auto deadline = Clock::now() + patience;
   while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (abandoned_) throw Error(Code::io, "it was given up");
+    const ssize_t n = ::write(out_, bytes.data(), bytes.size());
     if (n >= 0) {
       bytes = bytes.subspan(static_cast<std::size_t>(n));
+      deadline = Clock::now() + patience;
       continue;
     }
     if (errno == EINTR) continue;
     if (errno != EAGAIN) throw_errno("write to the other side");
-    pollfd p{.fd = fd, .events = POLLOUT, .revents = 0};
-    if (::poll(&p, 1, static_cast<int>(patience.count())) == 0)
+    pollfd p{.fd = out_, .events = POLLOUT, .revents = 0};
+    if (::poll(&p, 1, static_cast<int>(kTick.count())) == 0 && Clock::now() >= deadline)
       throw Error(Code::timeout, "the other side takes nothing");
   }
-}
-
-}  // namespace
-
-FramedPipe::FramedPipe(int in, int out) : in_(in), out_(out) {
-  set_nonblocking(in);
-  set_nonblocking(out);
 }
 
 void FramedPipe::send(std::string_view head, std::span<const ByteView> body, milliseconds patience) {
@@ -49,47 +56,57 @@ void FramedPipe::send(std::string_view head, std::span<const ByteView> body, mil
   const std::lock_guard lock(sending_);
   if (broken_) throw Error(Code::io, "the other side is gone");
   try {
-    write_bytes(out_, header, patience);
-    for (const auto& piece : body) write_bytes(out_, piece, patience);
+    write(header, patience);
+    for (const auto& piece : body) write(piece, patience);
   } catch (const Error&) {
     broken_ = true;  // half a frame may have gone
     throw;
   }
 }
 
-std::optional<Frame> FramedPipe::receive(const Context& ctx, milliseconds patience) {
-  std::array<std::byte, kHeaderBytes> header{};
-  if (!fill(ctx, header, patience)) return std::nullopt;
-  ByteReader reader(header, "a frame");
+void FramedPipe::begin_frame() {
+  ByteReader reader(header_, "a frame");
   const std::size_t head_bytes = reader.u32();
-  const std::uint64_t body_bytes = reader.u64();
-  if (head_bytes > kMaxHeadBytes || body_bytes > kMaxBodyBytes)
+  body_bytes_ = reader.u64();
+  if (head_bytes > limits_.head_bytes || body_bytes_ > limits_.body_bytes)
     throw Error(Code::corrupt, "what the other side sends is not understood");
-  Frame frame{.head = std::string(head_bytes, '\0'), .body = Bytes(body_bytes)};
-  const bool whole = (head_bytes == 0 || fill(ctx, std::as_writable_bytes(std::span(frame.head)), patience)) &&
-                     (body_bytes == 0 || fill(ctx, frame.body, patience));
-  if (!whole) throw Error(Code::corrupt, "the other side ended in the middle of what it sent");
-  return frame;
+  frame_.head.assign(head_bytes, '\0');
 }
 
-// False where the pipe ends before the first byte.
-bool FramedPipe::fill(const Context& ctx, MutableBytes into, milliseconds patience) {
-  bool any = false;
+std::optional<Frame> FramedPipe::receive(const Context& ctx, milliseconds patience) {
+  if (header_got_ < kHeaderBytes) {
+    if (!fill(ctx, header_, header_got_, patience)) {
+      if (header_got_ == 0) return std::nullopt;
+      throw Error(Code::corrupt, kBroken);
+    }
+    begin_frame();
+  }
+  if (!fill(ctx, std::as_writable_bytes(std::span(frame_.head)), head_got_, patience))
+    throw Error(Code::corrupt, kBroken);
+  while (body_got_ < body_bytes_) {
+    if (body_got_ == frame_.body.size())
+      frame_.body.resize(static_cast<std::size_t>(std::min<std::uint64_t>(body_bytes_, body_got_ + kStepBytes)));
+    if (!fill(ctx, frame_.body, body_got_, patience)) throw Error(Code::corrupt, kBroken);
+  }
+  header_got_ = head_got_ = body_got_ = 0;
+  return std::exchange(frame_, {});
+}
+
+// Until `into` is full, from its byte `got` on; false at the end of the pipe.
+bool FramedPipe::fill(const Context& ctx, MutableBytes into, std::size_t& got, milliseconds patience) {
   auto deadline = Clock::now() + patience;
-  while (!into.empty()) {
+  while (got < into.size()) {
     ctx.check_stop();
     pollfd p{.fd = in_, .events = POLLIN, .revents = 0};
     if (::poll(&p, 1, static_cast<int>(kTick.count())) == 0) {
       if (Clock::now() >= deadline) throw Error(Code::timeout, "nothing comes from the other side");
       continue;
     }
-    const ssize_t n = ::read(in_, into.data(), into.size());
-    if (n == 0 && !any) return false;
-    if (n == 0) throw Error(Code::corrupt, "the other side ended in the middle of what it sent");
+    const ssize_t n = ::read(in_, into.data() + got, into.size() - got);
+    if (n == 0) return false;
     if (n < 0 && errno != EAGAIN && errno != EINTR) throw_errno("read from the other side");
     if (n <= 0) continue;
-    any = true;
-    into = into.subspan(static_cast<std::size_t>(n));
+    got += static_cast<std::size_t>(n);
     deadline = Clock::now() + patience;
   }
   return true;

@@ -192,6 +192,10 @@ class MachinesCreation {
     for (const auto& target : selection_.targets) {
       const auto place = ssh_place(target.uri, connect_patience(program_.settings));
       if (!place || remotes_.contains(target.uri) || program_.settings.flag("dry-run")) continue;
+      if (place->trusts_any)
+        program_.ctx.warn(place->host +
+                          ": its host key is not checked, as the URI says (no_verify): whoever answers "
+                          "there gets a key that makes restore points");
       try {
         remotes_.emplace(target.uri, RemoteHost{.place = *place,
                                                 .command = worker_command(*place),

@@ -64,6 +64,8 @@ std::vector<backup::PartSource> parts_of(const json& facts) {
   return parts;
 }
 
+bool is_secret(const backup::PartSource& part) { return part.part == "secrets"; }
+
 const backup::DiskPoint* disk_in(const backup::RestorePoint& point, const std::string& disk) {
   const auto found = std::find_if(point.disks.begin(), point.disks.end(),
                                   [&](const backup::DiskPoint& candidate) { return candidate.disk == disk; });
@@ -129,6 +131,10 @@ MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& targ
   machine_.uuid = facts.at("uuid");
   machine_.hypervisor = facts.at("hypervisor");
   parts_ = parts_of(facts);
+  if (!sources.repository.config().encrypted && std::erase_if(parts_, is_secret) > 0)
+    sources.ctx.warn(target.name +
+                     ": the secrets that its definition names are not in the restore point: this "
+                     "repository is not encrypted");
   known_ = beginning_of_checkpoint(history, machine_.uuid);
   try {
     facts.at("active").get<bool>() ? begin() : open_stopped(facts);

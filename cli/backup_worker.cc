@@ -27,8 +27,8 @@ using base::Frame;
 using nlohmann::json;
 using std::chrono::seconds;
 
-// Whoever asked answers every second.
-constexpr seconds kSilence{120};
+// Whoever asked says something every 15 seconds. A store that is slow holds up what is sent to it.
+constexpr seconds kSilence{120}, kSendPatience{600};
 constexpr seconds kInterval{1};
 constexpr seconds kEndPatience{40};
 
@@ -42,7 +42,7 @@ class Line {
   }
 
   void send(const json& head) { send(head.dump(-1, ' ', true, json::error_handler_t::replace), {}); }
-  void send(std::string_view head, std::span<const base::ByteView> body) { pipe_.send(head, body, kSilence); }
+  void send(std::string_view head, std::span<const base::ByteView> body) { pipe_.send(head, body, kSendPatience); }
   std::optional<Frame> receive(const base::Context& ctx) { return pipe_.receive(ctx, kSilence); }
 
  private:
@@ -131,7 +131,14 @@ Frame await_order(Line& line) {
 std::vector<backup::RestorePoint> points_of(const base::Context& ctx, const backup::Repository& repository,
                                             const RemoteOrder& order) {
   std::vector<backup::RestorePoint> points;
-  for (const auto& id : order.history) points.push_back(backup::get_point(ctx, repository, id).point);
+  for (const auto& id : order.history) {
+    try {
+      points.push_back(backup::get_point(ctx, repository, id).point);
+    } catch (const Error& e) {
+      // Forgotten meanwhile, or damaged: it is done without.
+      if (e.code() != Code::not_found && e.code() != Code::corrupt) throw;
+    }
+  }
   return points;
 }
 

@@ -49,6 +49,28 @@ bool read_some(int fd, Lines& lines) {
   return n > 0;
 }
 
+// What its exit status stands for (exit_status.h).
+Code code_of(int status) {
+  switch (status) {
+    case 4:
+      return Code::unsupported;
+    case 5:
+      return Code::refused;
+    case 11:
+      return Code::busy;
+    case 12:
+      return Code::key;
+    case 13:
+      return Code::corrupt;
+    case 14:
+      return Code::no_space;
+    case 15:
+      return Code::unreachable;
+    default:
+      return Code::io;
+  }
+}
+
 }  // namespace
 
 void run_final_backup(const base::Context& ctx, const std::vector<std::string>& argv) {
@@ -62,12 +84,16 @@ void run_final_backup(const base::Context& ctx, const std::vector<std::string>& 
       child.wait(kUndoPatience);
       ctx.check_stop();
     }
-    pollfd p{.fd = child.standard_error().get(), .events = POLLIN, .revents = 0};
-    if (::poll(&p, 1, kTickMs) > 0 && !read_some(p.fd, lines)) break;
+    std::array<pollfd, 2> set{{{.fd = child.standard_error().get(), .events = POLLIN, .revents = 0},
+                               {.fd = child.ended_fd(), .events = POLLIN, .revents = 0}}};
+    if (::poll(set.data(), set.size(), kTickMs) <= 0) continue;
+    if (set[0].revents != 0 && !read_some(set[0].fd, lines)) break;
+    if (set[0].revents == 0 && set[1].revents != 0) break;  // others may hold its standard error
   }
   const auto ended = child.wait(kUndoPatience);
   if (ended.code != 0)
-    throw Error(Code::io, lines.last().empty() ? "it ended with status " + std::to_string(ended.code) : lines.last());
+    throw Error(code_of(ended.code),
+                lines.last().empty() ? "it ended with status " + std::to_string(ended.code) : lines.last());
   if (!lines.last().empty()) ctx.warn(lines.last());
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -9,6 +11,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "backup/object_name.h"
+#include "backup/object_names.h"
 #include "backup/piped_storage.h"
 #include "backup/restore_point.h"
 #include "base/bounded_queue.h"
@@ -30,7 +34,7 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// It says something every second.
+// It says something every second, or sends what it stores.
 constexpr seconds kSilence{120};
 // For what it undoes.
 constexpr seconds kUndoPatience{90};
@@ -38,6 +42,12 @@ constexpr seconds kUndoPatience{90};
 constexpr seconds kStartPatience{20};
 constexpr unsigned kStorageThreads = 4;
 constexpr std::size_t kMaxComplaint = 4096;
+// So that it hears something however long its own frames take.
+constexpr seconds kAliveInterval{15};
+// Heads are requests of a storage; bodies are objects, of which packs are of 32 MiB and index tables can be larger.
+constexpr base::FramedPipe::Limits kLimits{.head_bytes = 256U << 10, .body_bytes = 512U << 20};
+// Of objects that wait to be stored.
+constexpr std::size_t kWaitingBytes = 128U << 20;
 
 // What the client and the login shell over there say on standard error.
 class Complaint {
@@ -84,15 +94,20 @@ class RemoteWorker {
         place_(host.place),
         child_(command_line(host)),
         complaint_(child_.standard_error().get()),
-        pipe_(child_.standard_output().get(), child_.standard_input().get()),
-        service_(storage, StorageService::Removal::own),
-        requests_(kStorageThreads) {
+        pipe_(child_.standard_output().get(), child_.standard_input().get(), kLimits),
+        service_(storage, StorageService::Rights::backup),
+        requests_(kWaitingBytes),
+        alive_([this](const std::stop_token& stop) { say_alive(stop); }) {
     for (unsigned i = 0; i < kStorageThreads; ++i) servers_.emplace_back([this] { serve(); });
   }
   RemoteWorker(const RemoteWorker&) = delete;
   RemoteWorker& operator=(const RemoteWorker&) = delete;
   ~RemoteWorker() {
     requests_.abandon();
+    pipe_.abandon();
+    // Nobody may write there any more once the descriptor is closed: its number is another file's soon.
+    servers_.clear();
+    alive_ = {};
     child_.standard_input().reset();
     // It ends by itself at the end of its input.
     child_.wait(seconds(5));
@@ -108,7 +123,9 @@ class RemoteWorker {
     }
     if (!frame) throw_not_started();
     const json head = json::parse(frame->head, nullptr, false);
-    const std::string version = head.is_object() ? head.value("muster", "") : "";
+    const std::string version = head.is_object() && head.contains("muster") && head["muster"].is_string()
+                                    ? head["muster"].get<std::string>()
+                                    : "";
     if (version != kVersion)
       throw Error(Code::unsupported, "on " + place_.host + " muster is of version " +
                                          (version.empty() ? "nobody knows" : version) + ", and here of " + kVersion +
@@ -120,41 +137,71 @@ class RemoteWorker {
   // The head of what it says at last.
   json last_word(backup::Progress& progress) {
     try {
-      return listen(ctx_, kSilence, progress);
-    } catch (const Error& e) {
-      if (e.code() != Code::cancelled) throw;
+      return listen(ctx_, base::TimePoint::max(), progress);
+    } catch (const Error&) {
+      if (!ctx_.stop.stop_requested()) throw;
     }
     try {
       send({{"cancel", true}});
-      listen({.stop = {}, .events = ctx_.events}, kUndoPatience, progress);
+      listen({.stop = {}, .events = ctx_.events}, base::Clock::now() + kUndoPatience, progress);
     } catch (const Error& e) {
       if (e.code() != Code::cancelled) ctx_.warn(place_.host + ": what it had begun may not be undone: " + e.what());
     }
     throw Error(Code::cancelled, "interrupted");
   }
+  // Whether it put that point itself, just now.
+  bool has_put(const backup::ObjectId& point) const {
+    return service_.has_put(backup::object_name(backup::kPointsPrefix, point));
+  }
 
  private:
-  json listen(const Context& ctx, milliseconds patience, backup::Progress& progress) {
-    while (auto frame = pipe_.receive(ctx, patience)) {
-      json head = json::parse(frame->head, nullptr, false);
-      if (!head.is_object()) throw Error(Code::io, "what muster on " + place_.host + " says is not understood");
-      if (head.contains("storage")) {
-        requests_.push(std::move(*frame));
-      } else if (head.contains("progress")) {
-        take(head["progress"], progress);
-        send({{"alive", true}});
-      } else if (head.contains("note")) {
-        ctx_.note(head.value("note", ""));
-      } else if (head.contains("warning")) {
-        ctx_.warn(head.value("warning", ""));
-      } else if (head.contains("error")) {
-        const Error there = error_from_json(head["error"]);
-        throw Error(there.code(), std::string(there.what()) + ", on " + place_.host);
-      } else {
-        return head;
+  json listen(const Context& ctx, base::TimePoint deadline, backup::Progress& progress) {
+    while (base::Clock::now() < deadline) {
+      auto frame = pipe_.receive(ctx, kSilence);
+      if (!frame) throw Error(Code::unreachable, "the connection to " + place_.host + " is lost: " + why("it ended"));
+      try {
+        if (auto last = take_frame(std::move(*frame), progress)) return *last;
+      } catch (const json::exception&) {
+        throw Error(Code::io, "what muster on " + place_.host + " says is not understood");
       }
     }
-    throw Error(Code::unreachable, "the connection to " + place_.host + " is lost: " + why("it ended"));
+    throw Error(Code::timeout, place_.host + " takes too long to undo it");
+  }
+
+  // What it says at last; nullopt: that was not it.
+  std::optional<json> take_frame(Frame frame, backup::Progress& progress) {
+    json head = json::parse(frame.head);
+    if (head.contains("storage")) {
+      const std::size_t weight = frame.body.size() + 1;
+      requests_.push(std::move(frame), weight);
+    } else if (head.contains("progress")) {
+      take(head["progress"], progress);
+    } else if (head.contains("note")) {
+      ctx_.note(head["note"].get<std::string>());
+    } else if (head.contains("warning")) {
+      ctx_.warn(head["warning"].get<std::string>());
+    } else if (head.contains("error")) {
+      const Error there = error_from_json(head["error"]);
+      // Nobody here asked for an end: whatever ended it there went wrong.
+      const Code code = there.code() == Code::cancelled && !ctx_.stop.stop_requested() ? Code::io : there.code();
+      throw Error(code, std::string(there.what()) + ", on " + place_.host);
+    } else {
+      return head;
+    }
+    return std::nullopt;
+  }
+
+  void say_alive(const std::stop_token& stop) {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any wake;
+    while (!wake.wait_for(lock, stop, kAliveInterval, [&] { return stop.stop_requested(); })) {
+      try {
+        send({{"alive", true}});
+      } catch (const Error&) {
+        return;  // whoever listens sees the end
+      }
+    }
   }
 
   static void take(const json& fields, backup::Progress& progress) {
@@ -179,7 +226,7 @@ class RemoteWorker {
 
   std::string why(const std::string& otherwise) const {
     const std::string said = complaint_.last_line();
-    return said.empty() ? otherwise : said;
+    return said.empty() ? otherwise : otherwise + " (" + said + ")";
   }
 
   [[noreturn]] void throw_not_started() {
@@ -189,7 +236,7 @@ class RemoteWorker {
     if (status.code == kClientFailed)
       throw Error(Code::unreachable, "connect to " + place_.host + " over SSH: " + why("it ended"));
     throw Error(Code::unsupported,
-                "muster does not start on " + place_.host + " (" + why("it ended") + "): install " + kVersion +
+                "muster does not start on " + place_.host + ": " + why("it ended") + "; install " + kVersion +
                     " there, say where it is with --remote-muster, or have it copied with --copy-muster");
   }
 
@@ -200,6 +247,7 @@ class RemoteWorker {
   base::FramedPipe pipe_;
   StorageService service_;
   base::BoundedQueue<Frame> requests_;
+  std::jthread alive_;
   std::vector<std::jthread> servers_;
 };
 
@@ -214,12 +262,16 @@ MachinePoint create_remote_point(const Context& ctx, const backup::Repository& r
                {"listing_lag_ms", repository.storage().listing_lag().count()}},
               backup::encode_credential(host.credential));
   const json made = worker.last_word(progress);
-  const auto id = backup::parse_object_id(made.value("point", ""), "the answer of " + host.place.host);
-  // What holds is what the repository says.
+  const std::string text = made.contains("point") && made["point"].is_string() ? made["point"].get<std::string>() : "";
+  const auto id = backup::parse_object_id(text, "the answer of " + host.place.host);
+  // What holds is what the repository says; and that this very run made it.
   const auto listed = backup::get_point(ctx, repository, id);
-  if (listed.state != backup::PointState::confirmed)
-    throw Error(Code::io, "restore point " + backup::hex(id) + " of " + order.machine.name + " does not hold");
-  return {.point = listed.point, .held = milliseconds(made.value("held_ms", std::int64_t{0}))};
+  if (!worker.has_put(id) || listed.state != backup::PointState::confirmed || !listed.trusted ||
+      listed.signer != host.credential.signer() || listed.point.name != order.machine.name)
+    throw Error(Code::io, "restore point " + backup::hex(id) + ", which " + host.place.host + " names, is none of " +
+                              order.machine.name + " that it just made");
+  const bool told = made.contains("held_ms") && made["held_ms"].is_number_unsigned();
+  return {.point = listed.point, .held = milliseconds(told ? made["held_ms"].get<std::int64_t>() : 0)};
 }
 
 }  // namespace muster::cli

@@ -5,7 +5,7 @@
 // Frames (base/framed_pipe.h), heads of JSON: from there `{"muster":VERSION}` first, requests of its storage
 // (backup/piped_storage.h), `{"note"|"warning":TEXT}`, `{"progress":{...}}` every second, and at last `{"point":ID,
 // "held_ms":N}` or `{"error":{...}}`; to there one `{"order":{...},"where":...,"listing_lag_ms":N}` with the credential
-// as its body, answers, `{"alive":true}` and `{"cancel":true}`. Its end of file ends the worker.
+// as its body, answers, `{"alive":true}` now and then, and `{"cancel":true}`. Its end of file ends the worker.
 #pragma once
 
 #include <chrono>

@@ -1,11 +1,18 @@
 #include "cli/remote_credential.h"
 
+#include <memory>
+#include <optional>
+
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "backup/object_names.h"
 #include "backup/rfc3339.h"
 #include "base/error.h"
+#include "base/unique_fd.h"
 #include "cli/backup_key_file.h"
+#include "cli/environment.h"
 
 namespace muster::cli {
 namespace {
@@ -13,6 +20,14 @@ namespace {
 using backup::Credential;
 using base::Code;
 using base::Error;
+
+// Of two runs at once one makes the key, and the other finds it.
+base::UniqueFd lock_keys() {
+  const std::string path = runtime_directory() + "/host-keys.lock";
+  base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file || ::flock(file.get(), LOCK_EX) != 0) base::throw_errno("lock " + path);
+  return file;
+}
 
 // The file first, as `key add` does; then the host; then the slot, with which it can be opened.
 Credential make(const base::Context& ctx, const backup::Repository& repository, const std::string& host,
@@ -33,22 +48,30 @@ Credential make(const base::Context& ctx, const backup::Repository& repository, 
                             .revoked = std::nullopt});
   backup::put_new(ctx, repository.storage(), backup::object_name(backup::kKeysPrefix, facts.slot),
                   backup::seal_slot_for_file(facts, credential, file));
+  ctx.note("muster on " + host +
+           " has a key of its own from now on, that makes restore points and reads none: " + backup::hex(facts.slot));
   return credential;
 }
 
-Credential kept(const base::Context& ctx, const backup::Repository& repository, const std::string& path) {
+// nullopt: there is none, or making it broke off before anything could be opened with it. Throws Error{key} for one
+// that was removed from the repository.
+std::optional<Credential> kept(const base::Context& ctx, const backup::Repository& repository,
+                               const std::string& path) {
+  std::optional<backup::KeyFile> file;
+  try {
+    file = read_key_file(path);
+  } catch (const Error& e) {
+    if (e.code() != Code::not_found && e.code() != Code::key) throw;
+    return std::nullopt;
+  }
+  const auto host = repository.host(ctx, file->slot);
+  if (host && host->revoked)
+    throw Error(Code::key, path + ": it was removed from the repository; without that file another key is made");
+  const std::string slot = backup::object_name(backup::kKeysPrefix, file->slot);
+  if (!host || !repository.storage().stat(ctx, slot)) return std::nullopt;
   // Not the storage's owner: it lives as long as the repository, and so as this call.
   const std::shared_ptr<backup::Storage> storage(std::shared_ptr<backup::Storage>(), &repository.storage());
-  try {
-    const auto opened =
-        backup::open_repository(ctx, storage, {.key_file = read_key_file(path), .passphrase = {}, .owner_secret = {}});
-    const auto host = repository.host(ctx, opened.credential().signer());
-    if (!host || host->revoked) throw Error(Code::key, "it was removed from the repository");
-    return opened.credential();
-  } catch (const Error& e) {
-    if (e.code() != Code::key && e.code() != Code::not_found) throw;
-    throw Error(Code::key, path + ": " + e.what() + "; without that file another key is made");
-  }
+  return backup::open_repository(ctx, storage, {.key_file = file, .passphrase = {}, .owner_secret = {}}).credential();
 }
 
 }  // namespace
@@ -60,7 +83,10 @@ Credential credential_for_host(const base::Context& ctx, const backup::Repositor
   if (own.role != backup::Role::owner)
     throw Error(Code::key, "a maintenance key makes no backups, and so none on " + host);
   const std::string path = host_key_path(repository.id(), host);
-  return ::access(path.c_str(), F_OK) == 0 ? kept(ctx, repository, path) : make(ctx, repository, host, path);
+  const auto lock = lock_keys();
+  if (auto credential = kept(ctx, repository, path)) return *credential;
+  ::unlink(path.c_str());
+  return make(ctx, repository, host, path);
 }
 
 }  // namespace muster::cli

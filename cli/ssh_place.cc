@@ -100,6 +100,7 @@ std::vector<std::string> client(const UriParts& parts, std::chrono::milliseconds
       program.empty() ? "ssh" : program,
       "-T",
       "-oBatchMode=yes",
+      "-oLogLevel=ERROR",
       "-oForwardAgent=no",
       "-oForwardX11=no",
       "-oServerAliveInterval=15",
@@ -127,7 +128,11 @@ std::optional<SshPlace> ssh_place(const std::string& uri, std::chrono::milliseco
   if (parts.transport != "ssh" && parts.transport != "libssh" && parts.transport != "libssh2") return std::nullopt;
   if (!parts.port.empty()) base::parse_integer(parts.port, 1, 65535, "port");
   if (parts.host.empty() || parts.host.starts_with('-')) reject(uri);
-  return SshPlace{.host = parts.host, .argv = client(parts, connect_patience), .local_uri = local_uri(parts)};
+  const auto trusting = parts.parameters.find("no_verify");
+  return SshPlace{.host = parts.host,
+                  .argv = client(parts, connect_patience),
+                  .local_uri = local_uri(parts),
+                  .trusts_any = trusting != parts.parameters.end() && trusting->second != "0"};
 }
 
 }  // namespace muster::cli

@@ -16,6 +16,7 @@ struct SshPlace {
   std::string host;               // as the URI has it
   std::vector<std::string> argv;  // of the client, up to the destination; a command may be added
   std::string local_uri;          // the same hypervisor, as its own host says it
+  bool trusts_any = false;        // the URI says `no_verify`: whoever answers is taken for it
 };
 
 // nullopt for a URI of this host, or of another transport than SSH. Throws base::Error{usage} for one that cannot be

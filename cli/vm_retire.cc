@@ -1,9 +1,12 @@
 // muster vm delete, undelete.
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "cli/final_backup.h"
 #include "cli/size_text.h"
 #include "cli/terminal_text.h"
 #include "cli/vm_commands.h"
@@ -61,6 +64,23 @@ std::vector<std::string> final_backup(const Settings& settings, const VmTarget& 
                                 *repository};
   if (const auto key = settings.text("key-file")) argv.insert(argv.end(), {"--key-file", *key});
   return argv;
+}
+
+// Before anything is stopped for it: that the repository is there, and opens.
+void check_final_backup(const Program& program) {
+  const auto repository = program.settings.text("repository");
+  const auto skip = program.settings.list("skip");
+  if (!repository || std::find(skip.begin(), skip.end(), "final-backup") != skip.end()) return;
+  std::vector<std::string> argv{
+      "sh",           "-c",       "exec \"$0\" \"$@\" >/dev/null", sibling_program("muster-backup"), "list", "--quiet",
+      "--repository", *repository};
+  if (const auto key = program.settings.text("key-file")) argv.insert(argv.end(), {"--key-file", *key});
+  try {
+    run_final_backup(program.ctx, argv);
+  } catch (const Error& e) {
+    throw Error(e.code(), std::string("a final backup cannot be made: ") + e.what() +
+                              "; nothing was done, and --skip final-backup goes on without");
+  }
 }
 
 VmOperation delete_operation(const VmCommand& command) {
@@ -127,6 +147,7 @@ int vm_delete(const VmCommand& command) {
     operation.line = steps_text;
   } else {
     confirm_delete(command, selection);
+    check_final_backup(command.program);
   }
   return run_on_machines(command.program, command.workers, selection, operation);
 }

@@ -259,7 +259,13 @@ json define(const WorkerCall& call) {
   const std::string variables = prepare_parts(call, rewritten);
   if (wanted.contains("served")) rewritten.xml = from_repository(rewritten.xml, wanted["served"]);
   const auto domain = call.connection.define(rewritten.xml);
-  place_parts(call, domain, variables);
+  try {
+    place_parts(call, domain, variables);
+  } catch (const Error&) {
+    // Without them it would start as another: a second try is to find its place free.
+    virt::undefine(domain, virt::FirmwareState::kept);
+    throw;
+  }
   if (wanted.at("start").get<bool>()) virt::start(domain);
   return {{"left_out", rewritten.left_out}, {"uuid", domain.uuid()}, {"state", virt::name_of(domain.state())}};
 }

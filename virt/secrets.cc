@@ -6,6 +6,7 @@
 #include <set>
 
 #include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
 #include <pugixml.hpp>
 
 #include "base/error.h"
@@ -62,14 +63,36 @@ std::string uuid_of(const std::string& xml) {
   return document.load_string(xml.c_str()) ? document.child("secret").child_value("uuid") : "";
 }
 
+bool set_value(virSecretPtr secret, const std::string& value) {
+  return virSecretSetValue(secret, reinterpret_cast<const unsigned char*>(value.data()), value.size(), 0) == 0;
+}
+
+// One that is there without a value was left by a restore that was killed. Throws where it has another one.
+void complete(virSecretPtr secret, const Secret& wanted) {
+  std::size_t size = 0;
+  unsigned char* value = virSecretGetValue(secret, &size, 0);
+  if (value == nullptr) {
+    if (virGetLastError() != nullptr && virGetLastError()->code == VIR_ERR_INVALID_SECRET) return;  // private
+    if (!set_value(secret, wanted.value)) throw_last("set a secret's value");
+    return;
+  }
+  const bool same = std::string_view(reinterpret_cast<const char*>(value), size) == wanted.value;
+  std::free(value);
+  if (!same)
+    throw Error(base::Code::refused, "it is there with another value, which stays: what it opens may not open");
+}
+
 void define(const Connection& connection, const Secret& secret) {
   const std::string uuid = uuid_of(secret.xml);
-  if (!uuid.empty() && OwnedSecret(virSecretLookupByUUIDString(connection.handle(), uuid.c_str()))) return;
+  if (const OwnedSecret there(uuid.empty() ? nullptr : virSecretLookupByUUIDString(connection.handle(), uuid.c_str()));
+      there)
+    return complete(there.get(), secret);
   const OwnedSecret made(virSecretDefineXML(connection.handle(), secret.xml.c_str(), 0));
   if (!made) throw_last("define a secret");
-  if (virSecretSetValue(made.get(), reinterpret_cast<const unsigned char*>(secret.value.data()), secret.value.size(),
-                        0) != 0)
-    throw_last("set a secret's value");
+  if (set_value(made.get(), secret.value)) return;
+  const Error failed(base::Code::io, std::string("set a secret's value: ") + virGetLastErrorMessage());
+  virSecretUndefine(made.get());
+  throw Error(failed);
 }
 
 }  // namespace

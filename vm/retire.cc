@@ -39,7 +39,8 @@ std::vector<PlannedStep> plan_all(RetireWork& work) {
 
 void note(RetireWork& work, const PlannedStep& planned) {
   auto& record = work.journal.record(planned.step);
-  if (record.state == StepRecord::State::done) return;
+  const bool again = planned.step == Step::final_backup && planned.fate == Fate::due;
+  if (record.state == StepRecord::State::done && !again) return;
   if (planned.fate == Fate::left_out) record.state = StepRecord::State::left_out;
   if (planned.fate == Fate::not_needed) record.state = StepRecord::State::done;
   if (planned.fate == Fate::due) record.state = StepRecord::State::planned;

@@ -101,11 +101,15 @@ bool shut_down(RetireWork& work) {
 
 PlannedStep plan_backup(RetireWork& work) {
   if (left_out(work, Step::final_backup)) return {Step::final_backup, Fate::left_out, "as you said"};
-  const auto* record = work.journal.find(Step::final_backup);
-  if (record != nullptr && record->state == StepRecord::State::done)
-    return {Step::final_backup, Fate::not_needed, "it was taken"};
-  if (in_trash(work.domain)) return {Step::final_backup, Fate::not_needed, "it is in the trash already"};
   if (!work.options.final_backup) return {Step::final_backup, Fate::left_out, "no repository is named"};
+  // In the trash nothing has run since. One whose deletion broke off may have: it is backed up again.
+  const auto* record = work.journal.find(Step::final_backup);
+  const bool taken = record != nullptr && record->state == StepRecord::State::done;
+  if (in_trash(work.domain) && taken) return {Step::final_backup, Fate::not_needed, "it was taken"};
+  if (in_trash(work.domain))
+    throw Error(Code::refused, named(work) +
+                                   " went into the trash without a backup, and none is made there: vm "
+                                   "undelete it first, or say --skip final-backup");
   return {Step::final_backup, Fate::due, "make a restore point of its disks and definition"};
 }
 

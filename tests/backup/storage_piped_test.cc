@@ -19,8 +19,8 @@ constexpr seconds kPatience{20};
 // Both ends in one process, each with its threads.
 class Connected {
  public:
-  explicit Connected(Storage& storage, StorageService::Removal removal = StorageService::Removal::any)
-      : service_(storage, removal),
+  explicit Connected(Storage& storage, StorageService::Rights rights = StorageService::Rights::all)
+      : service_(storage, rights),
         here_(answers_.read_end.get(), requests_.write_end.get()),
         there_(requests_.read_end.get(), answers_.write_end.get()),
         piped_([this](auto head, auto body) { here_.send(head, body, kPatience); }, "there", {}),
@@ -76,17 +76,27 @@ class PipedPlace : public StoragePlace {
 INSTANTIATE_TEST_SUITE_P(Piped, StorageConformance,
                          testing::Values(StorageKind{"Pipe", [] { return std::make_unique<PipedPlace>(); }}), name_of);
 
-TEST(PipedStorage, RemovesOnlyWhatItPut) {
+const std::string kId(32, 'a'), kOther(32, 'b'), kLease = "leases/" + kId + ".00000001." + kOther;
+
+TEST(PipedStorage, ABackupPutsAndRemovesWhatBackupsDo) {
   fakes::MemoryStorage memory;
-  put_new({}, memory, "snapshots/1", base::as_bytes("x"));
-  Connected connected(memory, StorageService::Removal::own);
+  const auto bytes = base::as_bytes("x");
+  for (const auto& name : {"points/" + kOther, "keys/" + kId, std::string("config")}) put_new({}, memory, name, bytes);
+  Connected connected(memory, StorageService::Rights::backup);
   Storage& storage = connected.storage();
-  put_new({}, storage, "leases/1", base::as_bytes("y"));
-  EXPECT_EQ(failure_of([&] { storage.remove({}, "snapshots/1"); }).code, Code::refused);
-  EXPECT_EQ(put_new({}, storage, "snapshots/1", base::as_bytes("z")), Put::existed);
-  EXPECT_EQ(failure_of([&] { storage.remove({}, "snapshots/1"); }).code, Code::refused);
-  EXPECT_TRUE(storage.remove({}, "leases/1"));
-  EXPECT_TRUE(memory.stat({}, "snapshots/1"));
+  for (const auto& name : {"packs/aa/" + kId, "index/" + kId, "points/" + kId, "decisions/" + kId, kLease})
+    EXPECT_EQ(put_new({}, storage, name, bytes), Put::created) << name;
+  for (const auto& name : {"decisions/" + kOther, "hosts/" + kId, "revoked/" + kId, "keys/" + kOther, "labels/" + kId,
+                           "forgotten/" + kId, "sentenced/" + kId, "packs/" + kId, std::string("other")})
+    EXPECT_EQ(failure_of([&] { put_new({}, storage, name, bytes); }).code, Code::refused) << name;
+  for (const auto& name : {"points/" + kOther, "points/" + kId, "packs/aa/" + kId, std::string("config")})
+    EXPECT_EQ(failure_of([&] { storage.remove({}, name); }).code, Code::refused) << name;
+  EXPECT_TRUE(storage.remove({}, kLease));
+  EXPECT_TRUE(storage.stat({}, "config"));
+  EXPECT_EQ(failure_of([&] { storage.stat({}, "keys/" + kId); }).code, Code::refused);
+  EXPECT_EQ(failure_of([&] { get_all({}, storage, "keys/" + kId, 100); }).code, Code::refused);
+  for (const char* prefix : {"keys/", ""})
+    EXPECT_EQ(failure_of([&] { storage.list({}, prefix, [](const StoredObject&) {}); }).code, Code::refused);
 }
 
 TEST(PipedStorage, FailsOnceTheOtherSideIsGone) {
@@ -104,7 +114,7 @@ TEST(PipedStorage, AStopEndsTheWait) {
 
 TEST(PipedStorage, WhatIsNoRequestIsAnsweredWithAnError) {
   fakes::MemoryStorage memory;
-  StorageService service(memory, StorageService::Removal::own);
+  StorageService service(memory, StorageService::Rights::backup);
   for (const char* head : {R"({"call":1,"storage":"get","name":"../x","offset":0,"size":1})",
                            R"({"call":1,"storage":"get","name":"a","offset":0,"size":99999999999})",
                            R"({"call":1,"storage":"format","name":"a"})", R"({"call":-1,"storage":"stat","name":"a"})",
@@ -121,6 +131,34 @@ TEST(FramedPipe, WhatIsTooLongIsNotTaken) {
   base::write_all(pipe.write_end.get(), base::as_text(bytes));
   base::FramedPipe framed(pipe.read_end.get(), other.write_end.get());
   EXPECT_EQ(failure_of([&] { framed.receive({}, kPatience); }).code, Code::corrupt);
+}
+
+TEST(FramedPipe, AStopWithinAFrameLosesNothingOfIt) {
+  const base::Pipe pipe = base::make_pipe(), other = base::make_pipe();
+  base::Bytes bytes;
+  base::ByteWriter writer(bytes);
+  writer.u32(2);
+  writer.u64(4);
+  writer.raw(base::as_bytes("{}ab"));
+  base::write_all(pipe.write_end.get(), base::as_text(bytes));
+  base::FramedPipe framed(pipe.read_end.get(), other.write_end.get());
+  EXPECT_EQ(failure_of([&] { framed.receive({}, std::chrono::milliseconds(150)); }).code, Code::timeout);
+  base::write_all(pipe.write_end.get(), "cd");
+  const auto frame = framed.receive({}, kPatience);
+  ASSERT_TRUE(frame);
+  EXPECT_EQ(frame->head, "{}");
+  EXPECT_EQ(base::as_text(frame->body), "abcd");
+}
+
+TEST(FramedPipe, WhatWaitsToBeTakenEndsOnceItIsGivenUp) {
+  const base::Pipe pipe = base::make_pipe(), other = base::make_pipe();
+  base::FramedPipe framed(other.read_end.get(), pipe.write_end.get());
+  const base::Bytes much(4U << 20);
+  const base::ByteView body = much;
+  std::jthread sender(
+      [&] { EXPECT_EQ(failure_of([&] { framed.send("{}", std::span(&body, 1), kPatience); }).code, Code::io); });
+  framed.abandon();
+  sender.join();
 }
 
 TEST(FramedPipe, AnEndWithinAFrameIsNoEnd) {
