@@ -1,6 +1,7 @@
 // Operations of a worker on the end of machines: into the trash, for good, and back.
 #include <array>
 #include <optional>
+#include <semaphore>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -20,6 +21,18 @@ using nlohmann::json;
 using vm::Aim;
 using vm::PlannedStep;
 
+// Each is a process that loads an index: so many at once, as create has it for one hypervisor.
+constexpr std::ptrdiff_t kBackupsAtOnce = 2;
+
+void back_up(const base::Context& ctx, const std::vector<std::string>& argv) {
+  static std::counting_semaphore<kBackupsAtOnce> places(kBackupsAtOnce);
+  while (!places.try_acquire_for(std::chrono::milliseconds(100))) ctx.check_stop();
+  struct Place {
+    ~Place() { places.release(); }
+  } const place;
+  run_final_backup(ctx, argv);
+}
+
 vm::RetireOptions options_of(const WorkerCall& call) {
   vm::RetireOptions options{.aim = call.arguments.value("purge", false) ? Aim::purge : Aim::trash,
                             .services = call.arguments.value("services", std::vector<std::string>{}),
@@ -28,7 +41,7 @@ vm::RetireOptions options_of(const WorkerCall& call) {
                             .discard_saved_memory = call.arguments.value("discard_saved", false)};
   if (call.arguments.contains("backup"))
     options.final_backup = [argv = call.arguments["backup"].get<std::vector<std::string>>()](const base::Context& ctx) {
-      run_final_backup(ctx, argv);
+      back_up(ctx, argv);
     };
   for (const auto& name : call.arguments.value("skip", std::vector<std::string>{}))
     options.left_out.insert(vm::optional_step(name));
