@@ -81,20 +81,12 @@ void put_boot_record(const Context& ctx, const Repository& repository, const Obj
 
 BootRecords read_boot_records(const Context& ctx, const Repository& repository) {
   BootRecords records;
-  for (const auto& [name, object] : list_numbered(ctx, repository.storage(), kBootsPrefix)) {
-    try {
-      const auto opened = repository.get_document(ctx, repository.address(object, DocumentKind::boot));
-      BootRecord record = decode(parse_fields(opened.payload, object), object);
-      // Whose word it is says the signature, not the frame.
-      const auto host = repository.host(ctx, *opened.signer);
-      record.domain = host ? host->domain : kNobody;
-      record.by_owner = opened.signer == repository.owner_signer() || opened.signer == repository.maintenance_signer();
-      records[name.of].push_back(std::move(record));
-    } catch (const Error& e) {
-      if (e.code() != Code::not_found && e.code() != Code::corrupt && e.code() != Code::key) throw;
-      if (e.code() == Code::corrupt) ctx.warn(e.what());
-    }
-  }
+  read_numbered(ctx, repository, kBootsPrefix, DocumentKind::boot, [&](const NumberedDocument& document) {
+    BootRecord record = decode(document.fields, document.object);
+    record.domain = document.domain;
+    record.by_owner = document.by_owner;
+    records[document.point].push_back(std::move(record));
+  });
   return records;
 }
 

@@ -44,20 +44,12 @@ void change_labels(const Context& ctx, const Repository& repository, const Objec
 
 LabelChanges read_labels(const Context& ctx, const Repository& repository) {
   LabelChanges changes;
-  for (const auto& [name, object] : list_numbered(ctx, repository.storage(), kLabelsPrefix)) {
-    try {
-      const auto opened = repository.get_document(ctx, repository.address(object, DocumentKind::label));
-      LabelChange change = decode_change(parse_fields(opened.payload, object), object);
-      // Whose word it is says the signature, not the frame.
-      const auto host = repository.host(ctx, *opened.signer);
-      change.domain = host ? host->domain : kNobody;
-      change.by_owner = opened.signer == repository.owner_signer() || opened.signer == repository.maintenance_signer();
-      changes[name.of].push_back(std::move(change));
-    } catch (const Error& e) {
-      if (e.code() != Code::not_found && e.code() != Code::corrupt && e.code() != Code::key) throw;
-      if (e.code() == Code::corrupt) ctx.warn(e.what());
-    }
-  }
+  read_numbered(ctx, repository, kLabelsPrefix, DocumentKind::label, [&](const NumberedDocument& document) {
+    LabelChange change = decode_change(document.fields, document.object);
+    change.domain = document.domain;
+    change.by_owner = document.by_owner;
+    changes[document.point].push_back(std::move(change));
+  });
   return changes;
 }
 

@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <map>
 
+#include <nlohmann/json.hpp>
+
+#include "backup/fields.h"
+#include "base/error.h"
+
 namespace muster::backup {
 
 using base::Context;
@@ -22,6 +27,27 @@ std::string next_numbered_name(const Context& ctx, Storage& storage, std::string
   for (const auto& [name, object] : list_numbered(ctx, storage, prefix))
     if (name.of == point && name.number != UINT32_MAX) number = std::max(number, name.number + 1);
   return numbered_name(prefix, {.of = point, .number = number, .own = random_object_id()});
+}
+
+void read_numbered(const Context& ctx, const Repository& repository, std::string_view prefix, DocumentKind kind,
+                   const std::function<void(const NumberedDocument&)>& take) {
+  using base::Code;
+  for (const auto& [name, object] : list_numbered(ctx, repository.storage(), prefix)) {
+    try {
+      const auto opened = repository.get_document(ctx, repository.address(object, kind));
+      // Whose word it is says the signature, not the frame.
+      const auto host = repository.host(ctx, *opened.signer);
+      take(
+          {.point = name.of,
+           .object = object,
+           .fields = parse_fields(opened.payload, object),
+           .domain = host ? host->domain : kNobody,
+           .by_owner = opened.signer == repository.owner_signer() || opened.signer == repository.maintenance_signer()});
+    } catch (const base::Error& e) {
+      if (e.code() != Code::not_found && e.code() != Code::corrupt && e.code() != Code::key) throw;
+      if (e.code() == Code::corrupt) ctx.warn(e.what());
+    }
+  }
 }
 
 void remove_stale_numbered(const Context& ctx, Storage& storage, std::string_view prefix) {

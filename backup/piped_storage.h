@@ -1,5 +1,6 @@
 // A storage that another process has, at the other end of a pipe: each operation is a request with a number, answered
-// by that number, many under way at once. That process uses StorageService. Requests and answers are heads of JSON,
+// by that number, many under way at once. That process uses StorageService (storage_service.h). Requests and answers
+// are heads of JSON,
 // `{"call":N,"storage":"put|get|list|remove|stat","name":...,"offset":N,"size":N}` and `{"answer":N,...}` or
 // `{"answer":N,"error":CODE,"text":...}`, with the bytes as bodies. Thread-safe.
 #pragma once
@@ -10,7 +11,6 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,35 +54,6 @@ class PipedStorage : public Storage {
   std::uint64_t last_ = 0;
   std::map<std::uint64_t, std::optional<base::Frame>> waiting_;
   std::optional<base::Error> lost_;
-};
-
-// The other end: does on a storage what is asked for. Thread-safe.
-class StorageService {
- public:
-  // Whoever only makes backups puts packs, index tables, points, what becomes of points of its own, and leases; sees
-  // all but key slots; and removes leases, and points that were not decided on, that it put through this service.
-  enum class Rights { backup, all };
-  // `storage` outlives it.
-  StorageService(Storage& storage, Rights rights) : storage_(storage), rights_(rights) {}
-
-  // Whether the head of a frame is a request. Such a frame's answer; never throws: errors are answers, too.
-  static bool is_request(std::string_view head);
-  base::Frame answer(const base::Context& ctx, const base::Frame& request);
-  // Whether the object was put through this service.
-  bool has_put(const std::string& name) const;
-
- private:
-  base::Frame do_it(const base::Context& ctx, const base::Frame& request, std::uint64_t number);
-  std::size_t present_bytes(const base::Context& ctx, const std::string& name, std::uint64_t offset,
-                            std::uint64_t size) const;
-  void check_put(const std::string& name) const;
-  void check_removal(const std::string& name) const;
-  void check_seen(const std::string& name) const;
-
-  Storage& storage_;
-  const Rights rights_;
-  mutable std::mutex mutex_;
-  std::set<std::string> own_;
 };
 
 }  // namespace muster::backup

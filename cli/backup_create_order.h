@@ -19,7 +19,7 @@ struct CreateOrder {
   MachineOptions machine_options;
   unsigned per_hypervisor = 2;             // machines at once
   unsigned audit_parts = 0;                // as backup::CreateRequest has them
-  std::vector<std::string> before, after;  // commands, for each machine
+  std::vector<std::string> before, after;  // commands, for each machine or area
   std::string name;                   // of the restore point: of images, or of one machine or area in place of its own
   std::vector<std::string> areas;     // words; else there are machines, or images
   std::vector<std::string> excludes;  // of areas

@@ -142,11 +142,11 @@ std::vector<backup::RestorePoint> points_of(const base::Context& ctx, const back
   return points;
 }
 
-json back_up(const base::Context& ctx, const std::shared_ptr<backup::PipedStorage>& storage, const Frame& asked,
-             backup::Progress& progress) {
-  const RemoteOrder order = remote_order(json::parse(asked.head).at("order"));
+json back_up(const base::Context& ctx, const std::shared_ptr<backup::PipedStorage>& storage, const json& head,
+             base::ByteView credential, backup::Progress& progress) {
+  const RemoteOrder order = remote_order(head.at("order"));
   const backup::Repository repository(storage, backup::read_config(ctx, *storage),
-                                      backup::decode_credential(asked.body));
+                                      backup::decode_credential(credential));
   HypervisorWorkers workers(ctx, order.connect_patience, kEndPatience);
   const auto sources = machine_sources(ctx, workers, repository, order.options);
   backup::RateLimit rate(order.machine.options.bytes_per_second);
@@ -170,7 +170,7 @@ int work(Line& line) {
     backup::Progress progress;
     const Reporter reporter(line, progress);
     try {
-      last = back_up(ctx, storage, asked, progress);
+      last = back_up(ctx, storage, head, asked.body, progress);
     } catch (const Error& e) {
       last = {{"error", to_json(e)}};
     } catch (const std::exception& e) {

@@ -31,6 +31,14 @@ int exit_status(base::Code code) {
   return kNothingWorked;
 }
 
+base::Code code_of_status(int status) {
+  using base::Code;
+  for (const auto code :
+       {Code::unsupported, Code::refused, Code::busy, Code::key, Code::corrupt, Code::no_space, Code::unreachable})
+    if (exit_status(code) == status) return code;
+  return Code::io;
+}
+
 int exit_status(const base::Error& error) {
   return dynamic_cast<const NoRepository*>(&error) != nullptr ? kNoRepository : exit_status(error.code());
 }

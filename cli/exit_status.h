@@ -32,6 +32,8 @@ class NoRepository : public base::Error {
 
 int exit_status(base::Code code);
 int exit_status(const base::Error& error);
+// The other way, of a program of ours: what its status stands for; Code::io for any that stands for several.
+base::Code code_of_status(int status);
 int exit_status(const ssh::FleetCounts& counts);
 
 }  // namespace muster::cli

@@ -9,6 +9,7 @@
 
 #include "base/child_process.h"
 #include "base/error.h"
+#include "cli/exit_status.h"
 
 namespace muster::cli {
 namespace {
@@ -49,28 +50,6 @@ bool read_some(int fd, Lines& lines) {
   return n > 0;
 }
 
-// What its exit status stands for (exit_status.h).
-Code code_of(int status) {
-  switch (status) {
-    case 4:
-      return Code::unsupported;
-    case 5:
-      return Code::refused;
-    case 11:
-      return Code::busy;
-    case 12:
-      return Code::key;
-    case 13:
-      return Code::corrupt;
-    case 14:
-      return Code::no_space;
-    case 15:
-      return Code::unreachable;
-    default:
-      return Code::io;
-  }
-}
-
 }  // namespace
 
 void run_final_backup(const base::Context& ctx, const std::vector<std::string>& argv) {
@@ -92,7 +71,7 @@ void run_final_backup(const base::Context& ctx, const std::vector<std::string>& 
   }
   const auto ended = child.wait(kUndoPatience);
   if (ended.code != 0)
-    throw Error(code_of(ended.code),
+    throw Error(code_of_status(ended.code),
                 lines.last().empty() ? "it ended with status " + std::to_string(ended.code) : lines.last());
   if (!lines.last().empty()) ctx.warn(lines.last());
 }

@@ -13,8 +13,8 @@
 
 #include "backup/object_name.h"
 #include "backup/object_names.h"
-#include "backup/piped_storage.h"
 #include "backup/restore_point.h"
+#include "backup/storage_service.h"
 #include "base/bounded_queue.h"
 #include "base/child_process.h"
 #include "base/error.h"

@@ -48,33 +48,23 @@ std::string undelete_line(const VmTarget& target, const json& result) {
   return fmt::format("{}: back, {}{}\n", target.name, state, stopped ? "; it was running when it was deleted" : "");
 }
 
-// What makes the restore point; empty where no repository is named.
-std::vector<std::string> final_backup(const Settings& settings, const VmTarget& target) {
-  const auto repository = settings.text("repository");
-  if (!repository) return {};
-  std::vector<std::string> argv{sibling_program("muster-backup"),
-                                "create",
-                                target.uri + "#" + target.domain,
-                                "--name",
-                                point_name(target),
-                                "--tag",
-                                kFinalTag,
-                                "--quiet",
-                                "--repository",
-                                *repository};
+// A command of muster-backup on the repository that is named.
+std::vector<std::string> on_repository(const Settings& settings, std::vector<std::string> argv) {
+  argv.insert(argv.end(), {"--quiet", "--repository", settings.text("repository").value()});
   if (const auto key = settings.text("key-file")) argv.insert(argv.end(), {"--key-file", *key});
   return argv;
 }
 
+bool takes_backup(const Settings& settings) {
+  const auto skip = settings.list("skip");
+  return settings.given("repository") && std::find(skip.begin(), skip.end(), "final-backup") == skip.end();
+}
+
 // Before anything is stopped for it: that the repository is there, and opens.
 void check_final_backup(const Program& program) {
-  const auto repository = program.settings.text("repository");
-  const auto skip = program.settings.list("skip");
-  if (!repository || std::find(skip.begin(), skip.end(), "final-backup") != skip.end()) return;
-  std::vector<std::string> argv{
-      "sh",           "-c",       "exec \"$0\" \"$@\" >/dev/null", sibling_program("muster-backup"), "list", "--quiet",
-      "--repository", *repository};
-  if (const auto key = program.settings.text("key-file")) argv.insert(argv.end(), {"--key-file", *key});
+  if (!takes_backup(program.settings)) return;
+  const auto argv = on_repository(
+      program.settings, {"sh", "-c", "exec \"$0\" \"$@\" >/dev/null", sibling_program("muster-backup"), "list"});
   try {
     run_final_backup(program.ctx, argv);
   } catch (const Error& e) {
@@ -102,11 +92,14 @@ VmOperation delete_operation(const VmCommand& command) {
                     {"verbose", settings.flag("verbose")}};
   const auto for_target = [arguments, &settings](const VmTarget& target) {
     json all = arguments;
-    if (const auto argv = final_backup(settings, target); !argv.empty()) all["backup"] = argv;
+    if (takes_backup(settings))
+      all["backup"] =
+          on_repository(settings, {sibling_program("muster-backup"), "create", target.uri + "#" + target.domain,
+                                   "--name", point_name(target), "--tag", kFinalTag});
     return all;
   };
   // A backup takes as long as it takes.
-  const auto patience = settings.given("repository") ? HypervisorWorkers::Patience() : grace + kStepsPatience;
+  const auto patience = takes_backup(settings) ? HypervisorWorkers::Patience() : grace + kStepsPatience;
   return {.name = "retire",
           .arguments = for_target,
           .patience = patience,

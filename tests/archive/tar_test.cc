@@ -123,7 +123,8 @@ TEST(Tar, TimesBefore1970AreTheSameForGnuTar) {
   ASSERT_EQ(read.size(), 1U);
   const Timestamp wanted{.seconds = -100, .nanoseconds = 987654321};
   EXPECT_EQ(read.front().entry.modified, wanted);
-  std::string pattern = "/tmp/tar-XXXXXX", path = ::mkdtemp(pattern.data());
+  std::string path = output_of("mktemp -d");
+  path.pop_back();
   FILE* extract = ::popen(("tar --extract --directory=" + path).c_str(), "w");
   TarWriter writer([&](base::ByteView bytes) { ::fwrite(bytes.data(), 1, bytes.size(), extract); });
   writer.begin({.type = EntryType::file, .path = "a", .modified = wanted});

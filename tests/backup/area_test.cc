@@ -18,6 +18,7 @@
 #include "backup/settle.h"
 #include "backup/statistics.h"
 #include "tests/backup/support.h"
+#include "tests/backup/test_directory.h"
 
 namespace muster::backup {
 namespace {
@@ -222,12 +223,6 @@ TEST_F(AreaListing, PiecesOfALargeFileStandInSeveralItems) {
 
 class Area : public AreaListing {
  protected:
-  Area() {
-    std::string pattern = (fs::temp_directory_path() / "area-XXXXXX").string();
-    root_ = ::mkdtemp(pattern.data());
-  }
-  ~Area() override { fs::remove_all(root_); }
-
   void write(const std::string& path, std::string_view bytes) const {
     fs::create_directories((root_ / path).parent_path());
     std::ofstream(root_ / path, std::ios::binary) << bytes;
@@ -264,7 +259,8 @@ class Area : public AreaListing {
   }
 
   LocalHost host_{std::chrono::seconds(60)};
-  fs::path root_;
+  const TestDirectory directory_;
+  const fs::path root_ = directory_.path();
 };
 
 TEST_F(Area, HoldsWhatIsThere) {

@@ -13,28 +13,9 @@
 
 #include "backup/directory_storage.h"
 #include "base/error.h"
+#include "tests/backup/test_directory.h"
 
 namespace muster::backup {
-
-class TestDirectory {
- public:
-  TestDirectory() {
-    std::string name = std::filesystem::temp_directory_path() / "muster-storage-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) base::throw_errno("make directory " + name);
-    path_ = name;
-  }
-  TestDirectory(const TestDirectory&) = delete;
-  TestDirectory& operator=(const TestDirectory&) = delete;
-  ~TestDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  std::string path(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // Whatever is in `directory` and below, directories too, by its path from there.
 inline std::set<std::string> tree(const std::string& directory) {

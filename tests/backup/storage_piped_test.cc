@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "backup/piped_storage.h"
+#include "backup/storage_service.h"
 #include "base/unique_fd.h"
 #include "tests/backup/storage_conformance.h"
 #include "tests/backup/storage_failure.h"
@@ -15,6 +16,7 @@ using base::Code;
 using std::chrono::seconds;
 
 constexpr seconds kPatience{20};
+constexpr std::string_view kEnd = R"({"end":true})";
 
 // Both ends in one process, each with its threads.
 class Connected {
@@ -34,7 +36,7 @@ class Connected {
   void hang_up() {
     if (hung_up_) return;
     hung_up_ = true;
-    here_.send(R"({"end":true})", {}, kPatience);
+    here_.send(kEnd, {}, kPatience);
     serve_.join();
     answers_.write_end.reset();
     listen_.join();
@@ -43,7 +45,7 @@ class Connected {
  private:
   void serve() {
     while (auto frame = there_.receive({}, kPatience)) {
-      if (!StorageService::is_request(frame->head)) return;
+      if (frame->head == kEnd) return;
       const auto answer = service_.answer({}, *frame);
       const base::ByteView body = answer.body;
       there_.send(answer.head, std::span(&body, 1), kPatience);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "tests/backup/test_directory.h"
 
 namespace muster::backup {
 namespace {
@@ -22,13 +23,10 @@ namespace fs = std::filesystem;
 class TreeWriting : public ::testing::Test {
  protected:
   TreeWriting() {
-    std::string pattern = (fs::temp_directory_path() / "tree-XXXXXX").string();
-    top_ = ::mkdtemp(pattern.data());
     fs::create_directories(top_ / "in");
     fs::create_directories(top_ / "out");
     std::ofstream(top_ / "out/secret") << "secret";
   }
-  ~TreeWriting() override { fs::remove_all(top_); }
 
   static Entry entry(EntryType type, const std::string& path, const std::string& target = "") {
     Entry made{.type = type, .path = path, .mode = 0755, .uid = ::geteuid(), .gid = ::getegid(), .target = target};
@@ -54,7 +52,8 @@ class TreeWriting : public ::testing::Test {
     EXPECT_EQ(fs::hard_link_count(top_ / "out/secret"), 1U);
   }
 
-  fs::path top_;
+  const TestDirectory directory_;
+  const fs::path top_ = directory_.path();
 };
 
 TEST_F(TreeWriting, PathsThatLeadOutAreRefused) {

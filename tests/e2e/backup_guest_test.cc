@@ -5,7 +5,6 @@
 
 #include <signal.h>
 
-#include "base/digest.h"
 #include "tests/e2e/backup_fixture.h"
 #include "tests/e2e/guest.h"
 #include "tests/e2e/hypervisor.h"
@@ -43,18 +42,8 @@ class BackupGuest : public BackupTest {
   }
   bool frozen() const { return contains(freeze_status(), "frozen"); }
   bool thawed() const { return contains(freeze_status(), "thawed"); }
-  // What a command of the guest's shell prints, by its agent.
   std::string in_guest(const std::string& domain, const std::string& command) const {
-    const json ask{{"execute", "guest-exec"},
-                   {"arguments", {{"path", "/bin/sh"}, {"arg", {"-c", command}}, {"capture-output", true}}}};
-    const auto begun = json::parse(hypervisor_->virsh({"qemu-agent-command", domain, ask.dump()}));
-    const json look{{"execute", "guest-exec-status"}, {"arguments", {{"pid", begun.at("return").at("pid")}}}};
-    json status;
-    EXPECT_TRUE(wait_until([&] {
-      status = json::parse(hypervisor_->virsh({"qemu-agent-command", domain, look.dump()})).at("return");
-      return status.value("exited", false);
-    })) << command;
-    return base::base64_decode(status.value("out-data", "")).value_or("");
+    return printed_in_guest(*hypervisor_, domain, command);
   }
   std::string relayed_socket() const { return hypervisor_->uri().substr(hypervisor_->uri().find('=') + 1); }
 

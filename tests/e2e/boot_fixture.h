@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <optional>
 
-#include "base/digest.h"
 #include "tests/e2e/backup_fixture.h"
 #include "tests/e2e/guest.h"
 #include "tests/e2e/hypervisor.h"
@@ -52,19 +51,8 @@ class BootFixture : public BackupTest {
   bool wait_for_agent(const std::string& domain) const {
     return wait_until([&] { return agent_answers(domain); }, 90'000);
   }
-  // What a command of the guest's shell prints, by its agent.
   std::string in_guest(const std::string& domain, const std::string& command) const {
-    using nlohmann::json;
-    const json ask{{"execute", "guest-exec"},
-                   {"arguments", {{"path", "/bin/sh"}, {"arg", {"-c", command}}, {"capture-output", true}}}};
-    const auto begun = json::parse(hypervisor_->virsh({"qemu-agent-command", domain, ask.dump()}));
-    const json look{{"execute", "guest-exec-status"}, {"arguments", {{"pid", begun.at("return").at("pid")}}}};
-    json status;
-    EXPECT_TRUE(wait_until([&] {
-      status = json::parse(hypervisor_->virsh({"qemu-agent-command", domain, look.dump()})).at("return");
-      return status.value("exited", false);
-    })) << command;
-    return base::base64_decode(status.value("out-data", "")).value_or("");
+    return printed_in_guest(*hypervisor_, domain, command);
   }
   // The names of machines that are there, a line each.
   std::string machines() const { return hypervisor_->virsh({"list", "--all", "--name"}); }

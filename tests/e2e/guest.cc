@@ -3,6 +3,10 @@
 #include <filesystem>
 #include <utility>
 
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "tests/e2e/process_table.h"
@@ -157,6 +161,20 @@ std::string Guest::host_key() const {
   const auto begin = text.rfind("ssh-ed25519 ");
   if (begin == std::string::npos) throw base::Error(base::Code::not_found, "guest " + name() + " told no host key");
   return text.substr(begin, text.find_first_of(" \r\n", begin + 12) - begin);
+}
+
+std::string printed_in_guest(const Hypervisor& hypervisor, const std::string& domain, const std::string& command) {
+  using nlohmann::json;
+  const json ask{{"execute", "guest-exec"},
+                 {"arguments", {{"path", "/bin/sh"}, {"arg", {"-c", command}}, {"capture-output", true}}}};
+  const auto begun = json::parse(hypervisor.virsh({"qemu-agent-command", domain, ask.dump()}));
+  const json look{{"execute", "guest-exec-status"}, {"arguments", {{"pid", begun.at("return").at("pid")}}}};
+  json status;
+  EXPECT_TRUE(wait_until([&] {
+    status = json::parse(hypervisor.virsh({"qemu-agent-command", domain, look.dump()})).at("return");
+    return status.value("exited", false);
+  })) << command;
+  return base::base64_decode(status.value("out-data", "")).value_or("");
 }
 
 }  // namespace muster::e2e

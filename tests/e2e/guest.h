@@ -72,4 +72,7 @@ class Guest {
   Endpoint endpoint_, inside_;
 };
 
+// What a command of the guest's shell prints, by its agent; fails the test where it does not end.
+std::string printed_in_guest(const Hypervisor& hypervisor, const std::string& domain, const std::string& command);
+
 }  // namespace muster::e2e
