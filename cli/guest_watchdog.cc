@@ -9,8 +9,10 @@
 
 #include "base/error.h"
 #include "base/quantity.h"
+#include "base/unique_fd.h"
 #include "virt/connection.h"
 #include "virt/lifecycle.h"
+#include "vm/guest_care.h"
 #include "vm/quiesce.h"
 
 namespace muster::cli {
@@ -21,6 +23,7 @@ using std::chrono::seconds;
 constexpr std::chrono::minutes kThawPatience{5};
 constexpr std::chrono::minutes kPatience{15};
 constexpr std::chrono::seconds kRetryInterval{1};
+constexpr seconds kLatePause{5};
 constexpr std::int64_t kMaxBudgetSeconds = 3600;
 
 bool called_off(seconds budget) {
@@ -48,11 +51,26 @@ std::optional<virt::Connection> connected(const std::string& uri) {
   }
 }
 
-void go_on(const virt::Domain& domain, Hold hold) {
-  if (hold == Hold::frozen)
-    vm::thaw_within({}, domain, kThawPatience);
-  else if (domain.state() == virt::State::paused)
-    virt::resume(domain);
+// Whether it was held until now.
+bool go_on(const virt::Domain& domain, Hold hold) {
+  if (hold == Hold::frozen) return vm::thaw_within({}, domain, kThawPatience) > 0;
+  if (domain.state() != virt::State::paused) return false;
+  virt::resume(domain);
+  return true;
+}
+
+// Until it went on from a hold, somebody else holds it, or no hold can come any more.
+void look_after(const virt::Domain& domain, Hold hold) {
+  if (go_on(domain, hold)) return;
+  const vm::GuestCare care(domain.uuid());
+  // A pause is no agent's work: it comes at once. A user may pause it, too.
+  const seconds window = hold == Hold::frozen ? vm::kLateHold : kLatePause;
+  try {
+    for (const auto end = std::chrono::steady_clock::now() + window; std::chrono::steady_clock::now() < end;)
+      if (care.taken_over_within(kRetryInterval) || go_on(domain, hold)) return;
+  } catch (const base::Error&) {
+    // The daemon is gone, and what waited in it.
+  }
 }
 
 }  // namespace
@@ -74,16 +92,15 @@ int watch_guest(const std::vector<std::string>& words) {
   if (::fork() != 0) return 0;
   ::setsid();
   leave_control_group();
-  const auto began = std::chrono::steady_clock::now();
   // Opened before it is needed: then there may be no way to open one.
   std::optional<virt::Connection> connection = connected(words[0]);
-  const auto took = std::chrono::duration_cast<seconds>(std::chrono::steady_clock::now() - began);
-  if (called_off(std::max(seconds(0), budget - took))) return 0;
+  base::write_all(STDOUT_FILENO, vm::kWatching);
+  if (called_off(budget)) return 0;
   // libvirtd may be down just now.
   for (const auto end = std::chrono::steady_clock::now() + kPatience; std::chrono::steady_clock::now() < end;) {
     try {
       if (!connection || !connection->alive()) connection = virt::Connection(words[0]);
-      go_on(connection->domain(words[1]), hold);
+      look_after(connection->domain(words[1]), hold);
       return 0;
     } catch (const base::Error& e) {
       if (e.code() == base::Code::not_found) return 0;

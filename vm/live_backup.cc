@@ -197,9 +197,9 @@ class Stillness {
     freeze();
     if (!frozen_ && request.pause && domain.state() == virt::State::running) {
       note_hold("paused");
-      began_ = Clock::now();
       // Where that fails, the guest may be paused: the note stays.
       paused_ = std::make_unique<PausedGuest>(domain, request.resume_watchdog);
+      began_ = paused_->began();
     }
   }
   Stillness(const Stillness&) = delete;
@@ -255,9 +255,9 @@ class Stillness {
       if (!virt::agent_answers(domain_, kAgentPatience))
         throw Error(Code::unsupported, "the guest of '" + domain_.name() + "' cannot be frozen: no agent answers");
       note_hold("frozen");
-      began_ = Clock::now();
       noted = true;
       frozen_ = std::make_unique<FrozenGuest>(domain_, request_.freeze_budget, request_.thaw_watchdog);
+      began_ = frozen_->began();
     } catch (const Error& e) {
       // A freeze that failed is thawed, or watched.
       if (noted) drop_note();

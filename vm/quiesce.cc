@@ -1,11 +1,16 @@
 #include "vm/quiesce.h"
 
+#include <array>
+#include <cerrno>
+
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "virt/guest_agent.h"
 #include "virt/lifecycle.h"
 #include "virt/snapshot.h"
+#include "vm/guest_care.h"
 #include "vm/polling.h"
 
 namespace muster::vm {
@@ -15,16 +20,39 @@ using base::Code;
 using base::Error;
 
 constexpr int kAgentSeconds = 5;
+constexpr std::chrono::seconds kWatchPatience{10};
+constexpr int kTickMs = 100;
 
 // One that has gone has nothing left to do.
 void call_off(base::ChildProcess& watchdog) {
   [[maybe_unused]] const auto written = ::write(watchdog.standard_input().get(), "thawed\n", 7);
 }
 
+// Nothing is held before somebody watches: one that is killed until then is killed with whoever started it.
+void await_watching(base::ChildProcess& watchdog) {
+  std::string said;
+  const auto end = base::Clock::now() + kWatchPatience;
+  while (said.find(kWatching) == std::string::npos && base::Clock::now() < end) {
+    std::array<char, 64> piece{};
+    pollfd p{.fd = watchdog.standard_output().get(), .events = POLLIN, .revents = 0};
+    if (::poll(&p, 1, kTickMs) <= 0) continue;
+    const ssize_t n = ::read(p.fd, piece.data(), piece.size());
+    if (n > 0) said.append(piece.data(), static_cast<std::size_t>(n));
+    const bool ended = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    if (ended) throw Error(Code::io, "nobody is there to watch over the guest: its watchdog has ended");
+  }
+  if (said.find(kWatching) != std::string::npos) return;
+  call_off(watchdog);
+  throw Error(Code::timeout, "nobody is there to watch over the guest: its watchdog does not start");
+}
+
 }  // namespace
 
 FrozenGuest::FrozenGuest(const virt::Domain& domain, std::chrono::seconds patience, const Watchdog& watchdog)
     : domain_(domain), patience_(patience), watchdog_(watchdog) {
+  await_watching(watchdog_);
+  take_guest_over(domain.uuid());
+  began_ = base::Clock::now();
   try {
     virt::freeze_file_systems(domain, static_cast<int>(patience.count()));
   } catch (const Error& e) {
@@ -59,6 +87,9 @@ bool FrozenGuest::thaw() {
 }
 
 PausedGuest::PausedGuest(const virt::Domain& domain, const Watchdog& watchdog) : domain_(domain), watchdog_(watchdog) {
+  await_watching(watchdog_);
+  take_guest_over(domain.uuid());
+  began_ = base::Clock::now();
   try {
     virt::pause(domain);
   } catch (const Error& e) {
@@ -85,11 +116,12 @@ bool PausedGuest::resume() {
   return was_paused;
 }
 
-void thaw_within(const base::Context& ctx, const virt::Domain& domain, std::chrono::seconds patience) {
+int thaw_within(const base::Context& ctx, const virt::Domain& domain, std::chrono::seconds patience) {
   std::string complaint;
+  int count = 0;
   const auto thawed = [&] {
     try {
-      virt::thaw_file_systems(domain, kAgentSeconds);
+      count = virt::thaw_file_systems(domain, kAgentSeconds);
       return true;
     } catch (const Error& e) {
       complaint = e.what();
@@ -98,6 +130,7 @@ void thaw_within(const base::Context& ctx, const virt::Domain& domain, std::chro
   };
   if (!wait_until(ctx, base::Clock::now() + patience, thawed))
     throw Error(Code::timeout, "the guest of '" + domain.name() + "' may still be frozen: " + complaint);
+  return count;
 }
 
 }  // namespace muster::vm

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/child_process.h"
@@ -13,9 +14,12 @@
 
 namespace muster::vm {
 
-// A program that leaves its process group, to outlive this process, and lets the guest go on when its standard input
-// ends before it read a line, or after its own time.
+// A program that leaves its process group, to outlive this process, writes kWatching on its standard output once it
+// watches, and lets the guest go on when its standard input ends before it read a line, or after its own time.
 using Watchdog = std::vector<std::string>;
+inline constexpr std::string_view kWatching = "watching\n";
+
+// Nothing is held before its watchdog watches: base::Error{io} where it ends, {timeout} after 10 s.
 
 class FrozenGuest {
  public:
@@ -29,11 +33,14 @@ class FrozenGuest {
   // False: it was thawed by somebody else meanwhile. Throws base::Error when the guest does not thaw; the watchdog goes
   // on trying.
   bool thaw();
+  // When it was asked to hold still.
+  base::TimePoint began() const { return began_; }
 
  private:
   const virt::Domain& domain_;
   std::chrono::seconds patience_;
   base::ChildProcess watchdog_;
+  base::TimePoint began_;
   bool frozen_ = true;
 };
 
@@ -47,14 +54,17 @@ class PausedGuest {
 
   // False: somebody else did meanwhile. Throws base::Error; the watchdog goes on trying.
   bool resume();
+  base::TimePoint began() const { return began_; }
 
  private:
   const virt::Domain& domain_;
   base::ChildProcess watchdog_;
+  base::TimePoint began_;
   bool paused_ = true;
 };
 
-// Tries until the guest says it has thawed: its agent may have to come up first. Throws base::Error{timeout}.
-void thaw_within(const base::Context& ctx, const virt::Domain& domain, std::chrono::seconds patience);
+// Tries until the guest says it has thawed: its agent may have to come up first. Returns how many file systems were
+// frozen until now. Throws base::Error{timeout}.
+int thaw_within(const base::Context& ctx, const virt::Domain& domain, std::chrono::seconds patience);
 
 }  // namespace muster::vm

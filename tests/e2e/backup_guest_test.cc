@@ -90,6 +90,25 @@ TEST_F(BackupGuest, KilledWhileItIsFrozenTheGuestGoesOn) {
   EXPECT_EQ(create().value("consistency", ""), "filesystem");
 }
 
+// What it had asked for is under way still when it is killed, and the watchdog finds nothing to thaw at first.
+TEST_F(BackupGuest, AFreezeThatComesAfterTheThawIsThawedToo) {
+  LibvirtRelay relay(file("relay"), relayed_socket());
+  relay.keep_what_is_held();
+  relay.hold_freeze();
+  MusterProcess muster(backup_command(create_words(relay.uri())));
+  ASSERT_TRUE(wait_until([&] { return relay.holds() || !is_running(muster.pid()); }));
+  ASSERT_TRUE(relay.holds());
+  for (const pid_t pid : process_tree(muster.pid())) ::kill(pid, SIGKILL);
+  const auto looked_after = [&] { return contains(read("/proc/net/unix"), "@muster-guest-"); };
+  ASSERT_TRUE(wait_until(looked_after));
+  EXPECT_TRUE(thawed());
+  relay.release();
+  muster.finish();
+  // Well before it gives up: it was frozen, and is not any more.
+  EXPECT_TRUE(wait_until([&] { return !looked_after() && thawed(); }, 20'000));
+  EXPECT_EQ(create().value("consistency", ""), "filesystem");
+}
+
 // It waits for an answer that does not come: the watchdog does not wait for it.
 TEST_F(BackupGuest, HangingWhileItIsFrozenTheGuestGoesOnAndThePointSaysSo) {
   LibvirtRelay relay(file("relay"), relayed_socket());

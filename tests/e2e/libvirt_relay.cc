@@ -22,6 +22,7 @@ constexpr int kTickMs = 20;
 constexpr std::size_t kHeaderBytes = 28, kProgramAt = 4, kProcedureAt = 12, kTypeAt = 16;
 constexpr std::uint32_t kRemoteProgram = 0x20008086, kCall = 0, kMostBytes = 64U << 20U;
 // Procedures that change a domain, by their numbers in the protocol, which are for ever.
+constexpr std::uint32_t kFreeze = 335;
 constexpr std::array<std::uint32_t, 20> kChanges = {
     160,  // attach device
     161,  // detach device
@@ -37,7 +38,7 @@ constexpr std::array<std::uint32_t, 20> kChanges = {
     252,  // block I/O tune
     256,  // interface parameters
     264,  // metadata
-    335,  // freeze file systems
+    kFreeze,
     336,  // thaw file systems
     350,  // define
     411,  // make or register a checkpoint
@@ -88,7 +89,7 @@ class LibvirtRelay::Connection {
     while (!stop.stop_requested() && pass_calls()) {
       std::array<pollfd, 2> fds{pollfd{client_.get(), POLLIN, 0}, pollfd{daemon_.get(), POLLIN, 0}};
       if (::poll(fds.data(), fds.size(), kTickMs) < 0) return;
-      if (fds[0].revents != 0 && !receive(client_.get(), calls_)) return;
+      if (fds[0].revents != 0 && !receive(client_.get(), calls_)) return outlive_the_client(stop);
       std::string answers;
       if (fds[1].revents != 0 && (!receive(daemon_.get(), answers) || !send_all(client_.get(), answers))) return;
     }
@@ -107,6 +108,15 @@ class LibvirtRelay::Connection {
       calls_.erase(0, size);
     }
     return true;
+  }
+
+  void outlive_the_client(const std::stop_token& stop) {
+    if (calls_.empty() || !relay_.keeping_) return;
+    while (!stop.stop_requested() && relay_.holds()) std::this_thread::sleep_for(std::chrono::milliseconds(kTickMs));
+    if (!pass_calls()) return;
+    // As long as it has something to do: it forgets a client that has gone.
+    pollfd answer{daemon_.get(), POLLIN, 0};
+    while (!stop.stop_requested() && ::poll(&answer, 1, kTickMs) == 0) continue;
   }
 
   LibvirtRelay& relay_;
@@ -129,9 +139,16 @@ LibvirtRelay::~LibvirtRelay() = default;
 void LibvirtRelay::let_through(int changes) {
   const std::lock_guard lock(mutex_);
   limited_ = true;
+  only_ = 0;
   left_ = changes;
   held_ = 0;
   holding_ = false;
+}
+
+void LibvirtRelay::hold_freeze() {
+  let_through(0);
+  const std::lock_guard lock(mutex_);
+  only_ = kFreeze;
 }
 
 void LibvirtRelay::release() {
@@ -144,6 +161,7 @@ bool LibvirtRelay::may_pass(int connection, std::uint32_t procedure) {
   if (std::find(kChanges.begin(), kChanges.end(), procedure) == kChanges.end()) return true;
   const std::lock_guard lock(mutex_);
   if (!limited_ || (held_ != 0 && held_ != connection)) return true;
+  if (only_ != 0 && procedure != only_) return true;
   if (left_ > 0) return left_-- > 0;
   held_ = connection;
   holding_ = true;

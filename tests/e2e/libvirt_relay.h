@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -26,7 +27,11 @@ class LibvirtRelay {
   // From now on: so many calls that change something pass, and the connection that makes the next is held; others go
   // on.
   void let_through(int changes);
+  // The next freeze of file systems instead.
+  void hold_freeze();
   bool holds() const { return holding_; }
+  // What is held outlives its client and reaches the daemon once it is released; else it ends with its client.
+  void keep_what_is_held() { keeping_ = true; }
   // What is held passes, and all that comes.
   void release();
 
@@ -39,10 +44,11 @@ class LibvirtRelay {
   std::string path_, daemon_;
   base::UniqueFd listener_;
   std::mutex mutex_;
-  bool limited_ = false;  // these under mutex_
+  bool limited_ = false;    // these under mutex_
+  std::uint32_t only_ = 0;  // the one procedure that is held; 0: each
   int left_ = 0;
   int held_ = 0;  // the connection; 0: none
-  std::atomic<bool> holding_ = false;
+  std::atomic<bool> holding_ = false, keeping_ = false;
   std::vector<std::jthread> connections_;  // serve()'s
   std::jthread thread_;                    // last: ends before what it uses
 };

@@ -15,6 +15,9 @@ using base::Code;
 using std::chrono::hours;
 using std::chrono::seconds;
 
+// Says that it watches, and never acts.
+const Watchdog kWatchdog = {"sh", "-c", "echo watching; cat"};
+
 struct Snapshots : testing::Test {
   base::Context ctx;
   virt::Connection connection{"test:///default"};
@@ -92,27 +95,24 @@ TEST_F(Snapshots, WhatCouldNotBeUndoneIsNotMade) {
       Code::unsupported)
       << "disks alone, of a machine that runs";
   virt::power_off(domain);
-  EXPECT_EQ(
-      code_of([&] {
-        create_snapshot(
-            domain,
-            {.name = "b", .description = "", .expires_after = {}, .freeze_watchdog = std::vector<std::string>{"cat"}});
-      }),
-      Code::refused)
+  EXPECT_EQ(code_of([&] {
+              create_snapshot(domain,
+                              {.name = "b", .description = "", .expires_after = {}, .freeze_watchdog = kWatchdog});
+            }),
+            Code::refused)
       << "nobody to freeze";
   EXPECT_EQ(names(), "a ");
 }
 
 TEST_F(Snapshots, AFrozenGuestIsThawedAgain) {
-  const auto facts = create_snapshot(domain, {.name = "quiet",
-                                              .description = "",
-                                              .expires_after = hours(1),
-                                              .freeze_watchdog = std::vector<std::string>{"cat"}});
+  const auto facts = create_snapshot(
+      domain, {.name = "quiet", .description = "", .expires_after = hours(1), .freeze_watchdog = kWatchdog});
   EXPECT_TRUE(facts.quiesced);
   EXPECT_TRUE(facts.expires);
   EXPECT_EQ(facts.description, "");
-  { const FrozenGuest frozen(domain, seconds(5), {"cat"}); }
+  { const FrozenGuest frozen(domain, seconds(5), kWatchdog); }
   { EXPECT_THROW(FrozenGuest(domain, seconds(5), {"/no/such/watchdog"}), base::Error) << "never without one"; }
+  { EXPECT_THROW(FrozenGuest(domain, seconds(5), {"true"}), base::Error) << "nor with one that does not watch"; }
   revert_to_snapshot(ctx, domain, "quiet");
 }
 
