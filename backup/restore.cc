@@ -99,7 +99,12 @@ class DiskRestore {
   };
   bool try_read(const Context& ctx, const std::string& pack, std::uint64_t offset, Bytes& bytes) const;
   static bool try_open(const Context& ctx, ChunkReader& chunks, const ChunkPlace& place, const RecordBytes& record);
-  void write_piece(const Context& ctx, ChunkReader& chunks, const PackRead& read, disk::BlockWriter& target);
+  // What a thread works in, from piece to piece: fresh memory would cost a tenth of its time.
+  struct Workspace {
+    ChunkReader chunks;
+    Bytes sealed{}, plain{};
+  };
+  void write_piece(const Context& ctx, Workspace& space, const PackRead& read, disk::BlockWriter& target);
   void write_window(const Context& ctx, const Window& window, disk::BlockWriter& target);
   void write_zeroes(const Context& ctx, const Window& window, disk::BlockWriter& target);
 
@@ -188,28 +193,27 @@ bool DiskRestore::try_open(const Context& ctx, ChunkReader& chunks, const ChunkP
   }
 }
 
-void DiskRestore::write_piece(const Context& ctx, ChunkReader& chunks, const PackRead& read,
-                              disk::BlockWriter& target) {
-  Bytes bytes(read.bytes), plain;
+void DiskRestore::write_piece(const Context& ctx, Workspace& space, const PackRead& read, disk::BlockWriter& target) {
+  space.sealed.resize(read.bytes);
   const std::string name = pack_name(read.pack);
   rate_.spend(ctx, read.bytes);
-  const bool read_whole = try_read(ctx, name, read.offset, bytes);
+  const bool read_whole = try_read(ctx, name, read.offset, space.sealed);
   const RecordPlace* opened = nullptr;
   for (const auto& chunk : read.chunks) {
     ctx.check_stop();
     const RecordPlace& place = chunk.place.place;
     // Equal chunks follow one another. Of one place, another name is another chunk, whatever a table says.
     if (opened == nullptr || !(*opened == place)) {
-      const ByteView record = ByteView(bytes).subspan(place.offset - read.offset, place.record_bytes);
-      if (!read_whole || !try_open(ctx, chunks, chunk.place, {record, plain}))
-        chunks.get(ctx, RecordKind::chunk, place.id, plain);
+      const ByteView record = ByteView(space.sealed).subspan(place.offset - read.offset, place.record_bytes);
+      if (!read_whole || !try_open(ctx, space.chunks, chunk.place, {record, space.plain}))
+        space.chunks.get(ctx, RecordKind::chunk, place.id, space.plain);
     }
     opened = &place;
-    if (plain.size() != request_.map.chunk_size(chunk.number))
+    if (space.plain.size() != request_.map.chunk_size(chunk.number))
       throw Error(Code::corrupt, "chunk " + hex(place.id) + ": has a wrong size");
-    target.write(ctx, chunk.number * request_.map.chunk_bytes, plain);
-    written_ += plain.size();
-    progress_.done += plain.size();
+    target.write(ctx, chunk.number * request_.map.chunk_bytes, space.plain);
+    written_ += space.plain.size();
+    progress_.done += space.plain.size();
   }
 }
 
@@ -227,8 +231,8 @@ void DiskRestore::write_window(const Context& ctx, const Window& window, disk::B
   const auto reads =
       plan_reads(places(ctx, request_.before == Before::similar ? different(ctx, window) : window.chunks));
   in_parallel(ctx, worker_count(request_.workers), reads.size(), [&] {
-    return [&, chunks = std::make_shared<ChunkReader>(new_reader())](const Context& own, std::size_t i) {
-      write_piece(own, *chunks, reads[i], target);
+    return [&, space = std::make_shared<Workspace>(Workspace{new_reader()})](const Context& own, std::size_t i) {
+      write_piece(own, *space, reads[i], target);
     };
   });
   progress_.done += kept_ - kept_before;

@@ -71,8 +71,7 @@ std::uint64_t RestoreTarget::image_bytes() const {
 void RestoreTarget::open(const base::Context& ctx) {
   if (exists_) return open_existing(ctx);
   if (resume(ctx)) return;
-  disk::create_image(ctx, partial(), format_, wanted_.size_bytes);
-  disk_ = disk::open_image_writer(ctx, partial(), format_);
+  disk_ = disk::create_image(ctx, partial(), format_, wanted_.size_bytes);
   before_ = Before::blank;
 }
 

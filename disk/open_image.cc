@@ -1,11 +1,9 @@
 #include "disk/open_image.h"
 
-#include <limits>
-
 #include "base/error.h"
 #include "disk/image_server.h"
 #include "disk/nbd_disk.h"
-#include "disk/new_file.h"
+#include "disk/qcow2_writer.h"
 #include "disk/qemu_program.h"
 #include "disk/raw_disk.h"
 
@@ -14,8 +12,6 @@ namespace {
 
 using base::Code;
 using base::Error;
-
-constexpr std::uint64_t kSectorBytes = 512;
 
 void check_no_format(const std::string& uri, const std::optional<ImageFormat>& told) {
   if (told.value_or(ImageFormat::raw) != ImageFormat::raw)
@@ -36,17 +32,6 @@ Source serve(const base::Context& ctx, const std::string& path, Access access, c
           .format = ImageFormat::qcow2, .access = access, .connections = options.connections, .bitmap = bitmap});
   options.needs = server;
   return {server->uri(), options};
-}
-
-void create_qcow2(const base::Context& ctx, const std::string& path, std::uint64_t size_bytes) {
-  if (size_bytes > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-    throw Error(Code::usage, path + ": no image can be that large");
-  const std::uint64_t sectors = (size_bytes + kSectorBytes - 1) / kSectorBytes;
-  NewFile file(path);  // qemu-img would write over one that is there
-  run_qemu_program(ctx, "make " + path,
-                   {"qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=1.1,lazy_refcounts=off",
-                    path_for_qemu(path), std::to_string(sectors * kSectorBytes)});
-  file.keep();
 }
 
 }  // namespace
@@ -79,9 +64,11 @@ std::unique_ptr<BlockWriter> open_image_writer(const base::Context& ctx, const s
   return open_nbd_writer(ctx, source.uri, source.options);
 }
 
-void create_image(const base::Context& ctx, const std::string& path, ImageFormat format, std::uint64_t size_bytes) {
-  if (format == ImageFormat::raw) return create_raw(path, size_bytes);
-  create_qcow2(ctx, path, size_bytes);
+std::unique_ptr<BlockWriter> create_image(const base::Context& ctx, const std::string& path, ImageFormat format,
+                                          std::uint64_t size_bytes) {
+  if (format == ImageFormat::qcow2) return create_qcow2_writer(ctx, path, size_bytes);
+  create_raw(path, size_bytes);
+  return open_raw_writer(path);
 }
 
 }  // namespace muster::disk

@@ -33,8 +33,10 @@ TrackedImage open_tracked_image(const base::Context& ctx, const std::string& pat
 std::unique_ptr<BlockWriter> open_image_writer(const base::Context& ctx, const std::string& image,
                                                std::optional<ImageFormat> told = std::nullopt);
 
-// A new image without data, of mode 0600; qcow2 in version 3 with 64 KiB clusters, and of whole 512-byte sectors: the
-// size is rounded up. Throws Error{refused} for a path that exists, Error{not_found, no_space, io, unsupported}.
-void create_image(const base::Context& ctx, const std::string& path, ImageFormat format, std::uint64_t size_bytes);
+// A new image without data, of mode 0600, to be written; qcow2 as create_qcow2_writer() makes it, of whole 512-byte
+// sectors: the size is rounded up. Throws Error{refused} for a path that exists, Error{not_found, no_space, io};
+// Error{usage} for a size that no file can have.
+std::unique_ptr<BlockWriter> create_image(const base::Context& ctx, const std::string& path, ImageFormat format,
+                                          std::uint64_t size_bytes);
 
 }  // namespace muster::disk

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "disk/byte_ranges.h"
 #include "disk/disk_file.h"
+#include "disk/file_io.h"
 #include "disk/new_file.h"
 
 namespace muster::disk {
@@ -24,7 +25,6 @@ using base::Code;
 using base::Error;
 
 // Between two looks at the stop token.
-constexpr std::size_t kStepBytes = 16U << 20;
 constexpr std::uint64_t kZeroStepBytes = 1ULL << 30;
 // No device has larger sectors.
 constexpr std::uint64_t kDeviceBlockBytes = 4096;
@@ -55,10 +55,6 @@ class RawDisk : public BlockWriter {
   void zero_step(const base::Context& ctx, ByteRange range);
   bool zeroed_by_kernel(ByteRange range) const;
   void write_zero_bytes(const base::Context& ctx, ByteRange range);
-  void begin_writeback(std::uint64_t offset, std::size_t count) const;
-  [[noreturn]] void fail(const char* action, std::uint64_t offset) const {
-    base::throw_errno(fmt::format("{}: {} at byte {}", path_, action, offset));
-  }
 
   const std::string path_;
   const DiskFile file_;
@@ -105,37 +101,15 @@ void RawDisk::check_not_shrunk() const {
 
 void RawDisk::read(const base::Context& ctx, std::uint64_t offset, base::MutableBytes into) {
   check_within(path_, {offset, into.size()}, size_bytes());
-  while (!into.empty()) {
-    ctx.check_stop();
-    const ssize_t got =
-        ::pread(file_.fd.get(), into.data(), std::min(into.size(), kStepBytes), static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail("read", offset);
-    if (got == 0) check_not_shrunk();
-    if (got == 0) throw Error(Code::io, fmt::format("{} ends at byte {}", path_, offset));
-    into = into.subspan(static_cast<std::size_t>(got));
-    offset += static_cast<std::uint64_t>(got);
-  }
+  const std::size_t got = read_file_at(ctx, {file_.fd.get(), path_}, offset, into);
+  if (got == into.size()) return;
+  check_not_shrunk();
+  throw Error(Code::io, fmt::format("{} ends at byte {}", path_, offset + got));
 }
 
 void RawDisk::write(const base::Context& ctx, std::uint64_t offset, base::ByteView bytes) {
   check_within(path_, {offset, bytes.size()}, size_bytes());
-  while (!bytes.empty()) {
-    ctx.check_stop();
-    const ssize_t put =
-        ::pwrite(file_.fd.get(), bytes.data(), std::min(bytes.size(), kStepBytes), static_cast<off_t>(offset));
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) fail("write", offset);
-    begin_writeback(offset, static_cast<std::size_t>(put));
-    bytes = bytes.subspan(static_cast<std::size_t>(put));
-    offset += static_cast<std::uint64_t>(put);
-  }
-}
-
-// So that flush() finds most of it written already: the disk works while chunks are still being decoded. Only advice.
-void RawDisk::begin_writeback(std::uint64_t offset, std::size_t count) const {
-  if (!is_device())
-    ::sync_file_range(file_.fd.get(), static_cast<off_t>(offset), static_cast<off_t>(count), SYNC_FILE_RANGE_WRITE);
+  write_file_at(ctx, {file_.fd.get(), path_}, offset, bytes);
 }
 
 void RawDisk::write_zeroes(const base::Context& ctx, ByteRange range) {

@@ -207,7 +207,7 @@ TEST_F(Locks, ADiskOfARunningMachineIsBusy) {
   MUSTER_NEEDS("qemu-system-x86_64");
   for (const auto format : {ImageFormat::raw, ImageFormat::qcow2}) {
     const std::string image = dir / (std::string("disk.") + name_of(format));
-    create_image(ctx, image, format, 1 * MiB);
+    create_image(ctx, image, format, 1 * MiB)->flush(ctx);
     const base::ChildProcess machine(machine_of(image, format));
     EXPECT_TRUE(eventually([&] { return is_busy(image); }));
     expect_error(Code::busy, image, [&] { open_image(ctx, image); });
@@ -240,7 +240,7 @@ TEST_F(Locks, NoMachineStartsFromADiskThatIsOpenHere) {
 }
 
 TEST_F(Locks, AQcow2ImageThatIsWrittenToElsewhereIsBusy) {
-  create_image(ctx, qcow2, ImageFormat::qcow2, 1 * MiB);
+  create_image(ctx, qcow2, ImageFormat::qcow2, 1 * MiB)->flush(ctx);
   const auto other = Server::qemu_nbd(dir, {"-f", "qcow2", qcow2});
   expect_error(Code::busy, qcow2, [&] { open_image(ctx, qcow2); });
   expect_error(Code::busy, qcow2, [&] { open_image_writer(ctx, qcow2); });
@@ -248,7 +248,7 @@ TEST_F(Locks, AQcow2ImageThatIsWrittenToElsewhereIsBusy) {
 }
 
 TEST_F(Locks, ABackingFileThatIsWrittenToElsewhereIsBusy) {
-  create_image(ctx, dir / "base.qcow2", ImageFormat::qcow2, 1 * MiB);
+  create_image(ctx, dir / "base.qcow2", ImageFormat::qcow2, 1 * MiB)->flush(ctx);
   run_well({"qemu-img", "create", "-q", "-f", "qcow2", "-b", dir / "base.qcow2", "-F", "qcow2", qcow2});
   const auto other = Server::qemu_nbd(dir, {"-f", "qcow2", dir / "base.qcow2"});
   expect_error(Code::busy, "base.qcow2", [&] { open_image(ctx, qcow2); });

@@ -34,7 +34,7 @@ TEST_F(OpenImage, ARawImageIsReadAsItIs) {
 }
 
 TEST_F(OpenImage, ARawDiskThatBeginsAsQcow2IsReadAsItIs) {
-  create_image(ctx, qcow2, ImageFormat::qcow2, 64 * MiB);
+  create_image(ctx, qcow2, ImageFormat::qcow2, 64 * MiB)->flush(ctx);
   std::filesystem::rename(qcow2, raw);
   const auto disk = open_image(ctx, raw);
   EXPECT_EQ(disk->size_bytes(), std::filesystem::file_size(raw));
@@ -121,7 +121,7 @@ TEST_P(RoundTrip, WhatIsWrittenIsWhatQemuFinds) {
   const ImageFormat format = GetParam();
   const std::string image = dir / (std::string("made.") + name_of(format));
   const std::uint64_t size = 64 * MiB + 512;
-  create_image(ctx, image, format, size);
+  create_image(ctx, image, format, size)->flush(ctx);
   {
     const auto disk = open_image_writer(ctx, image);
     disk->write(ctx, 1 * MiB + 1, pattern(1 * MiB + 1, 5 * MiB));
@@ -140,7 +140,7 @@ TEST_P(RoundTrip, WhatIsWrittenIsWhatQemuFinds) {
 TEST_P(RoundTrip, WhatIsFlushedIsThereWhenTheWriterIsKilled) {
   const ImageFormat format = GetParam();
   const std::string image = dir / (std::string("made.") + name_of(format));
-  create_image(ctx, image, format, 8 * MiB);
+  create_image(ctx, image, format, 8 * MiB)->flush(ctx);
   const auto disk = open_image_writer(ctx, image);
   disk->write(ctx, 1 * MiB, pattern(1 * MiB, 3 * MiB));
   disk->flush(ctx);
@@ -152,7 +152,7 @@ TEST_P(RoundTrip, WhatIsFlushedIsThereWhenTheWriterIsKilled) {
 TEST_P(RoundTrip, ThreadsWriteAtOnce) {
   const ImageFormat format = GetParam();
   const std::string image = dir / (std::string("made.") + name_of(format));
-  create_image(ctx, image, format, 16 * MiB);
+  create_image(ctx, image, format, 16 * MiB)->flush(ctx);
   const auto disk = open_image_writer(ctx, image);
   {
     std::vector<std::jthread> threads;
@@ -183,7 +183,7 @@ INSTANTIATE_TEST_SUITE_P(Formats, RoundTrip, testing::Values(ImageFormat::raw, I
                          [](const auto& test) { return std::string(name_of(test.param)); });
 
 TEST_F(OpenImage, ANewQcow2ImageIsPrivateAndOfWholeSectors) {
-  create_image(ctx, qcow2, ImageFormat::qcow2, 1 * MiB + 1);
+  create_image(ctx, qcow2, ImageFormat::qcow2, 1 * MiB + 1)->flush(ctx);
   struct stat seen {};
   ASSERT_EQ(::stat(qcow2.c_str(), &seen), 0);
   EXPECT_EQ(seen.st_mode & 0777, 0600U);
