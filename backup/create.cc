@@ -195,6 +195,7 @@ CreateResult Attempt::run(const std::optional<RestorePoint>& parent) {
   point.duration = std::chrono::duration_cast<std::chrono::milliseconds>(base::Clock::now() - began);
   result.chunks = counts_.chunks;
   result.changed_chunks = counts_.changed_chunks;
+  if (request_.before_commit) request_.before_commit();
   put_point(ctx_, repository_, point);
   return result;
 }

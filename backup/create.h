@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,6 +69,8 @@ struct CreateRequest {
   // Of disks of which it is known what is dirty: one part of so many of the rest is read, too, the next part each time,
   // and compared. What differs there has changed without anybody's knowledge: then all of the disk is read. 0: none.
   unsigned audit_parts = 0;
+  // Once all is read, before the restore point holds: throws where what was read is not of one moment.
+  std::function<void()> before_commit{};
   RateLimit* rate = nullptr;  // that several share; else options.bytes_per_second is this one's own
   CreateOptions options{};
 };

@@ -24,6 +24,7 @@
 #include "cli/remote_credential.h"
 #include "cli/remote_program.h"
 #include "cli/ssh_place.h"
+#include "cli/tunnelled_disks.h"
 #include "cli/vm_run.h"
 
 namespace muster::cli {
@@ -177,6 +178,8 @@ class MachinesCreation {
     const auto remote = remotes_.find(target.uri);
     if (remote == remotes_.end()) return create_machine_point(sources_, order, history, request.rate, progress);
     if (const auto* failed = std::get_if<Error>(&remote->second)) throw Error(*failed);
+    if (const auto* tunnelled = std::get_if<MachineSources>(&remote->second))
+      return create_machine_point(*tunnelled, order, history, request.rate, progress);
     const auto& host = std::get<RemoteHost>(remote->second);
     order.target.uri = host.place.local_uri;
     RemoteOrder there{.machine = order,
@@ -187,15 +190,18 @@ class MachinesCreation {
     return create_remote_point(opened_.context, opened_.repository, host, there, progress);
   }
 
-  // Before anything is begun: each gets its key once, and muster where it is to.
+  // Before anything is begun: each gets its key once, and muster where it is to; with --tunnel neither.
   void find_remotes() {
     for (const auto& target : selection_.targets) {
       const auto place = ssh_place(target.uri, connect_patience(program_.settings));
       if (!place || remotes_.contains(target.uri) || program_.settings.flag("dry-run")) continue;
-      if (place->trusts_any)
-        program_.ctx.warn(place->host +
-                          ": its host key is not checked, as the URI says (no_verify): whoever answers "
-                          "there gets a key that makes restore points");
+      if (place->trusts_any) warn_of_trust(*place);
+      if (program_.settings.flag("tunnel")) {
+        MachineSources there = sources_;
+        there.disks = tunnelled_disks(*place);
+        remotes_.emplace(target.uri, std::move(there));
+        continue;
+      }
       try {
         remotes_.emplace(target.uri, RemoteHost{.place = *place,
                                                 .command = worker_command(*place),
@@ -206,6 +212,12 @@ class MachinesCreation {
         remotes_.emplace(target.uri, e);
       }
     }
+  }
+
+  void warn_of_trust(const SshPlace& place) const {
+    program_.ctx.warn(
+        place.host + ": its host key is not checked, as the URI says (no_verify): whoever answers there " +
+        (program_.settings.flag("tunnel") ? "says what the disks hold" : "gets a key that makes restore points"));
   }
 
   std::string worker_command(const SshPlace& place) const {
@@ -221,7 +233,7 @@ class MachinesCreation {
   CreationOfMany many_;
   const MachineSources sources_;
   // Of other hosts, by URI; or why one cannot be used: then its machines fail, and no others.
-  std::map<std::string, std::variant<RemoteHost, Error>> remotes_;
+  std::map<std::string, std::variant<RemoteHost, MachineSources, Error>> remotes_;
   Places places_;
 };
 

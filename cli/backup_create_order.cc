@@ -49,7 +49,7 @@ void check_areas(const Settings& settings, const CreateOrder& order) {
                 "machines and areas are backed up apart: write " + order.machines.front() + " in a command of its own");
   reject_all(settings,
              {"audit", "base", "copy-muster", "freeze", "image", "image-format", "pause", "per-hypervisor",
-              "remote-muster", "scratch", "skip-unchanged", "without-disk"},
+              "remote-muster", "scratch", "skip-unchanged", "tunnel", "without-disk"},
              "not for areas");
 }
 
@@ -65,12 +65,13 @@ void check_kind(const Settings& settings, const CreateOrder& order) {
           "--name NAME --image FILE...");
     reject_all(settings,
                {"audit", "freeze", "pause", "post", "pre", "scratch", "without-disk", "per-hypervisor", "copy-muster",
-                "remote-muster"},
+                "remote-muster", "tunnel"},
                "only for machines, not for images");
     backup::check_point_name(order.name);
     return;
   }
   if (!order.name.empty()) backup::check_point_name(order.name);
+  if (settings.flag("tunnel")) reject_all(settings, {"copy-muster", "remote-muster"}, "not with --tunnel");
   reject_all(settings, {"image", "image-format", "base", "skip-unchanged"}, "only for images, not for machines");
 }
 

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "cli/environment.h"
 #include "disk/nbd_disk.h"
-#include "disk/open_image.h"
 
 namespace muster::cli {
 namespace {
@@ -86,16 +85,6 @@ std::string unusable(const disk::ImageFacts& facts, const std::string& path, con
   return "its image has no record of changes since the last backup";
 }
 
-OpenedImage open_recorded_image(const base::Context& ctx, const std::string& path, const backup::DiskPoint& earlier) {
-  OpenedImage image;
-  auto tracked = disk::open_tracked_image(ctx, path, earlier.bitmap);
-  image.reader = std::move(tracked.reader);
-  image.source = {
-      .disk = earlier.disk, .source = path, .format = "qcow2", .reader = image.reader.get(), .dirty = tracked.changed};
-  image.source.bitmap = earlier.bitmap;
-  return image;
-}
-
 // A time that has not come yet says nothing: what changes it later may leave it as it is.
 bool is_untouched(const OpenedImage& image, const backup::DiskPoint& latest) {
   const auto now =
@@ -114,7 +103,8 @@ MachineSources machine_sources(const base::Context& ctx, HypervisorWorkers& work
           .repository = repository,
           .options = options,
           .runtime_directory = runtime_directory(),
-          .session_directory = libvirt_directory()};
+          .session_directory = libvirt_directory(),
+          .disks = local_disks()};
 }
 
 MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& target,
@@ -124,7 +114,7 @@ MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& targ
       latest_(history.empty() ? nullptr : &history.back()),
       label_(label_of(sources.repository)),
       checkpoint_(label_ + "-" + backup::hex(backup::random_object_id())) {
-  check_is_on_this_host(target);
+  sources.disks->check(target);
   const json facts = sources.workers.call(target.uri, "backup_look",
                                           {{"domain", target.domain}, {"session_directory", sources.session_directory}},
                                           kBeginPatience);
@@ -137,7 +127,7 @@ MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& targ
                      "repository is not encrypted");
   known_ = beginning_of_checkpoint(history, machine_.uuid);
   try {
-    facts.at("active").get<bool>() ? begin() : open_stopped(facts);
+    facts.at("active").get<bool>() ? begin(facts.at("id")) : open_stopped(facts);
   } catch (...) {
     give_up();
     throw;
@@ -156,12 +146,13 @@ void MachineBackup::give_up() {
   }
 }
 
-void MachineBackup::begin() {
+void MachineBackup::begin(std::int64_t domain) {
   json arguments{{"domain", target_.domain},
                  {"label", label_},
                  {"checkpoint", checkpoint_},
                  {"without", sources_.options.without},
                  {"scratch", sources_.options.scratch},
+                 {"directory", sources_.disks->directory_of(sources_.ctx, domain)},
                  {"session_directory", sources_.session_directory},
                  {"runtime_directory", sources_.runtime_directory},
                  {"freeze", sources_.options.freeze},
@@ -183,7 +174,7 @@ void MachineBackup::open_running(const json& begun) {
     machine_.checkpoint = checkpoint_;
     machine_.begins = true;
   }
-  const std::string socket = begun.at("socket");
+  const auto socket = sources_.disks->reach(sources_.ctx, begun.at("socket"));
   for (const auto& fields : begun.at("disks")) {
     OpenedImage image;
     image.source.disk = fields.at("target");
@@ -191,8 +182,8 @@ void MachineBackup::open_running(const json& begun) {
     image.source.format = fields.at("format");
     image.source.whole_because = fields.at("whole_because");
     image.source.bitmap = fields.at("bitmap");
-    const std::string uri = disk::nbd_unix_uri(socket, image.source.disk);
-    const disk::NbdOptions options{.name = target_.name + ":" + image.source.disk};
+    const std::string uri = disk::nbd_unix_uri(socket.path, image.source.disk);
+    const disk::NbdOptions options{.name = target_.name + ":" + image.source.disk, .needs = socket.needs};
     image.reader = disk::open_nbd(sources_.ctx, uri, options);
     image.source.reader = image.reader.get();
     if (image.source.whole_because.empty())
@@ -228,10 +219,15 @@ OpenedImage MachineBackup::open_stopped_disk(const std::string& disk, const std:
   const auto* recorded = known_ == nullptr ? nullptr : disk_in(*known_, disk);
   std::string whole_because;
   if (recorded != nullptr && !recorded->bitmap.empty() && *known == disk::ImageFormat::qcow2) {
-    whole_because = unusable(disk::image_facts(sources_.ctx, path, *known), path, *recorded);
-    if (whole_because.empty()) return open_recorded_image(sources_.ctx, path, *recorded);
+    whole_because = unusable(sources_.disks->facts(sources_.ctx, path, *known), path, *recorded);
+    if (whole_because.empty()) {
+      OpenedImage image = sources_.disks->open_recorded(sources_.ctx, path, recorded->bitmap);
+      image.source.disk = disk;
+      image.source.bitmap = recorded->bitmap;
+      return image;
+    }
   }
-  OpenedImage image = open_image_of(sources_.ctx, path, known);
+  OpenedImage image = sources_.disks->open(sources_.ctx, path, *known);
   image.source.disk = disk;
   image.source.whole_because = whole_because;
   const bool same_machine = latest_ != nullptr && latest_->machine && latest_->machine->uuid == machine_.uuid;
@@ -248,6 +244,7 @@ void MachineBackup::describe(backup::CreateRequest& request) const {
   request.machine = machine_;
   for (const auto& disk : disks_) request.disks.push_back(disk.source);
   request.parts = parts_;
+  if (!running_) request.before_commit = [this] { check_still_off(); };
   if (latest_ == nullptr) return;
   request.sequence = latest_->sequence + 1;
   const bool recorded = std::any_of(request.disks.begin(), request.disks.end(),
@@ -258,6 +255,16 @@ void MachineBackup::describe(backup::CreateRequest& request) const {
   // Not both: then those with bitmaps are read whole.
   for (auto& disk : request.disks)
     if (!disk.bitmap.empty()) disk.dirty.reset();
+}
+
+// What locks there are keep it off; a device has none.
+void MachineBackup::check_still_off() const {
+  const json facts = sources_.workers.call(
+      target_.uri, "backup_look", {{"domain", target_.domain}, {"session_directory", sources_.session_directory}},
+      kBeginPatience);
+  if (facts.at("active").get<bool>())
+    throw Error(Code::busy, "'" + target_.name + "' was started while its disks were read");
+  for (const auto& disk : disks_) sources_.disks->check_unwritten(sources_.ctx, disk);
 }
 
 void MachineBackup::finish() {

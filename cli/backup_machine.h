@@ -12,6 +12,7 @@
 
 #include "backup/create.h"
 #include "cli/backup_images.h"
+#include "cli/disk_access.h"
 #include "cli/hypervisor_workers.h"
 #include "cli/vm_selection.h"
 
@@ -32,9 +33,10 @@ struct MachineSources {
   const MachineOptions& options;
   std::string runtime_directory;
   std::string session_directory;  // of the user's own libvirt
+  std::shared_ptr<const DiskAccess> disks;
 };
 
-// In main's thread.
+// Of this host. In main's thread.
 MachineSources machine_sources(const base::Context& ctx, HypervisorWorkers& workers,
                                const backup::Repository& repository, const MachineOptions& options);
 
@@ -57,10 +59,11 @@ class MachineBackup {
   void finish();
 
  private:
-  void begin();
+  void begin(std::int64_t domain);
   void open_running(const nlohmann::json& begun);
   void open_stopped(const nlohmann::json& facts);
   OpenedImage open_stopped_disk(const std::string& disk, const std::string& path, const std::string& format);
+  void check_still_off() const;
   void give_up();
   void end(const std::string& keep);
 

@@ -168,6 +168,8 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"remote-muster", 0, value, kBackup, true, "PATH",
      "create: muster on hosts of other hypervisors, which are reached over SSH (muster)"},
     {"copy-muster", 0, nothing, kBackup, true, "", "create: copy muster's worker to hosts of other hypervisors"},
+    {"tunnel", 0, nothing, kBackup, true, "",
+     "create: of other hypervisors, which need no muster: their QEMU serves the disks, which come here over SSH"},
     {"per-hypervisor", 0, value, kBackup, true, "N", "create: machines of one hypervisor at once (2)"},
     {"job", 0, value, kBackup, false, "NAME", "create: for schedule: a run of it beside another is skipped"},
     {"splay", 0, value, kBackup, false, "D", "create: begin after a random while, at most D"},

@@ -237,7 +237,8 @@ class RemoteWorker {
       throw Error(Code::unreachable, "connect to " + place_.host + " over SSH: " + why("it ended"));
     throw Error(Code::unsupported,
                 "muster does not start on " + place_.host + ": " + why("it ended") + "; install " + kVersion +
-                    " there, say where it is with --remote-muster, or have it copied with --copy-muster");
+                    " there, say where it is with --remote-muster, have it copied with --copy-muster, or "
+                    "have the disks read through SSH with --tunnel");
   }
 
   const Context& ctx_;

@@ -62,7 +62,8 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "ssh-config sudo transport user "
      "keep-last "
      "keep-monthly keep-tag keep-weekly keep-within keep-yearly limit limit-rate max-fail metrics name pause post pre "
-     "per-hypervisor prune remote-muster save-failed scratch serial skip-unchanged splay tag without-disk workers"},
+     "per-hypervisor prune remote-muster save-failed scratch serial skip-unchanged splay tag tunnel without-disk "
+     "workers"},
     {"backup", "list", "[PATTERN]", "restore points: when, how large, what they cost, tags, pins", "names"},
     {"backup", "show", "POINT [PATH|GLOB]", "everything known about a restore point, or about files of an area in it",
      ""},

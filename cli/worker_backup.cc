@@ -104,6 +104,7 @@ vm::Freeze freeze_of(const std::string& word) {
 // Where this domain's QEMU has its own sockets: in the directory that libvirt made for it, which its user and its
 // confinement let it use.
 std::string own_directory(const virt::Domain& domain, const json& arguments) {
+  if (const auto told = arguments.value("directory", ""); !told.empty()) return told;
   if (!arguments.value("scratch", "").empty()) return "";
   const std::string prefix = "domain-" + std::to_string(domain.id()) + "-";
   // Of the system's daemon, and of the user's own.
@@ -146,6 +147,7 @@ json begin(const WorkerCall& call) {
                                 .earlier = earlier_of(arguments),
                                 .without = arguments.at("without"),
                                 .directory = own_directory(domain, arguments),
+                                .elsewhere = !arguments.value("directory", "").empty(),
                                 .scratch = arguments.value("scratch", ""),
                                 .freeze = freeze_of(arguments.at("freeze")),
                                 .pause = arguments.at("pause"),
@@ -199,6 +201,7 @@ json look(const WorkerCall& call) {
   vm::check_can_be_backed_up(domain);
   json result = machine_fields(call, domain);
   result["active"] = domain.active();
+  result["id"] = domain.active() ? domain.id() : -1;
   result["state"] = virt::name_of(domain.state());
   json disks = json::array();
   for (const auto& disk : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).disks())

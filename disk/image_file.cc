@@ -108,10 +108,16 @@ ImageFormat image_format_of(const std::string& path, std::optional<ImageFormat> 
   return format_of_file(path, has_magic(path, file));
 }
 
+std::vector<std::string> image_facts_command(const std::string& path, ImageFormat format) {
+  return {"qemu-img",      "info", "--output=json", "--backing-chain",
+          "--force-share", "-f",   name_of(format), path_for_qemu(path)};
+}
+
 ImageFacts image_facts(const base::Context& ctx, const std::string& path, ImageFormat format) {
-  const std::string text = run_qemu_program(ctx, "look at " + path,
-                                            {"qemu-img", "info", "--output=json", "--backing-chain", "--force-share",
-                                             "-f", name_of(format), path_for_qemu(path)});
+  return read_image_facts(path, format, run_qemu_program(ctx, "look at " + path, image_facts_command(path, format)));
+}
+
+ImageFacts read_image_facts(const std::string& path, ImageFormat format, const std::string& text) {
   const Told told(path, text);
   ImageFacts facts{.format = format,
                    .virtual_size_bytes = told.number(0, "virtual-size"),

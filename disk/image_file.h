@@ -52,6 +52,9 @@ struct ImageFacts {
 // not installed, Error{io} for what is no such image or lacks a backing file, Error{corrupt}, Error{timeout,
 // cancelled}.
 ImageFacts image_facts(const base::Context& ctx, const std::string& path, ImageFormat format);
+// The two halves of it, for where qemu-img runs on another host: its command, and what it wrote.
+std::vector<std::string> image_facts_command(const std::string& path, ImageFormat format);
+ImageFacts read_image_facts(const std::string& path, ImageFormat format, const std::string& text);
 
 // From an image that nobody has open. Throws Error{busy, io}, and the rest of image_facts().
 void drop_bitmap(const base::Context& ctx, const std::string& path, const std::string& bitmap);

@@ -72,8 +72,8 @@ std::string private_directory(const virt::Domain& domain, const std::string& scr
 }
 
 std::string socket_path(const LiveRequest& request, const virt::Domain& domain) {
-  std::string path = request.scratch.empty() ? request.directory + "/" + own_word(domain)
-                                             : private_directory(domain, request.scratch) + "/nbd";
+  std::string path = request.scratch.empty() || request.elsewhere ? request.directory + "/" + own_word(domain)
+                                                                  : private_directory(domain, request.scratch) + "/nbd";
   if (path.size() > kMaxSocketPath) throw Error(Code::usage, path + ": too long a name for a socket");
   return path;
 }
@@ -86,7 +86,7 @@ bool is_ours(const std::string& socket) {
   return ours(path.filename()) || ours(path.parent_path().filename());
 }
 
-// What a job leaves behind where it ran in a directory of ours.
+// What a job leaves behind where it ran in a directory of ours. Of another host's it names nothing here.
 void remove_private(const std::string& socket) {
   std::error_code unseen;
   std::filesystem::remove(socket, unseen);
@@ -125,7 +125,7 @@ std::vector<LiveDisk> disks_of(const virt::Domain& domain, const LiveRequest& re
 // machine's, and stays.
 void remove_old_scratch(const LiveRequest& request, const std::vector<LiveDisk>& disks) {
   namespace fs = std::filesystem;
-  if (!request.scratch.empty()) return;
+  if (!request.scratch.empty() || request.elsewhere) return;
   for (const auto& disk : disks) {
     const fs::path image = disk.source;
     const std::string begin = image.filename().string() + "." + request.label + "-";
@@ -376,7 +376,7 @@ LiveBackup begin_live_backup(const Context& ctx, const virt::Domain& domain, con
   ctx.check_stop();
   // A job that was killed with its QEMU leaves its socket.
   std::error_code unseen;
-  std::filesystem::remove(backup.socket, unseen);
+  if (!request.elsewhere) std::filesystem::remove(backup.socket, unseen);
   {
     Stillness stillness(ctx, domain, request);
     begin_somehow(ctx, domain, request, backup.socket, backup.disks);

@@ -39,6 +39,9 @@ struct LiveRequest {
   std::optional<EarlierBackup> earlier;
   std::vector<std::string> without;  // targets that are left out
   std::string directory;             // of this domain, where QEMU may make a socket; not looked at with `scratch`
+  // The hypervisor's files are another host's: the socket is in `directory`, whatever `scratch` says, and nothing of
+  // what is left there is looked for.
+  bool elsewhere = false;
   // For the socket, and what the guest overwrites meanwhile; empty: that goes beside each image.
   std::string scratch;
   Freeze freeze = Freeze::automatic;

@@ -2,48 +2,13 @@
 // sshd, whose sessions are inside of them. Disks are read there; what is new comes here.
 #include <signal.h>
 
-#include "tests/e2e/backup_running_fixture.h"
+#include "tests/e2e/backup_remote_fixture.h"
 
 namespace muster::e2e {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-class BackupRemote : public BackupRunning {
- protected:
-  void SetUp() override {
-    BackupRunning::SetUp();
-    if (!IsSkipped()) start_server();
-  }
-
-  void start_server() {
-    fs::create_directory(file("there"));
-    std::string enter = "#!/bin/sh\nexport HOME=" + file("there") + "\nexec";
-    for (const auto& word : hypervisor_->inside({"sh", "-c"})) enter += " '" + word + "'";
-    write(file("enter"), enter + " \"$SSH_ORIGINAL_COMMAND\"\n", 0700);
-    server_.emplace(accepting_key({"ForceCommand " + file("enter")}));
-    write(file("known_hosts"), server_->known_hosts_line());
-  }
-
-  std::string uri() const {
-    const auto& at = server_->endpoint();
-    return "qemu+ssh://" + current_user() + "@" + at.address + ":" + std::to_string(at.port) +
-           "/system?keyfile=" + key().file + "&known_hosts=" + file("known_hosts");
-  }
-  Words remote_words(const std::string& name, const Words& more = {}) const {
-    Words words{"create", uri() + "#" + name, "--remote-muster", program("muster"), "--json"};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
-  json create_there(const std::string& name = "web01", const Words& more = {}) {
-    const auto done = expect(0, remote_words(name, more));
-    last_errors_ = done.err;
-    return json_lines(done.out).at(0);
-  }
-
-  std::optional<SshServer> server_;
-};
 
 TEST_F(BackupRemote, ARunningMachineIsReadThereAndRestoredHere) {
   TrackedDisk& disk = start();

@@ -80,6 +80,8 @@ std::string Hypervisor::uri_of(const std::string& driver) const {
 
 std::string Hypervisor::directory() const { return options_.bed + '/' + options_.name + "/images"; }
 
+std::string Hypervisor::state_directory() const { return options_.bed + '/' + options_.name + "/lib"; }
+
 std::string Hypervisor::log_directory() const { return options_.bed + '/' + options_.name + "/log"; }
 
 std::string Hypervisor::address() const { return address_.substr(0, address_.find('/')); }

@@ -46,6 +46,8 @@ class Hypervisor {
   const std::string& name() const { return options_.name; }
   // Where images and sockets of domains may lie: QEMU's user comes in.
   std::string directory() const;
+  // What is /var/lib/libvirt there.
+  std::string state_directory() const;
   // The address that migrations come in on.
   std::string address() const;
   // What libvirtd and, below qemu/, QEMU wrote: paths.

@@ -1,0 +1,180 @@
+// muster backup create --tunnel: machines of another hypervisor without a muster there. Its QEMU serves the disks, and
+// what is read comes here through a real sshd.
+#include <fstream>
+
+#include <signal.h>
+
+#include "tests/e2e/backup_remote_fixture.h"
+
+namespace muster::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+class BackupTunnel : public BackupRemote {
+ protected:
+  // Also libvirt's own client is to know the host.
+  std::string uri() const {
+    const auto& at = server_->endpoint();
+    write(file("client"), "#!/bin/sh\nexec ssh -oUserKnownHostsFile=" + file("known_hosts") + " \"$@\"\n", 0700);
+    return "qemu+ssh://" + current_user() + "@" + at.address + ":" + std::to_string(at.port) +
+           "/system?keyfile=" + key().file + "&command=" + file("client");
+  }
+  Words tunnel_words(const Words& more = {}) const {
+    Words words{"create", uri() + "#web01", "--tunnel", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  json create_through(const Words& more = {}) {
+    const auto done = expect(0, tunnel_words(more));
+    last_errors_ = done.err;
+    return json_lines(done.out).at(0);
+  }
+  // Nothing of one that has ended.
+  static std::string word_of(const fs::path& process, const std::string& name) {
+    std::ifstream file(process / name);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  // Programs there that have the machine's image open.
+  std::size_t servers() const {
+    std::size_t count = 0;
+    for (const auto& entry : fs::directory_iterator("/proc"))
+      if (contains(word_of(entry, "comm"), "qemu-nbd") && contains(word_of(entry, "cmdline"), hypervisor_->directory()))
+        ++count;
+    return count;
+  }
+  // A machine that is off, with a raw disk that holds this byte.
+  std::string raw_machine(char byte) {
+    const std::string path = hypervisor_->directory() + "/web01.raw";
+    write(path, std::string(4 * kMiB, byte));
+    std::string xml = hypervisor_->xml_of({.name = "web01"});
+    const auto replace = [&](const std::string& from, const std::string& to) {
+      const auto at = xml.find(from);
+      ASSERT_NE(at, std::string::npos) << xml;
+      xml.replace(at, from.size(), to);
+    };
+    replace("type='qcow2'", "type='raw'");
+    const auto begin = xml.find("file='") + 6;
+    xml.replace(begin, xml.find('\'', begin) - begin, path);
+    hypervisor_->define_xml(xml);
+    return path;
+  }
+};
+
+TEST_F(BackupTunnel, ARunningMachineIsReadByItsChanges) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, 3 * kMiB, 0x5a);
+  const auto keys = expect(0, {"key", "list"}).out;
+  const json first = create_through();
+  EXPECT_EQ(first.value("name", ""), "web01");
+  expect_same(restored("web01@latest"), disk.bytes());
+  EXPECT_FALSE(has_job());
+
+  next_second();
+  disk.write(41 * kMiB, kPiece, 0x33);
+  const json second = create_through();
+  EXPECT_EQ(second.at("parent"), first.at("point"));
+  EXPECT_EQ(second.at("bytes_dirty"), kPiece);
+  EXPECT_EQ(whole_because(second), "");
+  expect_same(restored("web01@latest"), disk.bytes());
+  EXPECT_EQ(checkpoints().size(), 1U);
+  EXPECT_EQ(expect(0, {"key", "list"}).out, keys) << "nobody there gets one";
+  expect(0, {"check", "--read-data", "-q"});
+}
+
+TEST_F(BackupTunnel, OneThatIsOffGoesOnByItsBitmaps) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, 3 * kMiB, 0x5a);
+  create_through();
+  disk.write(9 * kMiB, kPiece, 0x61);
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  next_second();
+  const json off = create_through();
+  EXPECT_EQ(off.at("consistency"), "off");
+  EXPECT_EQ(whole_because(off), "");
+  EXPECT_LE(off.at("bytes_read").get<std::uint64_t>(), 256U << 10);
+  expect_same(restored("web01@latest"), disk.bytes());
+  EXPECT_TRUE(wait_until([&] { return servers() == 0; }));
+}
+
+TEST_F(BackupTunnel, ARawImageIsReadOnceItChanged) {
+  const std::string path = raw_machine('a');
+  EXPECT_EQ(create_through().at("bytes_read"), 4 * kMiB);
+  next_second();
+  EXPECT_EQ(create_through().at("bytes_read"), 0) << "its times are as they were";
+  next_second();
+  write(path, std::string(4 * kMiB, 'b'));
+  EXPECT_EQ(create_through().at("bytes_read"), 4 * kMiB);
+  EXPECT_TRUE(restored("web01@latest") == std::string(4 * kMiB, 'b'));
+}
+
+// Nobody locks it there.
+TEST_F(BackupTunnel, WhatWasWrittenToMeanwhileIsNoRestorePoint) {
+  const std::string path = raw_machine('a');
+  MusterProcess process(backup_command(tunnel_words({"--limit-rate", "1M"})));
+  ASSERT_TRUE(wait_until([&] { return servers() > 0; }));
+  next_second();
+  write(path, std::string(4 * kMiB, 'b'));
+  const auto done = process.finish();
+  EXPECT_NE(done.code, 0) << told(done);
+  EXPECT_TRUE(contains(done.out, "was written to while it was read")) << told(done);
+  EXPECT_FALSE(contains(expect(0, {"list"}).out, "web01"));
+}
+
+TEST_F(BackupTunnel, KilledHereNothingIsLeftThere) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, 8 * kMiB, 0x5a);
+  {
+    MusterProcess process(backup_command(tunnel_words({"--limit-rate", "64K"})));
+    ASSERT_TRUE(wait_until([&] { return has_job(); }));
+    process.signal(SIGKILL);
+    process.finish();
+  }
+  EXPECT_TRUE(wait_until([&] { return !has_job(); }));
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  {
+    MusterProcess process(backup_command(tunnel_words({"--limit-rate", "64K"})));
+    ASSERT_TRUE(wait_until([&] { return servers() > 0; }));
+    process.signal(SIGKILL);
+    process.finish();
+  }
+  EXPECT_TRUE(wait_until([&] { return servers() == 0; }));
+  create_through();
+  expect_same(restored("web01@latest"), disk.bytes());
+  expect(0, {"check", "-q"});
+}
+
+TEST_F(BackupTunnel, ALostConnectionLosesNothing) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, 8 * kMiB, 0x5a);
+  create_through();
+  next_second();
+  disk.write(20 * kMiB, 8 * kMiB, 0x66);
+  {
+    MusterProcess process(backup_command(tunnel_words({"--limit-rate", "64K"})));
+    ASSERT_TRUE(wait_until([&] { return has_job(); }));
+    for (const pid_t pid : process_tree(process.pid()))
+      if (read("/proc/" + std::to_string(pid) + "/comm") == "ssh\n") ::kill(pid, SIGKILL);
+    const auto done = process.finish();
+    EXPECT_NE(done.code, 0) << told(done);
+  }
+  next_second();
+  create_through();
+  expect_same(restored("web01@latest"), disk.bytes());
+  EXPECT_FALSE(has_job());
+  expect(0, {"check", "-q"});
+}
+
+TEST_F(BackupTunnel, WhatCannotBeIsSaid) {
+  start();
+  EXPECT_EQ(backup(tunnel_words({"--copy-muster"})).code, 2);
+  const auto missing = backup({"create", uri() + "#web01"});
+  EXPECT_TRUE(contains(missing.err, "--tunnel")) << told(missing);
+  server_->kill_hard();
+  const auto gone = backup(tunnel_words());
+  EXPECT_EQ(gone.code, 15) << told(gone);
+}
+
+}  // namespace
+}  // namespace muster::e2e
