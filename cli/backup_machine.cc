@@ -94,6 +94,17 @@ bool is_untouched(const OpenedImage& image, const backup::DiskPoint& latest) {
          *image.source.modified_ns < now;
 }
 
+template <typename Call>
+auto patient(const Call& call) {
+  for (const auto deadline = base::Clock::now() + kEndTries;; std::this_thread::sleep_for(kEndInterval)) {
+    try {
+      return call();
+    } catch (const Error& e) {
+      if (e.code() != Code::unreachable || base::Clock::now() >= deadline) throw;
+    }
+  }
+}
+
 }  // namespace
 
 MachineSources machine_sources(const base::Context& ctx, HypervisorWorkers& workers,
@@ -127,7 +138,7 @@ MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& targ
                      "repository is not encrypted");
   known_ = beginning_of_checkpoint(history, machine_.uuid);
   try {
-    facts.at("active").get<bool>() ? begin(facts.at("id")) : open_stopped(facts);
+    facts.at("active").get<bool>() ? begin(facts) : open_stopped(facts);
   } catch (...) {
     give_up();
     throw;
@@ -146,18 +157,22 @@ void MachineBackup::give_up() {
   }
 }
 
-void MachineBackup::begin(std::int64_t domain) {
-  json arguments{{"domain", target_.domain},
-                 {"label", label_},
-                 {"checkpoint", checkpoint_},
-                 {"without", sources_.options.without},
-                 {"scratch", sources_.options.scratch},
-                 {"directory", sources_.disks->directory_of(sources_.ctx, domain)},
-                 {"session_directory", sources_.session_directory},
-                 {"runtime_directory", sources_.runtime_directory},
-                 {"freeze", sources_.options.freeze},
-                 {"freeze_budget_s", kFreezeBudget.count()},
-                 {"pause", sources_.options.pause}};
+void MachineBackup::begin(const json& facts) {
+  for (const auto& disk : facts.at("disks"))
+    if (sources_.options.scratch.empty() && disk.at("type") == "file")
+      sources_.disks->remove_scratch(sources_.ctx, disk.at("source"), label_);
+  json arguments{
+      {"domain", target_.domain},
+      {"label", label_},
+      {"checkpoint", checkpoint_},
+      {"without", sources_.options.without},
+      {"scratch", sources_.options.scratch},
+      {"directory", sources_.disks->directory_of(sources_.ctx, {.id = facts.at("id"), .name = facts.at("name")})},
+      {"session_directory", sources_.session_directory},
+      {"runtime_directory", sources_.runtime_directory},
+      {"freeze", sources_.options.freeze},
+      {"freeze_budget_s", kFreezeBudget.count()},
+      {"pause", sources_.options.pause}};
   if (known_ != nullptr) arguments["earlier"] = earlier_fields(*known_);
   // One that does not begin is undone by the worker.
   const json begun = sources_.workers.call(target_.uri, "backup_begin", arguments, kBeginPatience);
@@ -259,9 +274,11 @@ void MachineBackup::describe(backup::CreateRequest& request) const {
 
 // What locks there are keep it off; a device has none.
 void MachineBackup::check_still_off() const {
-  const json facts = sources_.workers.call(
-      target_.uri, "backup_look", {{"domain", target_.domain}, {"session_directory", sources_.session_directory}},
-      kBeginPatience);
+  const json facts = patient([&] {
+    return sources_.workers.call(target_.uri, "backup_look",
+                                 {{"domain", target_.domain}, {"session_directory", sources_.session_directory}},
+                                 kBeginPatience);
+  });
   if (facts.at("active").get<bool>())
     throw Error(Code::busy, "'" + target_.name + "' was started while its disks were read");
   for (const auto& disk : disks_) sources_.disks->check_unwritten(sources_.ctx, disk);
@@ -270,15 +287,14 @@ void MachineBackup::check_still_off() const {
 void MachineBackup::finish() {
   finished_ = true;
   disks_.clear();
-  for (const auto deadline = base::Clock::now() + kEndTries;; std::this_thread::sleep_for(kEndInterval)) {
-    try {
-      return end(machine_.checkpoint);
-    } catch (const Error& e) {
-      if (e.code() == Code::unreachable && base::Clock::now() < deadline) continue;
-      // The restore point holds, whatever becomes of this.
-      sources_.ctx.warn(target_.name + ": the backup job is left behind, and the next backup ends it: " + e.what());
-      return;
-    }
+  try {
+    patient([&] {
+      end(machine_.checkpoint);
+      return 0;
+    });
+  } catch (const Error& e) {
+    // The restore point holds, whatever becomes of this.
+    sources_.ctx.warn(target_.name + ": the backup job is left behind, and the next backup ends it: " + e.what());
   }
 }
 

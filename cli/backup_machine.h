@@ -59,7 +59,7 @@ class MachineBackup {
   void finish();
 
  private:
-  void begin(std::int64_t domain);
+  void begin(const nlohmann::json& facts);
   void open_running(const nlohmann::json& begun);
   void open_stopped(const nlohmann::json& facts);
   OpenedImage open_stopped_disk(const std::string& disk, const std::string& path, const std::string& format);

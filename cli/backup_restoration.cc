@@ -39,7 +39,7 @@ Restoration::Restoration(const Program& program, const OpenedRepository& opened,
       index_(backup::Index::load(opened.context, opened.repository)) {}
 
 int Restoration::restore(RestoreStep& step) {
-  RestoreTarget& target = step.target;
+  RestoreTarget& target = *step.target;
   target.open(opened_.context);
   if (target.excess_bytes() != 0)
     opened_.context.note(fmt::format("{} is larger than the disk: its last {} stay as they are", target.path(),
@@ -52,7 +52,7 @@ int Restoration::restore(RestoreStep& step) {
   const auto began = base::Clock::now();
   const RestoreCounts counts = write(request, target);
   if (program_.settings.flag("verify") && !is_right(request, target)) return kDamage;
-  target.finish();
+  target.finish(opened_.context);
   report(step, counts, std::chrono::duration_cast<std::chrono::milliseconds>(base::Clock::now() - began));
   return kAllWorked;
 }
@@ -77,13 +77,13 @@ bool Restoration::is_right(const backup::RestoreRequest& request, RestoreTarget&
 void Restoration::report(const RestoreStep& step, const RestoreCounts& counts, std::chrono::milliseconds took) {
   tell(program_,
        fmt::format("{} disk {}: {} in {}, {} written, {} right already, {}", listed_.point.name, step.disk->disk,
-                   size_text(step.disk->map.size_bytes), step.target.path(), size_text(counts.written_bytes),
+                   size_text(step.disk->map.size_bytes), step.target->path(), size_text(counts.written_bytes),
                    size_text(counts.kept_bytes), base::format_duration(took)));
   if (program_.json())
     program_.console.out(json_line("result", {{"point", backup::hex(listed_.point.id)},
                                               {"name", listed_.point.name},
                                               {"disk", step.disk->disk},
-                                              {"to", step.target.path()},
+                                              {"to", step.target->path()},
                                               {"size_bytes", step.disk->map.size_bytes},
                                               {"written_bytes", counts.written_bytes},
                                               {"zeroed_bytes", counts.zeroed_bytes},
@@ -115,18 +115,18 @@ void show_restore_plan(const Program& program, const ListedPoint& listed, const 
                                                {"point", backup::hex(listed.point.id)},
                                                {"name", listed.point.name},
                                                {"disk", step.disk->disk},
-                                               {"to", step.target.path()},
+                                               {"to", step.target->path()},
                                                {"size_bytes", step.disk->map.size_bytes}}));
     tell(program, fmt::format("{} disk {}: would write {} into {}, {}", listed.point.name, step.disk->disk,
-                              size_text(step.disk->map.size_bytes), step.target.path(),
-                              step.target.exists() ? "which is there" : "a new file"));
+                              size_text(step.disk->map.size_bytes), step.target->path(),
+                              step.target->exists() ? "which is there" : "a new file"));
   }
 }
 
 void confirm_overwriting(const Program& program, const std::vector<RestoreStep>& steps) {
   for (const auto& step : steps)
-    if (step.target.exists() && !program.settings.flag("delta"))
-      confirm_backup(program, step.target.path() + " is there: overwrite it (--delta writes only what differs)");
+    if (step.target->exists() && !program.settings.flag("delta"))
+      confirm_backup(program, step.target->path() + " is there: overwrite it (--delta writes only what differs)");
 }
 
 }  // namespace muster::cli

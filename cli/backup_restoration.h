@@ -18,7 +18,7 @@ namespace muster::cli {
 
 struct RestoreStep {
   const backup::DiskPoint* disk;
-  RestoreTarget target;
+  std::unique_ptr<RestoreTarget> target;
 };
 
 // What the options say of how it is done.

@@ -49,10 +49,10 @@ std::vector<RestoreStep> steps_of(const Program& program, const ListedPoint& lis
   for (const auto* disk : disks) {
     const std::string name =
         fmt::format("{}-{}.{}", listed.point.name, disk->disk, disk::name_of(format.value_or(disk::ImageFormat::raw)));
-    steps.push_back({disk, RestoreTarget({.path = directory ? (fs::path(to) / name).string() : to,
-                                          .size_bytes = disk->map.size_bytes,
-                                          .format = format,
-                                          .delta = program.settings.flag("delta")})});
+    steps.push_back({disk, local_target({.path = directory ? (fs::path(to) / name).string() : to,
+                                         .size_bytes = disk->map.size_bytes,
+                                         .format = format,
+                                         .delta = program.settings.flag("delta")})});
   }
   if (directory && !program.settings.flag("dry-run")) make_directory(to);
   return steps;

@@ -15,6 +15,8 @@
 #include "cli/hypervisor_workers.h"
 #include "cli/json_lines.h"
 #include "cli/machine_source.h"
+#include "cli/ssh_place.h"
+#include "cli/tunnelled_target.h"
 #include "cli/vm_run.h"
 #include "cli/vm_selection.h"
 
@@ -46,7 +48,7 @@ class MachineRestore {
 
   int as_new(const std::string& name) {
     const VmTarget target = machine_to_be(program_, name);
-    check_is_on_this_host(target);
+    find_host(target);
     json place{{"name", target.domain}};
     if (program_.settings.flag("same-identity")) place["uuid"] = listed_.point.machine->uuid;
     if (!call(target, "backup_place", place).at("free").get<bool>())
@@ -73,7 +75,7 @@ class MachineRestore {
 
   int in_place() {
     const VmTarget target = machine_to_be(program_, listed_.point.name);
-    check_is_on_this_host(target);
+    find_host(target);
     const json facts = call(target, "backup_look", {{"domain", target.domain}});
     if (facts.at("active").get<bool>())
       throw Error(Code::refused, "'" + target.name + "' is " + facts.at("state").get<std::string>() +
@@ -92,11 +94,29 @@ class MachineRestore {
     confirm_backup(program_, fmt::format("write what differs over the disks of '{}' on {}", target.name, target.uri));
     Restoration restoration(program_, opened_, listed_, restore_manner(program_.settings));
     const int status = restoration.restore_all(steps);
+    check_still_off(target);
     if (status == kAllWorked && program_.settings.flag("start")) call(target, "start", {{"domain", target.domain}});
     return close(steps, status);
   }
 
  private:
+  // Disks of another host's machines go there through SSH.
+  void find_host(const VmTarget& target) {
+    host_ = ssh_place(target.uri, connect_patience(program_.settings));
+    if (!host_) check_is_on_this_host(target);
+  }
+  std::unique_ptr<RestoreTarget> new_target(RestoreTarget::Wanted wanted) const {
+    if (host_) return tunnelled_target(opened_.context, *host_, std::move(wanted));
+    return local_target(std::move(wanted));
+  }
+  // A raw image there, and a device, is locked by nobody.
+  void check_still_off(const VmTarget& target) {
+    if (call(target, "backup_look", {{"domain", target.domain}}).at("active").get<bool>())
+      throw Error(Code::busy, "'" + target.name +
+                                  "' was started while its disks were written to: stop it, and restore "
+                                  "it again");
+  }
+
   // A clone that is built on one of its images would change under its own feet.
   void check_used_by_nobody_else(const VmTarget& target) {
     const json found = call(target, "backup_users", {{"domain", target.domain}});
@@ -122,10 +142,12 @@ class MachineRestore {
       if (!directory.is_absolute() && !to)
         throw Error(Code::usage, "disk " + disk.disk + " was " + disk.source + ": say where it goes, --to DIR");
       const std::string name = fmt::format("{}-{}.{}", target.domain, disk.disk, disk::name_of(format));
-      steps.push_back({&disk, RestoreTarget({.path = fs::absolute(directory / name).lexically_normal(),
-                                             .size_bytes = disk.map.size_bytes,
-                                             .format = format,
-                                             .delta = program_.settings.flag("delta")})});
+      if (host_ && !directory.is_absolute())
+        throw Error(Code::usage, "--to " + directory.string() + ": of another host, write it from / on");
+      steps.push_back({&disk, new_target({.path = fs::absolute(directory / name).lexically_normal(),
+                                          .size_bytes = disk.map.size_bytes,
+                                          .format = format,
+                                          .delta = program_.settings.flag("delta")})});
     }
     return steps;
   }
@@ -146,7 +168,7 @@ class MachineRestore {
                                                    "are written to",
                                                    disk.disk, target.name, path, format));
       steps.push_back(
-          {&disk, RestoreTarget({.path = path, .size_bytes = disk.map.size_bytes, .format = known, .delta = true})});
+          {&disk, new_target({.path = path, .size_bytes = disk.map.size_bytes, .format = known, .delta = true})});
     }
     return steps;
   }
@@ -154,7 +176,7 @@ class MachineRestore {
   static json places_of(const std::vector<RestoreStep>& steps) {
     json places = json::object();
     for (const auto& step : steps)
-      places[step.disk->disk] = {{"path", step.target.path()}, {"format", disk::name_of(step.target.format())}};
+      places[step.disk->disk] = {{"path", step.target->path()}, {"format", disk::name_of(step.target->format())}};
     return places;
   }
 
@@ -173,6 +195,7 @@ class MachineRestore {
   const OpenedRepository opened_;
   const std::vector<ListedPoint> points_;
   const ListedPoint& listed_;
+  std::optional<SshPlace> host_;  // where the machine's is another
 };
 
 }  // namespace

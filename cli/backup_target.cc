@@ -44,16 +44,29 @@ void check_name_of_raw(const std::string& path) {
     throw Error(Code::usage, path + " is written raw unless told otherwise: say --format qcow2 or --format raw");
 }
 
-}  // namespace
+class LocalTarget : public RestoreTarget {
+ public:
+  explicit LocalTarget(Wanted wanted);
+  void open(const base::Context& ctx) override;
+  void finish(const base::Context& ctx) override;
 
-RestoreTarget::RestoreTarget(Wanted wanted) : wanted_(std::move(wanted)) {
+ private:
+  std::uint64_t image_bytes() const { return format_ == ImageFormat::raw ? wanted_.size_bytes : whole_sectors(); }
+  bool resume(const base::Context& ctx);
+  bool opens(const base::Context& ctx);
+  void open_existing(const base::Context& ctx);
+
+  bool is_file_ = false, resumed_ = false;
+  bool cut_ = false;  // to the disk's size, at the end
+};
+
+LocalTarget::LocalTarget(Wanted wanted) : RestoreTarget(std::move(wanted)) {
   struct stat facts {};
   exists_ = ::stat(wanted_.path.c_str(), &facts) == 0;
   if (!exists_ && errno != ENOENT) base::throw_errno("look at " + wanted_.path);
   is_file_ = exists_ && S_ISREG(facts.st_mode);
   if (exists_ && !is_file_ && !S_ISBLK(facts.st_mode))
     throw Error(Code::usage, wanted_.path + " is no file or block device");
-  format_ = wanted_.format.value_or(ImageFormat::raw);
   if (is_file_ && format_ == ImageFormat::raw && static_cast<std::uint64_t>(facts.st_size) < wanted_.size_bytes)
     refuse_smaller(static_cast<std::uint64_t>(facts.st_size));
   if (wanted_.format) return;
@@ -62,13 +75,7 @@ RestoreTarget::RestoreTarget(Wanted wanted) : wanted_(std::move(wanted)) {
   if (exists_) disk::image_format_of(wanted_.path, std::nullopt);
 }
 
-// As disk::create_image() makes it.
-std::uint64_t RestoreTarget::image_bytes() const {
-  const std::uint64_t sectors = (wanted_.size_bytes + kSectorBytes - 1) / kSectorBytes;
-  return format_ == ImageFormat::raw ? wanted_.size_bytes : sectors * kSectorBytes;
-}
-
-void RestoreTarget::open(const base::Context& ctx) {
+void LocalTarget::open(const base::Context& ctx) {
   if (exists_) return open_existing(ctx);
   if (resume(ctx)) return;
   disk_ = disk::create_image(ctx, partial(), format_, wanted_.size_bytes);
@@ -76,7 +83,7 @@ void RestoreTarget::open(const base::Context& ctx) {
 }
 
 // Whether PATH.muster-partial is an image of the format that is wanted.
-bool RestoreTarget::opens(const base::Context& ctx) {
+bool LocalTarget::opens(const base::Context& ctx) {
   try {
     disk_ = disk::open_image_writer(ctx, partial(), format_);
     return true;
@@ -87,24 +94,20 @@ bool RestoreTarget::opens(const base::Context& ctx) {
 }
 
 // One of another disk or format is dropped: nobody else makes such names.
-bool RestoreTarget::resume(const base::Context& ctx) {
+bool LocalTarget::resume(const base::Context& ctx) {
   struct stat facts {};
   if (::lstat(partial().c_str(), &facts) != 0) return false;
   if (S_ISREG(facts.st_mode) && facts.st_size > 0) {
     before_ = Before::similar;
-    if (opens(ctx) && disk_->size_bytes() == image_bytes()) return true;
+    resumed_ = opens(ctx) && disk_->size_bytes() == image_bytes();
+    if (resumed_) return true;
     disk_.reset();
   }
   if (::unlink(partial().c_str()) != 0) base::throw_errno("remove " + partial());
   return false;
 }
 
-void RestoreTarget::refuse_smaller(std::uint64_t there) const {
-  throw Error(Code::refused, fmt::format("{} is smaller than the disk: {} of {}", wanted_.path, size_text(there),
-                                         size_text(wanted_.size_bytes)));
-}
-
-void RestoreTarget::open_existing(const base::Context& ctx) {
+void LocalTarget::open_existing(const base::Context& ctx) {
   disk_ = disk::open_image_writer(ctx, wanted_.path, format_);
   before_ = wanted_.delta ? Before::similar : Before::unknown;
   const std::uint64_t there = disk_->size_bytes();
@@ -116,8 +119,9 @@ void RestoreTarget::open_existing(const base::Context& ctx) {
     cut_ = true;
 }
 
-void RestoreTarget::finish() {
+void LocalTarget::finish(const base::Context& ctx) {
   disk_.reset();
+  if (resumed_ && format_ == ImageFormat::qcow2) disk::drop_leaks(ctx, partial());
   if (cut_ && ::truncate(wanted_.path.c_str(), static_cast<off_t>(wanted_.size_bytes)) != 0)
     base::throw_errno("cut " + wanted_.path);
   if (cut_) sync(wanted_.path, 0);
@@ -127,6 +131,21 @@ void RestoreTarget::finish() {
   rename_new(partial(), wanted_.path);
   const auto directory = std::filesystem::path(wanted_.path).parent_path();
   sync(directory.empty() ? "." : directory.string(), O_DIRECTORY);
+}
+
+}  // namespace
+
+std::uint64_t RestoreTarget::whole_sectors() const {
+  return (wanted_.size_bytes + kSectorBytes - 1) / kSectorBytes * kSectorBytes;
+}
+
+void RestoreTarget::refuse_smaller(std::uint64_t there) const {
+  throw Error(Code::refused, fmt::format("{} is smaller than the disk: {} of {}", wanted_.path, size_text(there),
+                                         size_text(wanted_.size_bytes)));
+}
+
+std::unique_ptr<RestoreTarget> local_target(RestoreTarget::Wanted wanted) {
+  return std::make_unique<LocalTarget>(std::move(wanted));
 }
 
 }  // namespace muster::cli

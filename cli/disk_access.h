@@ -20,8 +20,14 @@ class DiskAccess {
 
   // Throws base::Error{unsupported} where the disks of that machine are not reached this way.
   virtual void check(const VmTarget& target) const = 0;
-  // Where the QEMU of the domain with that number may make a socket; empty: whoever asks it to finds out.
-  virtual std::string directory_of(const base::Context& ctx, std::int64_t domain) const = 0;
+  // Where the QEMU of a domain that runs may make a socket; empty: whoever asks it to finds out.
+  struct Running {
+    std::int64_t id = 0;
+    std::string name;
+  };
+  virtual std::string directory_of(const base::Context& ctx, const Running& domain) const = 0;
+  // What backups of that label left beside an image when the host lost its power; where nobody else does it.
+  virtual void remove_scratch(const base::Context& ctx, const std::string& image, const std::string& label) const = 0;
   // A socket of that QEMU, as this process finds it, as long as `needs` lives.
   struct Socket {
     std::string path;

@@ -12,6 +12,7 @@
 #include "base/unique_fd.h"
 #include "virt/connection.h"
 #include "virt/lifecycle.h"
+#include "virt/snapshot.h"
 #include "vm/guest_care.h"
 #include "vm/quiesce.h"
 
@@ -20,10 +21,13 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr std::chrono::minutes kThawPatience{5};
-constexpr std::chrono::minutes kPatience{15};
-constexpr std::chrono::seconds kRetryInterval{1};
-constexpr seconds kLatePause{5};
+// A network, or a libvirtd, may be away for long.
+constexpr std::chrono::hours kPatience{24};
+constexpr std::chrono::minutes kHurry{15};
+constexpr seconds kInterval{1}, kSlowInterval{30};
+constexpr int kAgentSeconds = 5;
+// Of a hypervisor that is another host: what was sent to it may be sent again for so long.
+constexpr seconds kFarLateHold{180};
 constexpr std::int64_t kMaxBudgetSeconds = 3600;
 
 bool called_off(seconds budget) {
@@ -53,23 +57,41 @@ std::optional<virt::Connection> connected(const std::string& uri) {
 
 // Whether it was held until now.
 bool go_on(const virt::Domain& domain, Hold hold) {
-  if (hold == Hold::frozen) return vm::thaw_within({}, domain, kThawPatience) > 0;
+  if (hold == Hold::frozen) return virt::thaw_file_systems(domain, kAgentSeconds) > 0;
   if (domain.state() != virt::State::paused) return false;
   virt::resume(domain);
   return true;
 }
 
-// Until it went on from a hold, somebody else holds it, or no hold can come any more.
-void look_after(const virt::Domain& domain, Hold hold) {
-  if (go_on(domain, hold)) return;
-  const vm::GuestCare care(domain.uuid());
-  // A pause is no agent's work: it comes at once. A user may pause it, too.
-  const seconds window = hold == Hold::frozen ? vm::kLateHold : kLatePause;
+// Until it went on from a hold, somebody else holds it, it is off, or no hold can come any more. False: none of that
+// came to be known.
+bool look_after(const std::string& uri, const std::string& uuid, Hold hold,
+                std::optional<virt::Connection> connection) {
+  using Clock = std::chrono::steady_clock;
+  const vm::GuestCare care(uuid);
+  const seconds window = uri.find(":///") == std::string::npos ? kFarLateHold : vm::kLateHold;
+  std::optional<Clock::time_point> late;
+  for (const auto began = Clock::now(); Clock::now() < began + kPatience;) {
+    try {
+      if (!connection || !connection->alive()) connection = virt::Connection(uri);
+      const auto domain = connection->domain(uuid);
+      if (!domain.active() || go_on(domain, hold)) return true;
+      if (!late) late = Clock::now() + window;
+      if (Clock::now() >= *late) return true;
+    } catch (const base::Error& e) {
+      if (e.code() == base::Code::not_found) return true;
+    }
+    if (care.taken_over_within(Clock::now() < began + kHurry ? kInterval : kSlowInterval)) return true;
+  }
+  return false;
+}
+
+bool say_watching() {
   try {
-    for (const auto end = std::chrono::steady_clock::now() + window; std::chrono::steady_clock::now() < end;)
-      if (care.taken_over_within(kRetryInterval) || go_on(domain, hold)) return;
+    base::write_all(STDOUT_FILENO, vm::kWatching);
+    return true;
   } catch (const base::Error&) {
-    // The daemon is gone, and what waited in it.
+    return false;  // whoever would hold it is gone, and has not
   }
 }
 
@@ -94,20 +116,8 @@ int watch_guest(const std::vector<std::string>& words) {
   leave_control_group();
   // Opened before it is needed: then there may be no way to open one.
   std::optional<virt::Connection> connection = connected(words[0]);
-  base::write_all(STDOUT_FILENO, vm::kWatching);
-  if (called_off(budget)) return 0;
-  // libvirtd may be down just now.
-  for (const auto end = std::chrono::steady_clock::now() + kPatience; std::chrono::steady_clock::now() < end;) {
-    try {
-      if (!connection || !connection->alive()) connection = virt::Connection(words[0]);
-      look_after(connection->domain(words[1]), hold);
-      return 0;
-    } catch (const base::Error& e) {
-      if (e.code() == base::Code::not_found) return 0;
-      std::this_thread::sleep_for(kRetryInterval);
-    }
-  }
-  return 1;  // nobody is left to be told
+  if (!say_watching() || called_off(budget)) return 0;
+  return look_after(words[0], words[1], hold, std::move(connection)) ? 0 : 1;
 }
 
 }  // namespace muster::cli

@@ -8,7 +8,8 @@ using base::Context;
 class LocalDisks : public DiskAccess {
  public:
   void check(const VmTarget& target) const override { check_is_on_this_host(target); }
-  std::string directory_of(const Context&, std::int64_t) const override { return ""; }
+  std::string directory_of(const Context&, const Running&) const override { return ""; }
+  void remove_scratch(const Context&, const std::string&, const std::string&) const override {}
   Socket reach(const Context&, const std::string& socket) const override { return {.path = socket}; }
   disk::ImageFacts facts(const Context& ctx, const std::string& path, disk::ImageFormat format) const override {
     return disk::image_facts(ctx, path, format);

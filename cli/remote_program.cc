@@ -72,10 +72,14 @@ std::string copied_worker(const base::Context& ctx, const SshPlace& place) {
   auto [said, code] = run(ctx, "exec \"$@\" </dev/null", words);
   if (code == kClientFailed) throw Error(Code::unreachable, "connect to " + place.host + " over SSH: " + said);
   if (code == 0) return command;
-  words.back() = directory +
-                 "umask 077; mkdir -p \"$d.$$\" && tar -xf - -C \"$d.$$\" && mv -T \"$d.$$\" \"$d\" || "
-                 "{ s=$?; rm -rf \"$d.$$\"; test -x \"$d/" +
-                 kWorker + "\" || exit $s; }";
+  words.back() =
+      directory +
+      "umask 077; mkdir -p \"$d.$$\" && tar -xf - -C \"$d.$$\" && mv -T \"$d.$$\" \"$d\" || "
+      "{ s=$?; rm -rf \"$d.$$\"; test -x \"$d/" +
+      kWorker +
+      "\" || exit $s; }; "
+      // Of versions that nobody copied for a month.
+      "find \"${d%/*}\" -maxdepth 1 -name 'worker-*' ! -name \"${d##*/}\" -mtime +30 -exec rm -rf {} +; true";
   const std::string directory_here = sibling_program("");
   words.insert(words.begin(), directory_here);
   std::tie(said, code) = run(

@@ -13,8 +13,8 @@ namespace muster::cli {
 std::string installed_worker(const std::string& path);
 
 // Copies the worker's programs there, into `~/.cache/muster` or `$XDG_CACHE_HOME/muster`, unless just these are there:
-// a directory for each version, by their digest, made whole or not at all. Libraries do not go along. Returns the
-// command. Throws base::Error{unreachable, io, timeout}.
+// a directory for each version, by their digest, made whole or not at all, and old ones removed. Libraries do not go
+// along. Returns the command. Throws base::Error{unreachable, io, timeout}.
 std::string copied_worker(const base::Context& ctx, const SshPlace& place);
 
 }  // namespace muster::cli

@@ -1,16 +1,15 @@
 #include "cli/tunnelled_disks.h"
 
 #include <algorithm>
+#include <charconv>
 #include <sstream>
 
 #include <fmt/format.h>
 
-#include "backup/ids.h"
 #include "base/error.h"
+#include "cli/ssh_image.h"
 #include "cli/ssh_tunnel.h"
 #include "disk/nbd_disk.h"
-#include "disk/qemu_program.h"
-#include "parallel-ssh/command_line.h"
 
 namespace muster::cli {
 namespace {
@@ -19,26 +18,9 @@ using base::Code;
 using base::Context;
 using base::Error;
 using disk::ImageFormat;
-using ssh::in_quotes;
-
-constexpr unsigned kConnections = 4;
 
 // Until whoever asked is gone; an export of a QEMU is there already.
 constexpr const char* kStay = "echo there; exec cat >/dev/null";
-
-// $1: a directory to be made, for the socket; then qemu-nbd and its arguments. What it complains of comes back.
-constexpr const char* kServe =
-    "umask 077; d=$1; shift; mkdir \"$d\" || exit\n"
-    "\"$@\" </dev/null & p=$!\n"
-    "trap 'kill $p 2>/dev/null; rm -rf \"$d\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n"
-    "until test -S \"$d/nbd\"; do kill -0 $p 2>/dev/null || { wait $p; exit; }; sleep 0.1; done\n"
-    "echo there; cat >/dev/null";
-
-std::string shell_command(const std::vector<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : " ") + in_quotes(word);
-  return text;
-}
 
 struct Times {
   std::int64_t modified_ns = 0, changed_ns = 0;
@@ -46,11 +28,11 @@ struct Times {
 
 // As `stat --format=%.9Y` writes it: seconds, a point or comma, nanoseconds.
 std::optional<std::int64_t> nanoseconds(std::string word) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (word.size() < 11 || digit(word[word.size() - 10])) return std::nullopt;
+  if (word.size() < 11) return std::nullopt;
   word.erase(word.size() - 10, 1);
-  if (word.size() > 19 || !std::all_of(word.begin(), word.end(), digit)) return std::nullopt;
-  return std::stoll(word);
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+  return error == std::errc() && end == word.data() + word.size() && number > 0 ? std::optional(number) : std::nullopt;
 }
 
 class TunnelledDisks : public DiskAccess {
@@ -58,13 +40,15 @@ class TunnelledDisks : public DiskAccess {
   explicit TunnelledDisks(SshPlace place) : place_(std::move(place)) {}
 
   void check(const VmTarget&) const override {}
-  std::string directory_of(const Context& ctx, std::int64_t domain) const override;
+  std::string directory_of(const Context& ctx, const Running& domain) const override;
+  void remove_scratch(const Context& ctx, const std::string& image, const std::string& label) const override;
   Socket reach(const Context& ctx, const std::string& socket) const override {
-    auto tunnel = std::make_shared<SshTunnel>(ctx, place_, socket, kStay, "reach " + socket);
+    auto tunnel =
+        std::make_shared<SshTunnel>(ctx, place_, socket, remote_command({"sh", "-c", kStay}), "reach " + socket);
     return {.path = tunnel->path(), .needs = tunnel};
   }
   disk::ImageFacts facts(const Context& ctx, const std::string& path, ImageFormat format) const override {
-    const auto command = "LC_ALL=C " + shell_command(disk::image_facts_command(path, format));
+    const auto command = remote_command(disk::image_facts_command(path, format));
     return disk::read_image_facts(path, format, output_over_ssh(ctx, place_, command, "look at " + path));
   }
   OpenedImage open(const Context& ctx, const std::string& path, ImageFormat format) const override;
@@ -72,51 +56,38 @@ class TunnelledDisks : public DiskAccess {
   void check_unwritten(const Context& ctx, const OpenedImage& image) const override;
 
  private:
-  Socket serve(const Context& ctx, const std::string& path, ImageFormat format, const std::string& bitmap) const;
-  std::optional<Times> times_of(const Context& ctx, const std::string& path, ImageFormat format) const;
-  disk::NbdOptions options(const std::string& path, const Socket& socket) const {
-    return {.connections = kConnections, .name = place_.host + ":" + path, .needs = socket.needs};
+  std::string script(const Context& ctx, const std::string& text, const std::vector<std::string>& words,
+                     const std::string& action) const {
+    std::vector<std::string> all{"sh", "-c", text, "sh"};
+    all.insert(all.end(), words.begin(), words.end());
+    return output_over_ssh(ctx, place_, remote_command(all), action);
   }
-
+  std::optional<Times> times_of(const Context& ctx, const std::string& path, ImageFormat format) const;
   const SshPlace place_;
 };
 
-// Of the system's daemon, and of the user's own.
-std::string TunnelledDisks::directory_of(const Context& ctx, std::int64_t domain) const {
-  const std::string name = fmt::format("domain-{}-*", domain);
-  const std::string command = "ls -1d /var/lib/libvirt/qemu/" + name +
-                              " \"${XDG_CONFIG_HOME:-$HOME/.config}\"/libvirt/qemu/lib/" + name + " 2>/dev/null; true";
-  std::string found = output_over_ssh(ctx, place_, command, "look for the directory of a machine's QEMU");
-  found.resize(std::min(found.size(), found.find('\n')));
-  if (!found.starts_with('/'))
-    throw Error(Code::unsupported,
-                "the directories of QEMU on " + place_.host +
-                    " are not to be seen for who logs in there: it has to be root, or the user whose "
-                    "machines they are");
-  return found;
+// $1: its number, $2: the last directories. Of the system's daemon, or of the user's own.
+constexpr const char* kDirectories =
+    "case $2 in session) p=${XDG_CONFIG_HOME:-$HOME/.config}/libvirt/qemu/lib;; *) p=/var/lib/libvirt/qemu;; esac\n"
+    "for d in \"$p/domain-$1-\"*; do test ! -d \"$d\" || echo \"$d\"; done";
+
+// libvirt names them by number and the beginning of the name; numbers begin again with each boot.
+std::string TunnelledDisks::directory_of(const Context& ctx, const Running& domain) const {
+  const bool session = place_.local_uri.find(":///session") != std::string::npos;
+  std::istringstream found(script(ctx, kDirectories, {std::to_string(domain.id), session ? "session" : "system"},
+                                  "look for the directory of a machine's QEMU"));
+  const std::string number = fmt::format("/domain-{}-", domain.id);
+  for (std::string line; std::getline(found, line);)
+    if (const auto at = line.rfind(number);
+        line.starts_with('/') && at != std::string::npos && domain.name.starts_with(line.substr(at + number.size())))
+      return line;
+  throw Error(Code::unsupported,
+              "the directory of the QEMU of '" + domain.name + "' on " + place_.host +
+                  " is not to be seen for who logs in there: it has to be root, or the user whose machine it is");
 }
 
-DiskAccess::Socket TunnelledDisks::serve(const Context& ctx, const std::string& path, ImageFormat format,
-                                         const std::string& bitmap) const {
-  const std::string directory = "/tmp/muster-" + backup::hex(backup::random_object_id());
-  std::vector<std::string> words{"sh",
-                                 "-c",
-                                 kServe,
-                                 "sh",
-                                 directory,
-                                 "qemu-nbd",
-                                 "--persistent",
-                                 "-r",
-                                 fmt::format("--shared={}", kConnections + 1),
-                                 "-f",
-                                 disk::name_of(format),
-                                 "-k",
-                                 directory + "/nbd"};
-  if (!bitmap.empty()) words.insert(words.end(), {"-B", bitmap});
-  words.push_back(disk::path_for_qemu(path));
-  auto tunnel =
-      std::make_shared<SshTunnel>(ctx, place_, directory + "/nbd", "LC_ALL=C " + shell_command(words), "open " + path);
-  return {.path = tunnel->path(), .needs = tunnel};
+void TunnelledDisks::remove_scratch(const Context& ctx, const std::string& image, const std::string& label) const {
+  script(ctx, "rm -f -- \"$1\".\"$2\"-*", {image, label}, "remove what is left beside " + image);
 }
 
 // Of the image and all that is below it, the youngest; nullopt for what is no regular file.
@@ -124,7 +95,13 @@ std::optional<Times> TunnelledDisks::times_of(const Context& ctx, const std::str
   std::vector<std::string> words{"stat", "-L", "--format=%F:%.9Y:%.9Z", "--", path};
   if (format != ImageFormat::raw)
     for (const auto& backing : facts(ctx, path, format).backing_chain) words.push_back(backing.path);
-  std::istringstream lines(output_over_ssh(ctx, place_, "LC_ALL=C " + shell_command(words), "look at " + path));
+  std::istringstream lines;
+  try {
+    lines.str(output_over_ssh(ctx, place_, remote_command(words), "look at " + path));
+  } catch (const Error& e) {
+    if (e.code() != Code::io) throw;
+    return std::nullopt;  // below it there is what is no file
+  }
   std::optional<Times> youngest;
   std::size_t count = 0;
   for (std::string line; std::getline(lines, line); ++count) {
@@ -149,23 +126,22 @@ OpenedImage TunnelledDisks::open(const Context& ctx, const std::string& path, Im
     image.source.modified_ns = times->modified_ns;
     image.source.changed_ns = times->changed_ns;
   }
-  const Socket socket = serve(ctx, path, format, "");
-  image.reader = disk::open_nbd(ctx, disk::nbd_unix_uri(socket.path), options(path, socket));
+  const auto served = serve_over_ssh(ctx, place_, path, format, disk::Access::read);
+  image.reader = disk::open_nbd(ctx, served.uri, served.options);
   image.source.reader = image.reader.get();
   return image;
 }
 
 OpenedImage TunnelledDisks::open_recorded(const Context& ctx, const std::string& path,
                                           const std::string& bitmap) const {
-  const Socket socket = serve(ctx, path, ImageFormat::qcow2, bitmap);
-  const std::string uri = disk::nbd_unix_uri(socket.path);
+  const auto served = serve_over_ssh(ctx, place_, path, ImageFormat::qcow2, disk::Access::read, bitmap);
   OpenedImage image;
-  image.reader = disk::open_nbd(ctx, uri, options(path, socket));
+  image.reader = disk::open_nbd(ctx, served.uri, served.options);
   image.source = {.disk = "",
                   .source = path,
                   .format = "qcow2",
                   .reader = image.reader.get(),
-                  .dirty = disk::changed_ranges(ctx, uri, "qemu:dirty-bitmap:" + bitmap, options(path, socket))};
+                  .dirty = disk::changed_ranges(ctx, served.uri, "qemu:dirty-bitmap:" + bitmap, served.options)};
   return image;
 }
 

@@ -202,6 +202,7 @@ json look(const WorkerCall& call) {
   json result = machine_fields(call, domain);
   result["active"] = domain.active();
   result["id"] = domain.active() ? domain.id() : -1;
+  result["name"] = domain.name();
   result["state"] = virt::name_of(domain.state());
   json disks = json::array();
   for (const auto& disk : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).disks())

@@ -96,6 +96,9 @@ void place_parts(const WorkerCall& call, const virt::Domain& domain, const std::
     virt::write_small_file(call.ctx, call.connection, variables, decoded(call.arguments, "nvram").value_or(""));
   const auto state = decoded(call.arguments, "tpm");
   if (!state) return;
+  if (call.connection.uri().find(":///") == std::string::npos)
+    return call.ctx.warn("'" + domain.name() +
+                         "': the state of its TPM is not restored: it is on another host, where muster is not");
   vm::write_tpm_state(tpm_directories(call), call.connection.uri(),
                       virt::DomainXml(domain.xml(virt::Domain::Xml::definition)), domain.uuid(), *state);
 }

@@ -21,6 +21,7 @@ using base::Error;
 using nlohmann::json;
 
 // docs/interop/qcow2.txt of QEMU: all versions begin with it.
+constexpr std::chrono::minutes kTidyPatience{10};  // it reads all tables
 constexpr std::string_view kMagic{"QFI\xfb", 4};
 
 bool has_magic(const std::string& path, const DiskFile& file) {
@@ -71,6 +72,7 @@ class Told {
     const json::json_pointer place("/0/format-specific/data/bitmaps");
     if (!all_.contains(place)) return all;
     for (const auto& bitmap : all_[place]) {
+      if (!bitmap.is_object() || !bitmap.value("name", json()).is_string()) fail();
       const auto has_flag = [flags = bitmap.value("flags", json::array())](const char* flag) {
         return std::find(flags.begin(), flags.end(), flag) != flags.end();
       };
@@ -134,6 +136,11 @@ ImageFacts read_image_facts(const std::string& path, ImageFormat format, const s
 void drop_bitmap(const base::Context& ctx, const std::string& path, const std::string& bitmap) {
   run_qemu_program(ctx, "drop bitmap " + bitmap + " of " + path,
                    {"qemu-img", "bitmap", "--remove", "-f", "qcow2", path_for_qemu(path), bitmap});
+}
+
+void drop_leaks(const base::Context& ctx, const std::string& path) {
+  run_qemu_program(ctx, "tidy " + path, {"qemu-img", "check", "-q", "-r", "leaks", "-f", "qcow2", path_for_qemu(path)},
+                   {.patience = kTidyPatience});
 }
 
 void check_backing_formats(const std::string& path, const ImageFacts& facts) {

@@ -59,6 +59,10 @@ ImageFacts read_image_facts(const std::string& path, ImageFormat format, const s
 // From an image that nobody has open. Throws Error{busy, io}, and the rest of image_facts().
 void drop_bitmap(const base::Context& ctx, const std::string& path, const std::string& bitmap);
 
+// Gives back what a writer that was killed left in a qcow2 image's file without a use. Nobody has it open. Throws as
+// drop_bitmap().
+void drop_leaks(const base::Context& ctx, const std::string& path);
+
 // Throws Error{refused} where the format of a backing file is nothing but a guess of QEMU, and not raw.
 void check_backing_formats(const std::string& path, const ImageFacts& facts);
 

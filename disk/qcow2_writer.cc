@@ -25,7 +25,7 @@ constexpr std::uint64_t kSectorBytes = 512;
 constexpr std::uint64_t kMaxL1Bytes = 32U << 20;  // QEMU takes no larger one
 // Of L1 and L2 entries: nobody else refers to the cluster; where it is in the file.
 constexpr std::uint64_t kCopied = 1ULL << 63U, kOffset = 0x00ff'ffff'ffff'fe00;
-constexpr std::uint64_t kFeaturesAt = 72, kDirty = 1;  // in the header
+constexpr std::uint64_t kMaxCountsTableBytes = 8U << 20;
 constexpr std::uint64_t kFirstCountsCluster = 1, kCountsTableCluster = 2;
 
 std::uint64_t parts(std::uint64_t whole, std::uint64_t part) { return (whole + part - 1) / part; }
@@ -127,6 +127,7 @@ class Qcow2Writer : public BlockWriter {
   void write(const Context& ctx, std::uint64_t offset, base::ByteView bytes) override;
   void write_zeroes(const Context& ctx, ByteRange range) override;
   void flush(const Context& ctx) override;
+  ~Qcow2Writer() override;
 
   void write_header(const Context& ctx);
 
@@ -138,11 +139,12 @@ class Qcow2Writer : public BlockWriter {
   void check_clusters(ByteRange range) const;
   std::vector<std::uint64_t> places_of(const Context& ctx, const Part& part);
   void make_places(const Context& ctx, const Part& part, std::vector<std::uint64_t>& places);
-  void change(const Context& ctx);
-  ByteRange allocate(std::uint64_t clusters);
+  void cover(const Context& ctx);
+  ByteRange allocate(const Context& ctx, std::uint64_t clusters);
   std::uint64_t table_at(std::uint64_t index);
   std::uint64_t count_block_at(std::uint64_t index) const;
-  void write_counts(const Context& ctx) const;
+  void write_counts(const Context& ctx, std::uint64_t block, std::uint64_t used) const;
+  void trim(const Context& ctx);
   void sync() const;
 
   const std::string path_;
@@ -152,7 +154,8 @@ class Qcow2Writer : public BlockWriter {
   std::mutex mutex_;                   // of what follows
   std::vector<std::uint64_t> tables_;  // where the L2 tables are; 0: nowhere
   std::uint64_t next_;                 // the first free cluster
-  bool dirty_ = true;
+  std::uint64_t covered_ = 0;          // blocks of counts that say all their clusters are used
+  bool trimmed_ = false;               // the last one says what is used
 };
 
 void Qcow2Writer::write_header(const Context& ctx) {
@@ -170,14 +173,15 @@ void Qcow2Writer::write_header(const Context& ctx) {
   header.u32(static_cast<std::uint32_t>(layout_.counts_table_clusters));
   header.u32(0);  // no snapshots
   header.u64(0);
-  header.u64(kDirty);
-  header.u64(0);  // no features that others need not know
+  header.u64(0);  // no features, be it that others have to know them or not
+  header.u64(0);
   header.u64(0);
   header.u32(4);    // counts of 2^4 bits
   header.u32(104);  // this header's length
   header.u64(0);    // no extensions
   if (::ftruncate(file_.fd.get(), static_cast<off_t>(layout_.first_free * layout_.cluster_bytes)) != 0)
     base::throw_errno("make " + path_);
+  cover(ctx);
   put(ctx, 0, header.bytes());
 }
 
@@ -189,8 +193,9 @@ void Qcow2Writer::put_numbers(const Context& ctx, std::uint64_t at, const std::v
 
 void Qcow2Writer::check_clusters(ByteRange range) const {
   check_within(path_, range, size_bytes_);
-  if (range.offset % layout_.cluster_bytes != 0 ||
-      (range.end() % layout_.cluster_bytes != 0 && range.end() != size_bytes_))
+  const auto is_bound = [&](std::uint64_t at) { return at % layout_.cluster_bytes == 0; };
+  const bool in_last = range.end() > (size_bytes_ - 1) / layout_.cluster_bytes * layout_.cluster_bytes;
+  if (!is_bound(range.offset) || (!is_bound(range.end()) && !in_last))
     throw Error(Code::usage,
                 fmt::format("{}: {} bytes at byte {} are no whole clusters", path_, range.length, range.offset));
 }
@@ -199,17 +204,22 @@ void Qcow2Writer::sync() const {
   if (::fdatasync(file_.fd.get()) != 0) base::throw_errno(path_ + ": flush");
 }
 
-// Before anything gets a place: the counts will not be right. Under mutex_.
-void Qcow2Writer::change(const Context& ctx) {
-  if (dirty_) return;
-  put_numbers(ctx, kFeaturesAt, {kDirty});
+// The counts of the block that the next cluster is in: all of its clusters are used, for good, before any is. So a kill
+// leaves clusters that nobody uses, at most, and never one that is given away again. Under mutex_.
+void Qcow2Writer::cover(const Context& ctx) {
+  const std::uint64_t block = next_ / layout_.counts;
+  if (block < covered_) return;
+  write_counts(ctx, block, layout_.counts);
+  put_numbers(ctx, (kCountsTableCluster * layout_.cluster_bytes) + block * 8, {count_block_at(block)});
   sync();
-  dirty_ = true;
+  covered_ = block + 1;
 }
 
 // As many as follow one another before the next block of counts. Under mutex_.
-ByteRange Qcow2Writer::allocate(std::uint64_t clusters) {
-  if (next_ % layout_.counts == 0) ++next_;
+ByteRange Qcow2Writer::allocate(const Context& ctx, std::uint64_t clusters) {
+  trimmed_ = false;
+  cover(ctx);
+  if (next_ % layout_.counts == 0) ++next_;  // the block itself
   const std::uint64_t count = std::min(clusters, layout_.counts - next_ % layout_.counts);
   const ByteRange range{next_ * layout_.cluster_bytes, count * layout_.cluster_bytes};
   next_ += count;
@@ -235,10 +245,9 @@ std::vector<std::uint64_t> Qcow2Writer::places_of(const Context& ctx, const Part
 // Of those clusters that have none. Their table does not name them yet.
 void Qcow2Writer::make_places(const Context& ctx, const Part& part, std::vector<std::uint64_t>& places) {
   const std::lock_guard lock(mutex_);
-  change(ctx);
   std::uint64_t& table = tables_[part.table];
   if (table == 0) {
-    table = allocate(1).offset;
+    table = allocate(ctx, 1).offset;
     put_numbers(ctx, layout_.l1_cluster * layout_.cluster_bytes + part.table * 8, {table | kCopied});
   }
   for (std::size_t i = 0; i < places.size();) {
@@ -250,7 +259,7 @@ void Qcow2Writer::make_places(const Context& ctx, const Part& part, std::vector<
       ++i;
       continue;
     }
-    const ByteRange room = allocate(missing);
+    const ByteRange room = allocate(ctx, missing);
     for (std::uint64_t at = room.offset; at < room.end(); at += layout_.cluster_bytes) places[i++] = at;
   }
 }
@@ -310,32 +319,37 @@ std::uint64_t Qcow2Writer::count_block_at(std::uint64_t index) const {
   return (index == 0 ? kFirstCountsCluster : index * layout_.counts) * layout_.cluster_bytes;
 }
 
-// Each cluster up to next_ has one user. Under mutex_.
-void Qcow2Writer::write_counts(const Context& ctx) const {
-  std::vector<std::uint64_t> blocks;
-  for (std::uint64_t block = 0; block * layout_.counts < next_; ++block) {
-    BigEndian counts;
-    const std::uint64_t used = std::min(layout_.counts, next_ - block * layout_.counts);
-    for (std::uint64_t i = 0; i < layout_.counts; ++i) counts.u16(i < used ? 1 : 0);
-    put(ctx, count_block_at(block), counts.bytes());
-    blocks.push_back(count_block_at(block));
-  }
-  put_numbers(ctx, kCountsTableCluster * layout_.cluster_bytes, blocks);
+// The first `used` of a block's clusters have one user each.
+void Qcow2Writer::write_counts(const Context& ctx, std::uint64_t block, std::uint64_t used) const {
+  BigEndian counts;
+  for (std::uint64_t i = 0; i < layout_.counts; ++i) counts.u16(i < used ? 1 : 0);
+  put(ctx, count_block_at(block), counts.bytes());
+}
+
+// What is free is free again. Under mutex_.
+void Qcow2Writer::trim(const Context& ctx) {
+  if (trimmed_) return;
+  const std::uint64_t block = (next_ - 1) / layout_.counts;
+  write_counts(ctx, block, next_ - block * layout_.counts);
+  covered_ = block;
+  if (::ftruncate(file_.fd.get(), static_cast<off_t>(next_ * layout_.cluster_bytes)) != 0)
+    base::throw_errno(path_ + ": cut");
+  trimmed_ = true;
 }
 
 void Qcow2Writer::flush(const Context& ctx) {
   ctx.check_stop();
   const std::lock_guard lock(mutex_);
-  if (dirty_) {
-    write_counts(ctx);
-    if (::ftruncate(file_.fd.get(), static_cast<off_t>(next_ * layout_.cluster_bytes)) != 0)
-      base::throw_errno(path_ + ": cut");
+  trim(ctx);
+  sync();
+}
+
+Qcow2Writer::~Qcow2Writer() {
+  try {
+    trim({});
+  } catch (const Error&) {
+    // Clusters that nobody uses are harmless.
   }
-  sync();
-  if (!dirty_) return;
-  put_numbers(ctx, kFeaturesAt, {0});
-  sync();
-  dirty_ = false;
 }
 
 }  // namespace
@@ -343,7 +357,9 @@ void Qcow2Writer::flush(const Context& ctx) {
 std::unique_ptr<BlockWriter> create_qcow2_writer(const Context& ctx, const std::string& path, std::uint64_t size_bytes,
                                                  std::uint64_t cluster_bytes) {
   size_bytes = parts(size_bytes, kSectorBytes) * kSectorBytes;
-  if (parts(size_bytes, cluster_bytes * cluster_bytes / 8) > kMaxL1Bytes / 8)
+  const Layout layout(size_bytes, cluster_bytes);
+  if (layout.l1_entries > kMaxL1Bytes / 8 || layout.counts_table_clusters * cluster_bytes > kMaxCountsTableBytes ||
+      layout.first_free > layout.counts)
     throw Error(Code::usage, path + ": no qcow2 image can be that large");
   NewFile made(path);
   DiskFile file = open_disk_file(path, Access::write);

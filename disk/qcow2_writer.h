@@ -14,11 +14,11 @@ namespace muster::disk {
 inline constexpr std::uint64_t kQcow2ClusterBytes = 64U << 10;
 
 // A new image without data, of mode 0600; `size_bytes` is rounded up to whole sectors of 512, and `cluster_bytes` is a
-// power of two from 512 to 2 MiB. It is marked as dirty, as one whose writer was killed, which QEMU mends when it opens
-// it to write, until flush() has written the reference counts. QEMU and muster take it for in use as long as the object
-// lives. Writes begin and end at the bounds of clusters, or end with the disk: else write() and write_zeroes() throw
-// Error{usage}. Throws Error{refused} for a path that exists, Error{usage} for a disk that is too large (2 PiB with
-// these clusters), Error{not_found, no_space, io}.
+// power of two from 512 to 2 MiB. At any moment it is an image that QEMU opens: one whose writer was killed has what
+// was written, and up to 2 GiB of its file that nobody uses, which drop_leaks() gives back. QEMU and muster take it for
+// in use as long as the object lives. Writes begin and end at the bounds of clusters, or end in the last one: else
+// write() and write_zeroes() throw Error{usage}. Throws Error{refused} for a path that exists, Error{usage} for a disk
+// that is too large (1.9 PiB with these clusters), Error{not_found, no_space, io}.
 std::unique_ptr<BlockWriter> create_qcow2_writer(const base::Context& ctx, const std::string& path,
                                                  std::uint64_t size_bytes,
                                                  std::uint64_t cluster_bytes = kQcow2ClusterBytes);

@@ -31,7 +31,8 @@ Address address_of(const std::string& uuid) {
   return address;
 }
 
-base::UniqueFd new_socket() { return base::UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
+// One that never waits: anybody may have that name, and take nobody's calls.
+base::UniqueFd new_socket() { return base::UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
 
 const sockaddr* generic(const Address& address) { return reinterpret_cast<const sockaddr*>(&address.name); }
 
@@ -63,7 +64,7 @@ bool GuestCare::taken_over_within(std::chrono::milliseconds wait) const {
 void take_guest_over(const std::string& uuid) {
   const Address address = address_of(uuid);
   const base::UniqueFd fd = new_socket();
-  if (!fd || ::connect(fd.get(), generic(address), address.length) != 0) return;
+  if (!fd || ::connect(fd.get(), generic(address), address.length) != 0 || !is_our_user(fd.get())) return;
   // It hangs up when it has stopped.
   pollfd p{.fd = fd.get(), .events = POLLIN, .revents = 0};
   ::poll(&p, 1, kStopPatienceMs);

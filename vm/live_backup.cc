@@ -32,6 +32,7 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kAgentPatience{3};
 constexpr std::chrono::seconds kLeftoverThawPatience{30};
+constexpr std::chrono::seconds kLongestHold{600};
 // A part of the metadata while the guest is held.
 constexpr const char* kHeldPart = "held-by-backup";
 // Sockets of ours, of this host: another host's backup is not taken for a leftover.
@@ -44,6 +45,10 @@ std::string host_word() {
   if (::gethostname(name.data(), name.size() - 1) != 0) base::throw_errno("ask for the host's name");
   const auto digest = base::sha256(name.data());
   return base::hex({reinterpret_cast<const char*>(digest.data()), 4});
+}
+
+std::int64_t now_s() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 std::string own_word(const virt::Domain& domain) {
@@ -224,7 +229,9 @@ class Stillness {
  private:
   // For whoever comes after a crash of this one and of the watchdog.
   void note_hold(const std::string& how) {
-    virt::put_metadata_part(domain_, {.name = kHeldPart, .attributes = {{"hold", how}}});
+    virt::put_metadata_part(
+        domain_,
+        {.name = kHeldPart, .attributes = {{"hold", how}, {"host", host_word()}, {"since", std::to_string(now_s())}}});
   }
   void drop_note() {
     try {
@@ -314,9 +321,19 @@ void begin_somehow(const Context& ctx, const virt::Domain& domain, const LiveReq
   begin_somehow(ctx, domain, request, socket, disks);
 }
 
+// Another host's hold is no leftover before it has lasted longer than any does.
+void check_not_held_elsewhere(const virt::Domain& domain, const virt::MetadataElement& held) {
+  const std::string host = held.attribute("host"), since = held.attribute("since");
+  if (host.empty() || host == host_word()) return;
+  const std::int64_t began = base::parse_integer(since, 0, std::numeric_limits<std::int64_t>::max(), "time of a hold");
+  if (now_s() - began < kLongestHold.count())
+    throw Error(Code::busy, "a backup of '" + domain.name() + "' from another host holds it just now");
+}
+
 // What an interrupted backup left: a guest that is held, a job of ours.
 void clear_leftovers(const Context& ctx, const virt::Domain& domain) {
   if (const auto held = virt::metadata_part(domain, kHeldPart)) {
+    check_not_held_elsewhere(domain, *held);
     if (domain.active() && held->attribute("hold") == "frozen") {
       ctx.warn("'" + domain.name() + "' was left frozen by a backup that was killed: it is thawed");
       thaw_within(ctx, domain, kLeftoverThawPatience);

@@ -20,12 +20,33 @@ using base::Code;
 using base::Error;
 
 constexpr int kAgentSeconds = 5;
-constexpr std::chrono::seconds kWatchPatience{10};
+constexpr std::chrono::seconds kWatchPatience{10}, kStatusPatience{5};
 constexpr int kTickMs = 100;
 
 // One that has gone has nothing left to do.
 void call_off(base::ChildProcess& watchdog) {
   [[maybe_unused]] const auto written = ::write(watchdog.standard_input().get(), "thawed\n", 7);
+}
+
+bool is_frozen(const virt::Domain& domain) {
+  try {
+    const std::string said = virt::agent_command(domain, R"({"execute":"guest-fsfreeze-status"})", kStatusPatience);
+    return said.find("\"frozen\"") != std::string::npos;
+  } catch (const Error&) {
+    return false;  // what the freeze itself says tells more
+  }
+}
+
+// Before the watchdog's time runs. What somebody else has frozen is not thawed by us.
+const Watchdog& prepare_freeze(const virt::Domain& domain, const Watchdog& watchdog) {
+  take_guest_over(domain.uuid());
+  if (is_frozen(domain)) throw Error(Code::busy, "the guest of '" + domain.name() + "' is frozen by somebody else");
+  return watchdog;
+}
+
+const Watchdog& prepare_pause(const virt::Domain& domain, const Watchdog& watchdog) {
+  take_guest_over(domain.uuid());
+  return watchdog;
 }
 
 // Nothing is held before somebody watches: one that is killed until then is killed with whoever started it.
@@ -49,9 +70,8 @@ void await_watching(base::ChildProcess& watchdog) {
 }  // namespace
 
 FrozenGuest::FrozenGuest(const virt::Domain& domain, std::chrono::seconds patience, const Watchdog& watchdog)
-    : domain_(domain), patience_(patience), watchdog_(watchdog) {
+    : domain_(domain), patience_(patience), watchdog_(prepare_freeze(domain, watchdog)) {
   await_watching(watchdog_);
-  take_guest_over(domain.uuid());
   began_ = base::Clock::now();
   try {
     virt::freeze_file_systems(domain, static_cast<int>(patience.count()));
@@ -86,9 +106,9 @@ bool FrozenGuest::thaw() {
   return was_frozen;
 }
 
-PausedGuest::PausedGuest(const virt::Domain& domain, const Watchdog& watchdog) : domain_(domain), watchdog_(watchdog) {
+PausedGuest::PausedGuest(const virt::Domain& domain, const Watchdog& watchdog)
+    : domain_(domain), watchdog_(prepare_pause(domain, watchdog)) {
   await_watching(watchdog_);
-  take_guest_over(domain.uuid());
   began_ = base::Clock::now();
   try {
     virt::pause(domain);
@@ -124,6 +144,7 @@ int thaw_within(const base::Context& ctx, const virt::Domain& domain, std::chron
       count = virt::thaw_file_systems(domain, kAgentSeconds);
       return true;
     } catch (const Error& e) {
+      if (e.code() == Code::unreachable) throw;
       complaint = e.what();
       return false;
     }

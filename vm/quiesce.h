@@ -23,8 +23,8 @@ inline constexpr std::string_view kWatching = "watching\n";
 
 class FrozenGuest {
  public:
-  // Throws base::Error{unsupported} where the guest has no agent, {timeout} when that does not answer within
-  // `patience`; the guest is thawed then, too.
+  // Throws base::Error{unsupported} where the guest has no agent, {busy} where it is frozen already, {timeout} when
+  // that does not answer within `patience`; the guest is thawed then, too.
   FrozenGuest(const virt::Domain& domain, std::chrono::seconds patience, const Watchdog& watchdog);
   FrozenGuest(const FrozenGuest&) = delete;
   FrozenGuest& operator=(const FrozenGuest&) = delete;
@@ -64,7 +64,7 @@ class PausedGuest {
 };
 
 // Tries until the guest says it has thawed: its agent may have to come up first. Returns how many file systems were
-// frozen until now. Throws base::Error{timeout}.
+// frozen until now. Throws base::Error{timeout}, and {unreachable} once libvirtd is gone.
 int thaw_within(const base::Context& ctx, const virt::Domain& domain, std::chrono::seconds patience);
 
 }  // namespace muster::vm

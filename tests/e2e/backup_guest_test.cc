@@ -109,6 +109,20 @@ TEST_F(BackupGuest, AFreezeThatComesAfterTheThawIsThawedToo) {
   EXPECT_EQ(create().value("consistency", ""), "filesystem");
 }
 
+// For a snapshot of its storage, say: that hold is not ours to end.
+TEST_F(BackupGuest, OneThatSomebodyElseHasFrozenStaysSo) {
+  hypervisor_->virsh({"domfsfreeze", "web01"});
+  EXPECT_EQ(create().value("consistency", ""), "crash");
+  EXPECT_TRUE(frozen());
+  const auto refused = backup(create_words(hypervisor_->uri(), {"--freeze", "require"}));
+  EXPECT_EQ(refused.code, 5) << told(refused);
+  EXPECT_TRUE(contains(refused.out, "frozen by somebody else")) << told(refused);
+  EXPECT_TRUE(frozen());
+  hypervisor_->virsh({"domfsthaw", "web01"});
+  next_second();
+  EXPECT_EQ(create().value("consistency", ""), "filesystem");
+}
+
 // It waits for an answer that does not come: the watchdog does not wait for it.
 TEST_F(BackupGuest, HangingWhileItIsFrozenTheGuestGoesOnAndThePointSaysSo) {
   LibvirtRelay relay(file("relay"), relayed_socket());

@@ -13,12 +13,13 @@ class BackupRemote : public BackupRunning {
     if (!IsSkipped()) start_server();
   }
 
-  void start_server() {
+  void start_server(std::vector<std::string> config = {}) {
     std::filesystem::create_directory(file("there"));
     std::string enter = "#!/bin/sh\nexport HOME=" + file("there") + "\nexec";
     for (const auto& word : hypervisor_->inside({"sh", "-c"})) enter += " '" + word + "'";
     write(file("enter"), enter + " \"$SSH_ORIGINAL_COMMAND\"\n", 0700);
-    SshServer::Options options = accepting_key({"ForceCommand " + file("enter")});
+    config.push_back("ForceCommand " + file("enter"));
+    SshServer::Options options = accepting_key(config);
     // What sshd itself forwards to.
     options.in_namespace = "mount -t tmpfs tmpfs /var/lib; mkdir /var/lib/libvirt; mount --bind " +
                            hypervisor_->state_directory() + " /var/lib/libvirt";

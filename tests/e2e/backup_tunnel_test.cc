@@ -44,6 +44,12 @@ class BackupTunnel : public BackupRemote {
         ++count;
     return count;
   }
+  std::string raw_bytes(const std::string& image) {
+    const std::string raw = file("converted.raw");
+    fs::remove(raw);
+    EXPECT_EQ(run({.argv = {"qemu-img", "convert", "-O", "raw", image, raw}}).code, 0);
+    return read(raw);
+  }
   // A machine that is off, with a raw disk that holds this byte.
   std::string raw_machine(char byte) {
     const std::string path = hypervisor_->directory() + "/web01.raw";
@@ -166,11 +172,71 @@ TEST_F(BackupTunnel, ALostConnectionLosesNothing) {
   expect(0, {"check", "-q"});
 }
 
+// The same way back: onto a hypervisor that has no muster, and gets no key.
+TEST_F(BackupTunnel, AMachineIsRestoredOnTheOtherHypervisor) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, 3 * kMiB, 0x5a);
+  create();
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  const std::string before = disk.bytes();
+  const Words words{"restore", "web01@latest", "--as", uri() + "#web02", "--to", hypervisor_->directory()};
+  const auto with = [&](const Words& more) {
+    Words all = words;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  EXPECT_TRUE(contains(expect(0, with({"--dry-run"})).out, "web02-vda.qcow2"));
+  const std::string made = hypervisor_->directory() + "/web02-vda.qcow2";
+  EXPECT_FALSE(fs::exists(made));
+  {
+    // Killed on its way, it goes on.
+    MusterProcess process(backup_command(with({"--limit-rate", "8K"})));
+    ASSERT_TRUE(wait_until([&] { return servers() > 0; }));
+    process.signal(SIGKILL);
+    process.finish();
+    ASSERT_TRUE(wait_until([&] { return servers() == 0; }));
+    EXPECT_TRUE(fs::exists(made + ".muster-partial"));
+  }
+  const auto done = expect(0, with({"--start", "--json"}));
+  EXPECT_EQ(hypervisor_->state("web02"), "running") << told(done);
+  hypervisor_->virsh({"destroy", "web02"});
+  EXPECT_FALSE(fs::exists(made + ".muster-partial"));
+  expect_same(raw_bytes(made), before);
+  EXPECT_EQ(servers(), 0U);
+  EXPECT_EQ(backup(with({})).code, 5) << "the name is taken";
+}
+
+TEST_F(BackupTunnel, OneThatIsThereGetsItsDisksBack) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, 3 * kMiB, 0x5a);
+  create();
+  const std::string before = disk.bytes();
+  disk.write(2 * kMiB, 4 * kMiB, 0x77);
+  const Words in_place{"restore", "web01@latest", "--in-place", "--yes", "--json"};
+  write(file("inventory.yaml"), "all: {hosts: {web01: {}}, vars: {hypervisor: '" + uri() + "'}}\n");
+  EXPECT_EQ(backup(in_place).code, 5) << "it runs";
+  hypervisor_->virsh({"destroy", "web01", "--graceful"});
+  const json result = json_lines(expect(0, in_place).out).at(0);
+  EXPECT_LT(result.at("written_bytes").get<std::uint64_t>(), 8 * kMiB) << "what differs";
+  expect_same(raw_bytes(image()), before);
+}
+
 TEST_F(BackupTunnel, WhatCannotBeIsSaid) {
   start();
   EXPECT_EQ(backup(tunnel_words({"--copy-muster"})).code, 2);
   const auto missing = backup({"create", uri() + "#web01"});
   EXPECT_TRUE(contains(missing.err, "--tunnel")) << told(missing);
+  hypervisor_->virsh({"destroy", "web01"});
+  {
+    const base::ChildProcess other({"qemu-io", "-c", "sleep 20000", image()});
+    ASSERT_TRUE(wait_until([&] { return run({.argv = {"qemu-img", "info", image()}}).code != 0; }));
+    const auto locked = backup(tunnel_words());
+    EXPECT_TRUE(contains(locked.out, "lock")) << told(locked);
+  }
+  start_server({"AllowStreamLocalForwarding no"});
+  const auto unforwarded = backup(tunnel_words());
+  EXPECT_EQ(unforwarded.code, 15) << told(unforwarded);
+  EXPECT_TRUE(contains(unforwarded.out, "does not forward")) << told(unforwarded);
   server_->kill_hard();
   const auto gone = backup(tunnel_words());
   EXPECT_EQ(gone.code, 15) << told(gone);
