@@ -68,7 +68,7 @@ bool go_on(const virt::Domain& domain, Hold hold) {
 bool look_after(const std::string& uri, const std::string& uuid, Hold hold,
                 std::optional<virt::Connection> connection) {
   using Clock = std::chrono::steady_clock;
-  const vm::GuestCare care(uuid);
+  vm::GuestCare care(uuid);
   const seconds window = uri.find(":///") == std::string::npos ? kFarLateHold : vm::kLateHold;
   std::optional<Clock::time_point> late;
   for (const auto began = Clock::now(); Clock::now() < began + kPatience;) {

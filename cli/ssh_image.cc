@@ -31,6 +31,13 @@ std::string remote_command(const std::vector<std::string>& words) {
   return text;
 }
 
+std::string output_of_script(const base::Context& ctx, const SshPlace& place, const std::string& script,
+                             const std::vector<std::string>& words, const std::string& action) {
+  std::vector<std::string> all{"sh", "-c", script, "sh"};
+  all.insert(all.end(), words.begin(), words.end());
+  return output_over_ssh(ctx, place, remote_command(all), action);
+}
+
 SshImage serve_over_ssh(const base::Context& ctx, const SshPlace& place, const std::string& path,
                         disk::ImageFormat format, disk::Access access, const std::string& bitmap) {
   const std::string directory = "/tmp/muster-" + backup::hex(backup::random_object_id());

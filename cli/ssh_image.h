@@ -1,5 +1,5 @@
-// Images of another host, served there by qemu-nbd to this process alone, through an SSH session. Any thread; blocks on
-// SSH.
+// What QEMU's programs do on another host: images that qemu-nbd serves there to this process alone, and scripts, both
+// through SSH sessions. Any thread; blocks on SSH.
 #pragma once
 
 #include <memory>
@@ -16,6 +16,10 @@ namespace muster::cli {
 
 // Words as one command of a login shell, in the C locale.
 std::string remote_command(const std::vector<std::string>& words);
+
+// What a script of `sh` writes there, with these as its words. Throws what output_over_ssh() throws.
+std::string output_of_script(const base::Context& ctx, const SshPlace& place, const std::string& script,
+                             const std::vector<std::string>& words, const std::string& action);
 
 struct SshImage {
   std::string uri;

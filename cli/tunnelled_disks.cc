@@ -56,17 +56,11 @@ class TunnelledDisks : public DiskAccess {
   void check_unwritten(const Context& ctx, const OpenedImage& image) const override;
 
  private:
-  std::string script(const Context& ctx, const std::string& text, const std::vector<std::string>& words,
-                     const std::string& action) const {
-    std::vector<std::string> all{"sh", "-c", text, "sh"};
-    all.insert(all.end(), words.begin(), words.end());
-    return output_over_ssh(ctx, place_, remote_command(all), action);
-  }
   std::optional<Times> times_of(const Context& ctx, const std::string& path, ImageFormat format) const;
   const SshPlace place_;
 };
 
-// $1: its number, $2: the last directories. Of the system's daemon, or of the user's own.
+// $1: its number, $2: whose daemon. Of the system's daemon, or of the user's own.
 constexpr const char* kDirectories =
     "case $2 in session) p=${XDG_CONFIG_HOME:-$HOME/.config}/libvirt/qemu/lib;; *) p=/var/lib/libvirt/qemu;; esac\n"
     "for d in \"$p/domain-$1-\"*; do test ! -d \"$d\" || echo \"$d\"; done";
@@ -74,8 +68,9 @@ constexpr const char* kDirectories =
 // libvirt names them by number and the beginning of the name; numbers begin again with each boot.
 std::string TunnelledDisks::directory_of(const Context& ctx, const Running& domain) const {
   const bool session = place_.local_uri.find(":///session") != std::string::npos;
-  std::istringstream found(script(ctx, kDirectories, {std::to_string(domain.id), session ? "session" : "system"},
-                                  "look for the directory of a machine's QEMU"));
+  std::istringstream found(output_of_script(ctx, place_, kDirectories,
+                                            {std::to_string(domain.id), session ? "session" : "system"},
+                                            "look for the directory of a machine's QEMU"));
   const std::string number = fmt::format("/domain-{}-", domain.id);
   for (std::string line; std::getline(found, line);)
     if (const auto at = line.rfind(number);
@@ -87,7 +82,7 @@ std::string TunnelledDisks::directory_of(const Context& ctx, const Running& doma
 }
 
 void TunnelledDisks::remove_scratch(const Context& ctx, const std::string& image, const std::string& label) const {
-  script(ctx, "rm -f -- \"$1\".\"$2\"-*", {image, label}, "remove what is left beside " + image);
+  output_of_script(ctx, place_, "rm -f -- \"$1\".\"$2\"-*", {image, label}, "remove what is left beside " + image);
 }
 
 // Of the image and all that is below it, the youngest; nullopt for what is no regular file.

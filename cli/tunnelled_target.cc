@@ -36,7 +36,8 @@ class TunnelledTarget : public RestoreTarget {
   void open(const Context& ctx) override {
     if (exists_) return open_existing(ctx);
     if (resume(ctx)) return;
-    script(ctx, kMake, {disk::name_of(format_), partial(), std::to_string(whole_sectors())}, "make " + partial());
+    output_of_script(ctx, place_, kMake, {disk::name_of(format_), partial(), std::to_string(whole_sectors())},
+                     "make " + partial());
     serve(ctx, partial());
     before_ = Before::blank;
   }
@@ -46,7 +47,7 @@ class TunnelledTarget : public RestoreTarget {
     if (exists_) return;
     const std::string directory = std::filesystem::path(path()).parent_path();
     try {
-      script(ctx, kPublish, {partial(), path(), directory}, "name " + path());
+      output_of_script(ctx, place_, kPublish, {partial(), path(), directory}, "name " + path());
     } catch (const Error& e) {
       if (e.code() != Code::io || kind_of(ctx, path()).empty()) throw;
       throw Error(Code::refused,
@@ -55,14 +56,8 @@ class TunnelledTarget : public RestoreTarget {
   }
 
  private:
-  std::string script(const Context& ctx, const std::string& text, const std::vector<std::string>& words,
-                     const std::string& action) const {
-    std::vector<std::string> all{"sh", "-c", text, "sh"};
-    all.insert(all.end(), words.begin(), words.end());
-    return output_over_ssh(ctx, place_, remote_command(all), action);
-  }
   std::string kind_of(const Context& ctx, const std::string& there) const {
-    return script(ctx, kKind, {there}, "look at " + there);
+    return output_of_script(ctx, place_, kKind, {there}, "look at " + there);
   }
   void serve(const Context& ctx, const std::string& there) {
     const auto image = serve_over_ssh(ctx, place_, there, format_, disk::Access::write);
@@ -88,7 +83,7 @@ class TunnelledTarget : public RestoreTarget {
     } catch (const Error& e) {
       if (e.code() != Code::io) throw;
     }
-    script(ctx, "exec rm -- \"$1\"", {partial()}, "remove " + partial());
+    output_of_script(ctx, place_, "exec rm -- \"$1\"", {partial()}, "remove " + partial());
     return false;
   }
 

@@ -53,12 +53,12 @@ GuestCare::GuestCare(const std::string& uuid) {
     listener_ = std::move(fd);
 }
 
-bool GuestCare::taken_over_within(std::chrono::milliseconds wait) const {
+bool GuestCare::taken_over_within(std::chrono::milliseconds wait) {
   pollfd p{.fd = listener_.get(), .events = POLLIN, .revents = 0};
   if (!listener_) std::this_thread::sleep_for(wait);
   if (!listener_ || ::poll(&p, 1, static_cast<int>(wait.count())) <= 0) return false;
-  const base::UniqueFd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  return peer && is_our_user(peer.get());
+  taker_ = base::UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  return taker_ && is_our_user(taker_.get());
 }
 
 void take_guest_over(const std::string& uuid) {

@@ -17,11 +17,12 @@ class GuestCare {
  public:
   // Takes it over from another one. Where no socket can be had, nobody can take it over.
   explicit GuestCare(const std::string& uuid);
-  // Waits; true once somebody took the guest over: then it is to be let alone.
-  bool taken_over_within(std::chrono::milliseconds wait) const;
+  // Waits; true once somebody took the guest over: then it is to be let alone, and whoever did waits for the end of
+  // this object.
+  bool taken_over_within(std::chrono::milliseconds wait);
 
  private:
-  base::UniqueFd listener_;
+  base::UniqueFd listener_, taker_;
 };
 
 // Before a guest is held: whoever still looks after it stops, and has stopped once this returns; it waits for that for
