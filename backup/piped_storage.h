@@ -1,8 +1,7 @@
 // A storage that another process has, at the other end of a pipe: each operation is a request with a number, answered
 // by that number, many under way at once. That process uses StorageService (storage_service.h). Requests and answers
-// are heads of JSON,
-// `{"call":N,"storage":"put|get|list|remove|stat","name":...,"offset":N,"size":N}` and `{"answer":N,...}` or
-// `{"answer":N,"error":CODE,"text":...}`, with the bytes as bodies. Thread-safe.
+// are heads of JSON, `{"call":N,"storage":"put|get|list|remove|stat","name":...,"offset":N,"size":N}` and
+// `{"answer":N,...}` or `{"answer":N,"error":CODE,"text":...}`, with the bytes as bodies. Thread-safe.
 #pragma once
 
 #include <condition_variable>

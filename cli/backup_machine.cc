@@ -94,6 +94,7 @@ bool is_untouched(const OpenedImage& image, const backup::DiskPoint& latest) {
          *image.source.modified_ns < now;
 }
 
+// Over a daemon's restart.
 template <typename Call>
 auto patient(const Call& call) {
   for (const auto deadline = base::Clock::now() + kEndTries;; std::this_thread::sleep_for(kEndInterval)) {
@@ -131,11 +132,6 @@ MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& targ
                                           kBeginPatience);
   machine_.uuid = facts.at("uuid");
   machine_.hypervisor = facts.at("hypervisor");
-  parts_ = parts_of(facts);
-  if (!sources.repository.config().encrypted && std::erase_if(parts_, is_secret) > 0)
-    sources.ctx.warn(target.name +
-                     ": the secrets that its definition names are not in the restore point: this "
-                     "repository is not encrypted");
   known_ = beginning_of_checkpoint(history, machine_.uuid);
   try {
     facts.at("active").get<bool>() ? begin(facts) : open_stopped(facts);
@@ -183,7 +179,7 @@ void MachineBackup::begin(const json& facts) {
 void MachineBackup::open_running(const json& begun) {
   consistency_ = begun.at("consistency");
   held_ = std::chrono::milliseconds(begun.at("held_ms").get<std::int64_t>());
-  parts_ = parts_of(begun);
+  take_parts(begun);
   machine_.checkpoint_xml = begun.at("checkpoint_xml");
   if (!machine_.checkpoint_xml.empty()) {
     machine_.checkpoint = checkpoint_;
@@ -207,7 +203,17 @@ void MachineBackup::open_running(const json& begun) {
   }
 }
 
+// As they are at the moment of the disks.
+void MachineBackup::take_parts(const json& facts) {
+  parts_ = parts_of(facts);
+  if (!sources_.repository.config().encrypted && std::erase_if(parts_, is_secret) > 0)
+    sources_.ctx.warn(target_.name +
+                      ": the secrets that its definition names are not in the restore point: this repository is not "
+                      "encrypted");
+}
+
 void MachineBackup::open_stopped(const json& facts) {
+  take_parts(facts);
   // With its memory on the disk of the hypervisor, the disks are as they were in the middle of work.
   consistency_ = facts.at("state") == "saved" ? "crash" : "off";
   for (const auto& fields : facts.at("disks")) {

@@ -25,7 +25,7 @@ struct MachineOptions {
   std::vector<std::string> without;  // disks that are left out
 };
 
-// What all machines of one run share. All references outlive what is made of it.
+// What all machines of one run share that are reached alike. All references outlive what is made of it.
 struct MachineSources {
   const base::Context& ctx;
   HypervisorWorkers& workers;
@@ -61,6 +61,7 @@ class MachineBackup {
  private:
   void begin(const nlohmann::json& facts);
   void open_running(const nlohmann::json& begun);
+  void take_parts(const nlohmann::json& facts);
   void open_stopped(const nlohmann::json& facts);
   OpenedImage open_stopped_disk(const std::string& disk, const std::string& path, const std::string& format);
   void check_still_off() const;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/quantity.h"
 #include "base/unique_fd.h"
+#include "cli/ssh_place.h"
 #include "virt/connection.h"
 #include "virt/lifecycle.h"
 #include "virt/snapshot.h"
@@ -69,7 +70,7 @@ bool look_after(const std::string& uri, const std::string& uuid, Hold hold,
                 std::optional<virt::Connection> connection) {
   using Clock = std::chrono::steady_clock;
   vm::GuestCare care(uuid);
-  const seconds window = uri.find(":///") == std::string::npos ? kFarLateHold : vm::kLateHold;
+  const seconds window = is_of_this_host(uri) ? vm::kLateHold : kFarLateHold;
   std::optional<Clock::time_point> late;
   for (const auto began = Clock::now(); Clock::now() < began + kPatience;) {
     try {

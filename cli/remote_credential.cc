@@ -1,7 +1,10 @@
 #include "cli/remote_credential.h"
 
+#include <cerrno>
+#include <chrono>
 #include <memory>
 #include <optional>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -21,11 +24,21 @@ using backup::Credential;
 using base::Code;
 using base::Error;
 
+constexpr std::chrono::seconds kLockPatience{60};
+constexpr std::chrono::milliseconds kLockInterval{50};
+
 // Of two runs at once one makes the key, and the other finds it.
-base::UniqueFd lock_keys() {
+base::UniqueFd lock_keys(const base::Context& ctx) {
   const std::string path = runtime_directory() + "/host-keys.lock";
   base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!file || ::flock(file.get(), LOCK_EX) != 0) base::throw_errno("lock " + path);
+  if (!file) base::throw_errno("open " + path);
+  const auto deadline = base::Clock::now() + kLockPatience;
+  while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) base::throw_errno("lock " + path);
+    ctx.check_stop();
+    if (base::Clock::now() >= deadline) throw Error(Code::busy, "another backup makes a host's key all the while");
+    std::this_thread::sleep_for(kLockInterval);
+  }
   return file;
 }
 
@@ -83,7 +96,7 @@ Credential credential_for_host(const base::Context& ctx, const backup::Repositor
   if (own.role != backup::Role::owner)
     throw Error(Code::key, "a maintenance key makes no backups, and so none on " + host);
   const std::string path = host_key_path(repository.id(), host);
-  const auto lock = lock_keys();
+  const auto lock = lock_keys(ctx);
   if (auto credential = kept(ctx, repository, path)) return *credential;
   ::unlink(path.c_str());
   return make(ctx, repository, host, path);

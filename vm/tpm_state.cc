@@ -106,7 +106,6 @@ std::optional<std::string> read_tpm_state(const TpmDirectories& places, const st
                                           const virt::DomainXml& machine) {
   const std::string version = machine.tpm_version();
   if (version.empty()) return std::nullopt;
-  if (uri.find(":///") == std::string::npos) throw Error(Code::unsupported, "it is on another host");
   const fs::path file = state_file(version);
   const fs::path directory = directory_of(places, uri, machine.uuid());
   try {

@@ -108,20 +108,57 @@ TEST_F(BackupMachine, FirmwareVariablesComeBackWithTheMachine) {
   EXPECT_TRUE(contains(definition, "uefi02_VARS.fd</nvram>")) << definition;
 }
 
-// Its state is encrypted with a secret of libvirt's: the machine does not start without either.
-TEST_F(BackupMachine, WhatItsTpmKeepsComesBackAndTheSecretThatOpensIt) {
-  if (!fs::exists("/usr/bin/swtpm")) GTEST_SKIP() << "swtpm is not installed";
+// A machine with a TPM whose state is encrypted with a secret of libvirt's.
+class BackupTpm : public BackupMachine {
+ protected:
+  void SetUp() override {
+    if (!fs::exists("/usr/bin/swtpm")) GTEST_SKIP() << "swtpm is not installed";
+    BackupMachine::SetUp();
+    if (!IsSkipped()) define_machine();
+  }
+  void define_machine() {
+    write(file("secret.xml"), "<secret ephemeral='no' private='no'><uuid>" + uuid +
+                                  "</uuid><description>of a TPM</description><usage type='vtpm'><name>tpm01</name>"
+                                  "</usage></secret>");
+    hypervisor_->virsh({"secret-define", file("secret.xml")});
+    hypervisor_->virsh({"secret-set-value", uuid, "--base64", "b3BlbiBzZXNhbWU="});
+    std::string xml = hypervisor_->xml_of({.name = "tpm01", .virtio_disk = hypervisor_->make_disk("tpm01", "1M")});
+    xml.insert(xml.find("</devices>"),
+               "<tpm model='tpm-crb'><backend type='emulator' version='2.0'><encryption secret='" + uuid +
+                   "'/></backend></tpm>");
+    hypervisor_->define_xml(xml);
+  }
+  // At home on the hypervisor: such files are its own host's.
+  Finished at_home(Words words, const std::string& repository) {
+    words.insert(words.begin(), {program("muster"), "backup"});
+    words.insert(words.end(), {"-R", repository, "-q"});
+    const auto done = run({.argv = hypervisor_->inside(words), .environment = {"HOME=" + home()}});
+    EXPECT_EQ(done.code, 0) << told(done);
+    return done;
+  }
+
   const std::string uuid = "6dd3e4a5-0d2f-4a58-9a0b-3c1f6b1d7e55";
-  write(file("secret.xml"), "<secret ephemeral='no' private='no'><uuid>" + uuid +
-                                "</uuid><description>of a TPM</description><usage type='vtpm'><name>tpm01</name>"
-                                "</usage></secret>");
-  hypervisor_->virsh({"secret-define", file("secret.xml")});
-  hypervisor_->virsh({"secret-set-value", uuid, "--base64", "b3BlbiBzZXNhbWU="});
-  std::string xml = hypervisor_->xml_of({.name = "tpm01", .virtio_disk = hypervisor_->make_disk("tpm01", "1M")});
-  xml.insert(xml.find("</devices>"),
-             "<tpm model='tpm-crb'><backend type='emulator' version='2.0'><encryption secret='" + uuid +
-                 "'/></backend></tpm>");
-  hypervisor_->define_xml(xml);
+};
+
+// Off or running: what it has is read when the backup begins, and again with the disks.
+TEST_F(BackupTpm, SecretsStayOutOfARepositoryThatIsNotEncrypted) {
+  const std::string clear = file("clear");
+  expect(0, {"init", "--no-encryption", "-R", clear, "-q"});
+  const auto parts_in = [&](const std::string& repository) {
+    const auto done = at_home({"create", "qemu:///system#tpm01"}, repository);
+    EXPECT_EQ(contains(done.err, "is not encrypted"), repository == clear) << told(done);
+    return expect(0, {"show", "tpm01@latest", "-R", repository}).out;
+  };
+  for (const char* action : {"start", "destroy"}) {
+    hypervisor_->virsh({action, "tpm01"});
+    EXPECT_TRUE(contains(parts_in(repository()), "secrets")) << action;
+    EXPECT_FALSE(contains(parts_in(clear), "secrets")) << action;
+    next_second();
+  }
+}
+
+// It does not start without either.
+TEST_F(BackupTpm, WhatItsTpmKeepsComesBackAndTheSecretThatOpensIt) {
   hypervisor_->virsh({"start", "tpm01"});
   hypervisor_->virsh({"destroy", "tpm01"});
   const auto state_of = [&](const std::string& name) {
@@ -131,18 +168,10 @@ TEST_F(BackupMachine, WhatItsTpmKeepsComesBackAndTheSecretThatOpensIt) {
   };
   const std::string state = read(state_of("tpm01"));
   ASSERT_FALSE(state.empty());
-  // At home on the hypervisor: such files are its own host's.
-  const auto at_home = [&](Words words) {
-    words.insert(words.begin(), {program("muster"), "backup"});
-    words.insert(words.end(), {"-R", repository(), "-q"});
-    const auto done = run({.argv = hypervisor_->inside(words), .environment = {"HOME=" + home()}});
-    EXPECT_EQ(done.code, 0) << told(done);
-    EXPECT_EQ(done.err, "");
-  };
-  at_home({"create", "qemu:///system#tpm01"});
+  EXPECT_EQ(at_home({"create", "qemu:///system#tpm01"}, repository()).err, "");
   hypervisor_->virsh({"undefine", "tpm01", "--tpm", "--checkpoints-metadata"});
   hypervisor_->virsh({"secret-undefine", uuid});
-  at_home({"restore", "tpm01@latest", "--as", "qemu:///system#tpm02"});
+  EXPECT_EQ(at_home({"restore", "tpm01@latest", "--as", "qemu:///system#tpm02"}, repository()).err, "");
   EXPECT_TRUE(read(state_of("tpm02")) == state);
   EXPECT_TRUE(contains(hypervisor_->virsh({"secret-get-value", uuid}), "b3BlbiBzZXNhbWU="));
   hypervisor_->virsh({"start", "tpm02"});

@@ -99,7 +99,11 @@ TEST_F(BackupRemote, ItCanBeCopiedThere) {
   TrackedDisk& disk = start();
   disk.write(kMiB, kMiB, 0x5a);
   const Words words{"create", uri() + "#web01", "--copy-muster", "-q"};
+  const std::string forgotten = file("there/.cache/muster/worker-of-old");
+  fs::create_directories(forgotten);
+  fs::last_write_time(forgotten, fs::file_time_type::clock::now() - std::chrono::hours(40 * 24));
   expect(0, words);
+  EXPECT_FALSE(fs::exists(forgotten));
   expect_same(restored("web01@latest"), disk.bytes());
   const auto copies = [&] {
     std::vector<fs::path> all;

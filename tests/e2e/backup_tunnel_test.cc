@@ -231,7 +231,7 @@ TEST_F(BackupTunnel, WhatCannotBeIsSaid) {
     const base::ChildProcess other({"qemu-io", "-c", "sleep 20000", image()});
     ASSERT_TRUE(wait_until([&] { return run({.argv = {"qemu-img", "info", image()}}).code != 0; }));
     const auto locked = backup(tunnel_words());
-    EXPECT_TRUE(contains(locked.out, "lock")) << told(locked);
+    EXPECT_TRUE(contains(locked.out, "Failed to get shared \\\"write\\\" lock")) << told(locked);
   }
   start_server({"AllowStreamLocalForwarding no"});
   const auto unforwarded = backup(tunnel_words());
