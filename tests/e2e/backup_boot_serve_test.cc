@@ -1,7 +1,6 @@
 // muster backup serve --boot: a real guest runs from the repository at once, takes writes, and is moved while it runs;
 // whoever is killed or ended meanwhile, nothing that it wrote is lost, and the same command goes on.
 #include <algorithm>
-#include <fstream>
 #include <memory>
 
 #include <signal.h>
@@ -74,11 +73,8 @@ class BootServe : public BootFixture {
     expect(5, serve_words());  // a machine like any other, whose name is taken
   }
   static pid_t nbdkit_of(pid_t muster) {
-    for (const pid_t pid : process_tree(muster)) {
-      std::ifstream name("/proc/" + std::to_string(pid) + "/comm");
-      std::string text;
-      if (std::getline(name, text) && text == "nbdkit") return pid;
-    }
+    for (const pid_t pid : process_tree(muster))
+      if (process_name(pid) == "nbdkit") return pid;
     return -1;
   }
 };

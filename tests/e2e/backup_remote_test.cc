@@ -158,7 +158,7 @@ TEST_F(BackupRemote, ALostConnectionLosesNothing) {
     MusterProcess process(backup_command(remote_words("web01", {"--limit-rate", "64K"})));
     ASSERT_TRUE(wait_until([&] { return has_job(); }));
     for (const pid_t pid : process_tree(process.pid()))
-      if (read("/proc/" + std::to_string(pid) + "/comm") == "ssh\n") ::kill(pid, SIGKILL);
+      if (process_name(pid) == "ssh") ::kill(pid, SIGKILL);
     const auto done = process.finish();
     EXPECT_EQ(done.code, 15) << told(done);
   }

@@ -2,7 +2,6 @@
 // nothing is left when the server ends, however that comes about.
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include <fcntl.h>
@@ -107,17 +106,10 @@ class BackupServe : public BackupTest {
   }
   // The server's own process.
   pid_t nbdkit() const {
-    for (const pid_t pid : process_tree(server_->pid())) {
-      std::ifstream name("/proc/" + std::to_string(pid) + "/comm");
-      std::string text;
-      if (std::getline(name, text) && text == "nbdkit") return pid;
-    }
+    for (const pid_t pid : process_tree(server_->pid()))
+      if (process_name(pid) == "nbdkit") return pid;
     ADD_FAILURE() << "no nbdkit";
     return -1;
-  }
-  static std::string proc(pid_t pid, const std::string& name) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/" + name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
   }
 
   std::optional<MusterProcess> server_;
@@ -290,7 +282,7 @@ TEST_F(BackupServe, SecretsAreSeenByNobody) {
   back_up_image();
   serve();
   const std::string key = read(usual_key_file());
-  for (const std::string& where : {proc(nbdkit(), "cmdline"), proc(nbdkit(), "environ")}) {
+  for (const std::string& where : {process_file(nbdkit(), "cmdline"), process_file(nbdkit(), "environ")}) {
     EXPECT_FALSE(where.empty());
     std::istringstream words(key);
     for (std::string word; words >> word;) EXPECT_FALSE(word.size() >= 40 && contains(where, word));
@@ -310,7 +302,7 @@ TEST_F(BackupServe, APassphraseOpensItToo) {
   server_.emplace(launch);
   ASSERT_TRUE(server_->wait_for("nbd")) << server_->err();
   expect_same_as_image();
-  EXPECT_FALSE(contains(proc(nbdkit(), "cmdline"), "horse"));
+  EXPECT_FALSE(contains(process_file(nbdkit(), "cmdline"), "horse"));
   server_->signal(SIGTERM);
   EXPECT_EQ(server_->finish().code, 0);
 }
@@ -411,7 +403,7 @@ TEST_F(BackupFiles, KilledWhileNobodyReadsNothingIsLeft) {
   // It writes more than a pipe takes.
   const auto started = [&] {
     for (const pid_t pid : process_tree(process.pid()))
-      if (contains(proc(pid, "cmdline"), std::string("debugfs\0-c\0-R\0cat", 16))) return true;
+      if (contains(process_file(pid, "cmdline"), std::string("debugfs\0-c\0-R\0cat", 16))) return true;
     return false;
   };
   EXPECT_TRUE(wait_until(started));

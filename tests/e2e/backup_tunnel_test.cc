@@ -1,6 +1,6 @@
 // muster backup create --tunnel: machines of another hypervisor without a muster there. Its QEMU serves the disks, and
 // what is read comes here through a real sshd.
-#include <fstream>
+#include <algorithm>
 
 #include <signal.h>
 
@@ -11,6 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using namespace std::chrono_literals;
 
 class BackupTunnel : public BackupRemote {
  protected:
@@ -31,18 +32,12 @@ class BackupTunnel : public BackupRemote {
     last_errors_ = done.err;
     return json_lines(done.out).at(0);
   }
-  // Nothing of one that has ended.
-  static std::string word_of(const fs::path& process, const std::string& name) {
-    std::ifstream file(process / name);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
   // Programs there that have the machine's image open.
   std::size_t servers() const {
-    std::size_t count = 0;
-    for (const auto& entry : fs::directory_iterator("/proc"))
-      if (contains(word_of(entry, "comm"), "qemu-nbd") && contains(word_of(entry, "cmdline"), hypervisor_->directory()))
-        ++count;
-    return count;
+    const auto all = all_processes();
+    return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](pid_t pid) {
+      return process_name(pid) == "qemu-nbd" && contains(process_file(pid, "cmdline"), hypervisor_->directory());
+    }));
   }
   std::string raw_bytes(const std::string& image) {
     const std::string raw = file("converted.raw");
@@ -161,7 +156,7 @@ TEST_F(BackupTunnel, ALostConnectionLosesNothing) {
     MusterProcess process(backup_command(tunnel_words({"--limit-rate", "64K"})));
     ASSERT_TRUE(wait_until([&] { return has_job(); }));
     for (const pid_t pid : process_tree(process.pid()))
-      if (read("/proc/" + std::to_string(pid) + "/comm") == "ssh\n") ::kill(pid, SIGKILL);
+      if (process_name(pid) == "ssh") ::kill(pid, SIGKILL);
     const auto done = process.finish();
     EXPECT_NE(done.code, 0) << told(done);
   }
@@ -228,10 +223,14 @@ TEST_F(BackupTunnel, WhatCannotBeIsSaid) {
   EXPECT_TRUE(contains(missing.err, "--tunnel")) << told(missing);
   hypervisor_->virsh({"destroy", "web01"});
   {
-    const base::ChildProcess other({"qemu-io", "-c", "sleep 20000", image()});
-    ASSERT_TRUE(wait_until([&] { return run({.argv = {"qemu-img", "info", image()}}).code != 0; }));
+    // One that has said what it read has locked it: to ask with qemu-img would lock it too, and could come first.
+    MusterProcess other(
+        {.argv = {"stdbuf", "-oL", "qemu-io", image(), "-c", "read 0 4k", "-c", "sleep 60000"}, .deadline = 100s});
+    ASSERT_TRUE(other.wait_for("read 4096")) << other.err();
     const auto locked = backup(tunnel_words());
     EXPECT_TRUE(contains(locked.out, "Failed to get shared \\\"write\\\" lock")) << told(locked);
+    other.signal(SIGKILL);
+    other.finish();
   }
   start_server({"AllowStreamLocalForwarding no"});
   const auto unforwarded = backup(tunnel_words());

@@ -228,7 +228,7 @@ TEST_F(Console, LeavesTheTerminalAsItWasWhenItsWorkerIsKilled) {
   PtyProcess shell(shell_around_console());
   EXPECT_TRUE(shell.wait_for("^] leaves it")) << shell.screen();
   for (const pid_t pid : process_tree(shell.pid()))
-    if (contains(read("/proc/" + std::to_string(pid) + "/cmdline"), "--console")) ::kill(pid, SIGKILL);
+    if (contains(process_file(pid, "cmdline"), "--console")) ::kill(pid, SIGKILL);
   expect_terminal_as_it_was(shell, 0);
 }
 

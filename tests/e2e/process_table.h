@@ -21,6 +21,14 @@ std::vector<Found> processes_with(const std::string& assignment);
 // The process and all that descend from it, parents first.
 std::vector<pid_t> process_tree(pid_t root);
 
+// A file of /proc/PID; empty once the process is gone, also in the middle of reading, or where it is somebody else's.
+std::string process_file(pid_t pid, const std::string& name);
+// What the kernel calls it: at most 15 bytes of its program's name. Empty once it is gone.
+std::string process_name(pid_t pid);
+
+// All there are at this moment.
+std::vector<pid_t> all_processes();
+
 // Neither gone nor a zombie.
 bool is_running(pid_t pid);
 

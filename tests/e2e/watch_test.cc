@@ -142,9 +142,8 @@ TEST_F(Top, LeavesTheTerminalAsItWasAfterATerm) {
   PtyProcess shell(shell_around_top());
   EXPECT_TRUE(shell.wait_for("test  running")) << shell.screen();
   const auto family = process_tree(shell.pid());
-  const auto top = std::find_if(family.begin(), family.end(), [&](pid_t pid) {
-    return read("/proc/" + std::to_string(pid) + "/comm") == "muster-vm\n";
-  });
+  const auto top =
+      std::find_if(family.begin(), family.end(), [](pid_t pid) { return process_name(pid) == "muster-vm"; });
   ASSERT_NE(top, family.end());
   ::kill(*top, SIGTERM);
   expect_terminal_as_it_was(shell, 130);
