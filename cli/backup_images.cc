@@ -29,7 +29,9 @@ std::optional<Times> times_of(const std::string& path) {
 std::optional<Times> chain_times(const base::Context& ctx, const std::string& path, ImageFormat format) {
   auto youngest = times_of(path);
   if (format == ImageFormat::raw || !youngest) return youngest;
-  for (const auto& backing : disk::image_facts(ctx, path, format).backing_chain) {
+  const auto facts = disk::image_facts(ctx, path, format);
+  if (facts.data_apart) return std::nullopt;
+  for (const auto& backing : facts.backing_chain) {
     const auto below = times_of(backing.path);
     if (!below) return std::nullopt;
     youngest->modified_ns = std::max(youngest->modified_ns, below->modified_ns);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
@@ -71,8 +72,19 @@ const backup::DiskPoint* disk_in(const backup::RestorePoint& point, const std::s
   return found == point.disks.end() ? nullptr : &*found;
 }
 
+// Why no record of changes in that image is worth anything; empty: it may be.
+std::string records_nothing(const disk::ImageFacts& facts) {
+  // Whatever opens that file writes past the image, and its record; so do other programs while the machine is off.
+  if (facts.data_apart) return "its data are in a file of their own, where no record of changes is sure";
+  if (!facts.keeps_bitmaps)
+    return "qcow2 images of version 2 keep no record of changes; once the machine is off, `qemu-img amend -o "
+           "compat=1.1` makes it one that does";
+  return "";
+}
+
 // Why the bitmap that an image keeps tells nothing of what changed; empty: it tells.
 std::string unusable(const disk::ImageFacts& facts, const std::string& path, const backup::DiskPoint& earlier) {
+  if (const std::string why = records_nothing(facts); !why.empty()) return why;
   if (facts.virtual_size_bytes != earlier.map.size_bytes) return "its size changed";
   if (path != earlier.source) return "its image is another, or has moved";
   // With a snapshot outside of it, each layer has recorded a part.
@@ -134,6 +146,7 @@ MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& targ
   machine_.hypervisor = facts.at("hypervisor");
   known_ = beginning_of_checkpoint(history, machine_.uuid);
   try {
+    check_encrypted_disks(facts);
     facts.at("active").get<bool>() ? begin(facts) : open_stopped(facts);
   } catch (...) {
     give_up();
@@ -147,7 +160,7 @@ void MachineBackup::give_up() {
   disks_.clear();
   if (finished_) return;
   try {
-    end(known_ != nullptr ? known_->machine->checkpoint : "");
+    end(kept_checkpoint());
   } catch (const Error& e) {
     sources_.ctx.warn(e.what());
   }
@@ -169,11 +182,45 @@ void MachineBackup::begin(const json& facts) {
       {"freeze", sources_.options.freeze},
       {"freeze_budget_s", kFreezeBudget.count()},
       {"pause", sources_.options.pause}};
+  arguments["unrecorded"] = unrecorded(facts);
   if (known_ != nullptr) arguments["earlier"] = earlier_fields(*known_);
   // One that does not begin is undone by the worker.
   const json begun = sources_.workers.call(target_.uri, "backup_begin", arguments, kBeginPatience);
   running_ = true;
   open_running(begun);
+}
+
+// Disks of the running machine that libvirt would not tell from others before it fails for all.
+json MachineBackup::unrecorded(const json& facts) const {
+  json all = json::object();
+  for (const auto& disk : facts.at("disks")) {
+    if (disk.at("format") != "qcow2" || (disk.at("type") != "file" && disk.at("type") != "block")) continue;
+    try {
+      const auto image = sources_.disks->facts(sources_.ctx, disk.at("source"), disk::ImageFormat::qcow2);
+      if (const std::string why = records_nothing(image); !why.empty()) all[disk.at("target")] = why;
+    } catch (const Error& e) {
+      if (e.code() == Code::cancelled) throw;  // else QEMU, which has it open, decides
+    }
+  }
+  return all;
+}
+
+// In clear it is what the hypervisor is to keep secret.
+void MachineBackup::check_encrypted_disks(const json& facts) const {
+  const auto& without = sources_.options.without;
+  for (const auto& disk : facts.at("disks")) {
+    const std::string target = disk.at("target");
+    if (!disk.at("encrypted").get<bool>() || std::find(without.begin(), without.end(), target) != without.end())
+      continue;
+    if (!sources_.repository.config().encrypted)
+      throw Error(Code::refused, fmt::format("disk {} of '{}' is encrypted by its hypervisor, and this repository is "
+                                             "not encrypted: use one that is, or --without-disk {}",
+                                             target, target_.name, target));
+    if (!facts.at("active").get<bool>())
+      throw Error(Code::unsupported, fmt::format("'{}' is off, and disk {} is encrypted by its hypervisor: such disks "
+                                                 "are backed up while the machine runs",
+                                                 target_.name, target));
+  }
 }
 
 void MachineBackup::open_running(const json& begun) {
@@ -294,23 +341,40 @@ void MachineBackup::finish() {
   finished_ = true;
   disks_.clear();
   try {
-    patient([&] {
-      end(machine_.checkpoint);
-      return 0;
-    });
+    patient([&] { return end(machine_.checkpoint); });
   } catch (const Error& e) {
     // The restore point holds, whatever becomes of this.
     sources_.ctx.warn(target_.name + ": the backup job is left behind, and the next backup ends it: " + e.what());
   }
 }
 
-void MachineBackup::end(const std::string& keep) {
+void MachineBackup::explain_failure() {
+  disks_.clear();
   if (!running_) return;
-  sources_.workers.call(
+  std::string why;
+  try {
+    why = end(kept_checkpoint());
+  } catch (const Error&) {
+    return;  // tried again
+  }
+  finished_ = true;
+  if (!why.empty())
+    throw Error(Code::no_space, fmt::format("the backup of '{}' was given up so that its guest goes on: {}; --scratch "
+                                            "DIR says where there is more",
+                                            target_.name, why));
+}
+
+std::string MachineBackup::kept_checkpoint() const { return known_ != nullptr ? known_->machine->checkpoint : ""; }
+
+// Why the job had ended before; empty: it had not.
+std::string MachineBackup::end(const std::string& keep) {
+  if (!running_) return "";
+  const json ended = sources_.workers.call(
       target_.uri, "backup_end",
       {{"uuid", machine_.uuid}, {"label", label_}, {"keep", keep}, {"runtime_directory", sources_.runtime_directory}},
       kEndPatience);
   running_ = false;
+  return ended.at("ended_because");
 }
 
 }  // namespace muster::cli

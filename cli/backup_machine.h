@@ -55,6 +55,9 @@ class MachineBackup {
   void describe(backup::CreateRequest& request) const;
   // How long the guest stood still.
   std::chrono::milliseconds held() const { return held_; }
+  // After its disks could not be read: ends it, and throws base::Error{no_space} where that was because what the guest
+  // overwrites had no room.
+  void explain_failure();
   // After the restore point holds: the next backup goes on from it. What goes wrong is a warning.
   void finish();
 
@@ -65,8 +68,11 @@ class MachineBackup {
   void open_stopped(const nlohmann::json& facts);
   OpenedImage open_stopped_disk(const std::string& disk, const std::string& path, const std::string& format);
   void check_still_off() const;
+  nlohmann::json unrecorded(const nlohmann::json& facts) const;
+  void check_encrypted_disks(const nlohmann::json& facts) const;
   void give_up();
-  void end(const std::string& keep);
+  std::string kept_checkpoint() const;
+  std::string end(const std::string& keep);
 
   const MachineSources& sources_;
   const VmTarget& target_;

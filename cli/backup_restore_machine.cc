@@ -161,6 +161,10 @@ class MachineRestore {
           std::find_if(own.begin(), own.end(), [&](const json& d) { return d.at("target") == disk.disk; });
       if (found == own.end())
         throw Error(Code::refused, "'" + target.name + "' has no disk " + disk.disk + ", which the restore point has");
+      if (found->at("encrypted").get<bool>())
+        throw Error(Code::unsupported, fmt::format("disk {} of '{}' is encrypted by its hypervisor, and muster has not "
+                                                   "the key: --as NAME restores beside it, in clear",
+                                                   disk.disk, target.name));
       const std::string path = found->at("source"), format = found->at("format");
       const auto known = disk::image_format_named(format);
       if (!known || !path.starts_with('/'))

@@ -1,20 +1,18 @@
 #include "cli/guest_watchdog.h"
 
-#include <fstream>
 #include <optional>
-#include <thread>
 
 #include <poll.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/quantity.h"
-#include "base/unique_fd.h"
 #include "cli/ssh_place.h"
+#include "cli/watchdog_life.h"
 #include "virt/connection.h"
 #include "virt/lifecycle.h"
 #include "virt/snapshot.h"
-#include "vm/guest_care.h"
+#include "vm/care.h"
 #include "vm/quiesce.h"
 
 namespace muster::cli {
@@ -38,24 +36,6 @@ bool called_off(seconds budget) {
   return ::poll(&input, 1, static_cast<int>(wait)) == 1 && ::read(STDIN_FILENO, &byte, 1) == 1;
 }
 
-// A service that is stopped, or a session that ends, is killed by its control group: into the root of systemd's
-// hierarchy, where we may. Elsewhere it stays as it is.
-void leave_control_group() {
-  for (const char* root :
-       {"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/systemd/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs"}) {
-    std::ofstream procs(root, std::ios::in);  // never made
-    if (procs) procs << ::getpid() << std::flush;
-  }
-}
-
-std::optional<virt::Connection> connected(const std::string& uri) {
-  try {
-    return virt::Connection(uri);
-  } catch (const base::Error&) {
-    return std::nullopt;  // tried again when it is needed
-  }
-}
-
 // Whether it was held until now.
 bool go_on(const virt::Domain& domain, Hold hold) {
   if (hold == Hold::frozen) return virt::thaw_file_systems(domain, kAgentSeconds) > 0;
@@ -69,7 +49,7 @@ bool go_on(const virt::Domain& domain, Hold hold) {
 bool look_after(const std::string& uri, const std::string& uuid, Hold hold,
                 std::optional<virt::Connection> connection) {
   using Clock = std::chrono::steady_clock;
-  vm::GuestCare care(uuid);
+  vm::Care care(vm::Charge::guest, uuid);
   const seconds window = is_of_this_host(uri) ? vm::kLateHold : kFarLateHold;
   std::optional<Clock::time_point> late;
   for (const auto began = Clock::now(); Clock::now() < began + kPatience;) {
@@ -87,15 +67,6 @@ bool look_after(const std::string& uri, const std::string& uuid, Hold hold,
   return false;
 }
 
-bool say_watching() {
-  try {
-    base::write_all(STDOUT_FILENO, vm::kWatching);
-    return true;
-  } catch (const base::Error&) {
-    return false;  // whoever would hold it is gone, and has not
-  }
-}
-
 }  // namespace
 
 std::vector<std::string> watchdog_command(const GuestWatch& watch) {
@@ -111,12 +82,9 @@ int watch_guest(const std::vector<std::string>& words) {
   if (words.size() != 4) return 2;
   const Hold hold = words[2] == "paused" ? Hold::paused : Hold::frozen;
   const seconds budget(base::parse_integer(words[3], 0, kMaxBudgetSeconds, "number of seconds"));
-  // The group that was made for it ends with whoever started it.
-  if (::fork() != 0) return 0;
-  ::setsid();
-  leave_control_group();
+  if (!go_on_alone()) return 0;
   // Opened before it is needed: then there may be no way to open one.
-  std::optional<virt::Connection> connection = connected(words[0]);
+  std::optional<virt::Connection> connection = try_to_connect(words[0]);
   if (!say_watching() || called_off(budget)) return 0;
   return look_after(words[0], words[1], hold, std::move(connection)) ? 0 : 1;
 }

@@ -21,6 +21,7 @@
 #include "base/unique_fd.h"
 #include "cli/error_json.h"
 #include "cli/guest_watchdog.h"
+#include "cli/job_watchdog.h"
 #include "cli/size_text.h"
 #include "cli/worker_operations.h"
 #include "virt/connection.h"
@@ -190,6 +191,7 @@ int main(int argc, char** argv) {
     return muster::cli::serve_console(argv[2], argv[3], take_over ? ConsoleUse::take_over : ConsoleUse::if_free);
   }
   if (argc > 1 && std::string_view(argv[1]) == "--watch") return muster::cli::watch_guest({argv + 2, argv + argc});
+  if (argc > 1 && std::string_view(argv[1]) == "--guard") return muster::cli::guard_job({argv + 2, argv + argc});
   if (argc != 2) {
     std::cerr << "muster-hypervisor-worker: started by other programs of muster, with a libvirt URI\n";
     return 2;

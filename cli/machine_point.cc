@@ -32,8 +32,14 @@ MachinePoint create_machine_point(const MachineSources& sources, const MachineOr
   MachineBackup machine(sources, order.target, history);
   machine.describe(request);
   tell_whole(sources.ctx, order, request, history);
-  MachinePoint made{.point = backup::create_restore_point(sources.ctx, sources.repository, request, progress).point,
-                    .held = machine.held()};
+  MachinePoint made{.point = {}, .held = machine.held()};
+  try {
+    made.point = backup::create_restore_point(sources.ctx, sources.repository, request, progress).point;
+  } catch (const base::Error&) {
+    request.disks.clear();  // whose readers go
+    machine.explain_failure();
+    throw;
+  }
   machine.finish();
   return made;
 }

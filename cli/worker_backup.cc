@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/guest_watchdog.h"
+#include "cli/job_watchdog.h"
 #include "cli/worker_operations.h"
 #include "cli/worker_parts.h"
 #include "virt/attempts.h"
@@ -18,6 +19,7 @@
 #include "virt/lifecycle.h"
 #include "virt/served_definition.h"
 #include "vm/disk_ownership.h"
+#include "vm/job_guard.h"
 #include "vm/live_backup.h"
 #include "vm/served_machine.h"
 
@@ -36,6 +38,7 @@ struct OpenBackup {
   std::string uri, uuid;
   std::string label, keep;
   base::UniqueFd lock;
+  std::shared_ptr<vm::WatchdogProcess> watchdog{};  // of its job
 };
 
 class OpenBackups {
@@ -44,6 +47,10 @@ class OpenBackups {
     const std::lock_guard lock(mutex_);
     const std::string uuid = backup.uuid;
     backups_.insert_or_assign(uuid, std::move(backup));
+  }
+  void watch(const std::string& uuid, std::shared_ptr<vm::WatchdogProcess> watchdog) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = backups_.find(uuid); found != backups_.end()) found->second.watchdog = std::move(watchdog);
   }
   std::optional<OpenBackup> take(const std::string& uuid) {
     const std::lock_guard lock(mutex_);
@@ -142,18 +149,22 @@ json begin(const WorkerCall& call) {
   const json& arguments = call.arguments;
   auto lock = vm::lock_backup(arguments.at("runtime_directory"), domain);
   const seconds budget(arguments.at("freeze_budget_s").get<std::int64_t>());
-  const vm::LiveRequest request{.label = arguments.at("label"),
-                                .checkpoint = arguments.at("checkpoint"),
-                                .earlier = earlier_of(arguments),
-                                .without = arguments.at("without"),
-                                .directory = own_directory(domain, arguments),
-                                .elsewhere = !arguments.value("directory", "").empty(),
-                                .scratch = arguments.value("scratch", ""),
-                                .freeze = freeze_of(arguments.at("freeze")),
-                                .pause = arguments.at("pause"),
-                                .freeze_budget = budget,
-                                .thaw_watchdog = watchdog(call, domain, Hold::frozen, budget),
-                                .resume_watchdog = watchdog(call, domain, Hold::paused, budget)};
+  const vm::LiveRequest request{
+      .label = arguments.at("label"),
+      .checkpoint = arguments.at("checkpoint"),
+      .earlier = earlier_of(arguments),
+      .without = arguments.at("without"),
+      .unrecorded = arguments.at("unrecorded"),
+      .directory = own_directory(domain, arguments),
+      .elsewhere = !arguments.value("directory", "").empty(),
+      .scratch = arguments.value("scratch", ""),
+      .hold = {.freeze = freeze_of(arguments.at("freeze")),
+               .pause = arguments.at("pause"),
+               .budget = budget,
+               .thaw_watchdog = watchdog(call, domain, Hold::frozen, budget),
+               .resume_watchdog = watchdog(call, domain, Hold::paused, budget)},
+      .job_watchdog = job_watchdog_command(
+          {.uri = call.connection.uri(), .domain = domain.uuid(), .runs = domain.state() == virt::State::running})};
   // Known before it begins: killed in between, nobody has to look for it.
   open_backups().add({.uri = call.connection.uri(),
                       .uuid = domain.uuid(),
@@ -161,7 +172,8 @@ json begin(const WorkerCall& call) {
                       .keep = request.earlier ? request.earlier->checkpoint : "",
                       .lock = std::move(lock)});
   try {
-    const auto backup = vm::begin_live_backup(call.ctx, domain, request);
+    auto backup = vm::begin_live_backup(call.ctx, domain, request);
+    open_backups().watch(domain.uuid(), std::move(backup.watchdog));
     json disks = json::array();
     for (const auto& disk : backup.disks) disks.push_back(disk_fields(disk));
     json result = machine_fields(call, domain);
@@ -183,7 +195,7 @@ json begin(const WorkerCall& call) {
   }
 }
 
-// `keep`: the checkpoint that the latest restore point names now.
+// `keep`: the checkpoint that the latest restore point names now. `ended_because`: why the job had ended by itself.
 json end(const WorkerCall& call) {
   const std::string uuid = call.arguments.at("uuid");
   auto open = open_backups().take(uuid);
@@ -192,7 +204,12 @@ json end(const WorkerCall& call) {
   base::UniqueFd lock;
   if (!open) lock = vm::lock_backup(call.arguments.at("runtime_directory"), domain);
   vm::end_live_backup(call.ctx, domain, call.arguments.at("label"), call.arguments.at("keep"));
-  return json::object();
+  std::string why;
+  if (open && open->watchdog) {
+    open->watchdog->call_off();
+    why = open->watchdog->said();
+  }
+  return {{"ended_because", why.substr(0, why.find('\n'))}};
 }
 
 // A machine that is off: where its disks are.
@@ -210,7 +227,8 @@ json look(const WorkerCall& call) {
       disks.push_back({{"target", disk.target},
                        {"source", disk.source},
                        {"format", disk.format.empty() ? "raw" : disk.format},
-                       {"type", disk.type}});
+                       {"type", disk.type},
+                       {"encrypted", disk.encrypted}});
   result["disks"] = std::move(disks);
   return result;
 }

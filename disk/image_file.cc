@@ -63,15 +63,15 @@ class Told {
     return value.get<std::string>();
   }
   bool has(std::size_t image, const char* key) const { return !optional(image, key).is_null(); }
-  bool has_bitmaps(std::size_t image) const {
-    const json::json_pointer place("/" + std::to_string(image) + "/format-specific/data/bitmaps");
-    return all_.contains(place) && !all_[place].empty();
+  bool has_bitmaps(std::size_t image) const { return !detail(image, "bitmaps").empty(); }
+  // Of its format; null where it has none such.
+  json detail(std::size_t image, const std::string& key) const {
+    const json::json_pointer place("/" + std::to_string(image) + "/format-specific/data/" + key);
+    return all_.contains(place) ? all_[place] : json();
   }
   std::vector<ImageBitmap> bitmaps() const {
     std::vector<ImageBitmap> all;
-    const json::json_pointer place("/0/format-specific/data/bitmaps");
-    if (!all_.contains(place)) return all;
-    for (const auto& bitmap : all_[place]) {
+    for (const auto& bitmap : detail(0, "bitmaps")) {
       if (!bitmap.is_object() || !bitmap.value("name", json()).is_string()) fail();
       const auto has_flag = [flags = bitmap.value("flags", json::array())](const char* flag) {
         return std::find(flags.begin(), flags.end(), flag) != flags.end();
@@ -126,6 +126,9 @@ ImageFacts read_image_facts(const std::string& path, ImageFormat format, const s
                    .allocated_bytes = told.has(0, "actual-size") ? told.number(0, "actual-size") : 0};
   facts.bitmaps = told.bitmaps();
   for (std::size_t i = 1; i < told.count(); ++i) facts.bitmaps_below = facts.bitmaps_below || told.has_bitmaps(i);
+  facts.keeps_bitmaps = told.detail(0, "compat") == "1.1";
+  for (std::size_t i = 0; i < told.count(); ++i)
+    facts.data_apart = facts.data_apart || told.detail(i, "data-file").is_string();
   for (std::size_t i = 1; i < told.count(); ++i)
     facts.backing_chain.push_back({.path = told.text(i, "filename"),
                                    .format = told.text(i, "format"),

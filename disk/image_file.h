@@ -46,6 +46,10 @@ struct ImageFacts {
   std::vector<BackingFile> backing_chain{};  // the image's own backing file first
   std::vector<ImageBitmap> bitmaps{};        // of the image itself
   bool bitmaps_below = false;                // an image below it keeps some, too
+  bool keeps_bitmaps = false;                // qcow2 of version 3
+  // The data of it, or of one below it, are in a file of their own (`data_file`): what opens that writes past the
+  // image.
+  bool data_apart = false;
 };
 
 // Also of an image that is in use, which may change meanwhile. Runs qemu-img. Throws Error{unsupported} where that is

@@ -159,7 +159,7 @@ void begin_job(const Domain& domain, const JobRequest& request) {
     throw_last("begin the backup" + of(domain));
 }
 
-std::optional<std::string> job_socket(const Domain& domain) {
+std::optional<RunningJob> running_job(const Domain& domain) {
   const OwnedText text(virDomainBackupGetXMLDesc(domain.handle(), 0));
   if (!text) {
     const virErrorPtr error = virGetLastError();
@@ -168,12 +168,16 @@ std::optional<std::string> job_socket(const Domain& domain) {
     throw_last("look for a backup" + of(domain));
   }
   pugi::xml_document document;
-  if (!document.load_string(text.get())) return "";
-  return document.child("domainbackup").child("server").attribute("socket").value();
+  if (!document.load_string(text.get())) return RunningJob{};
+  const pugi::xml_node job = document.child("domainbackup");
+  RunningJob running{.socket = job.child("server").attribute("socket").value(), .scratch = {}};
+  for (const auto& disk : job.child("disks").children("disk"))
+    if (const auto file = disk.child("scratch").attribute("file")) running.scratch.emplace_back(file.value());
+  return running;
 }
 
 void end_job(const Domain& domain) {
-  if (!job_socket(domain)) return;
+  if (!running_job(domain)) return;
   if (virDomainAbortJob(domain.handle()) == 0) return;
   // It ended meanwhile, as with its domain.
   const bool ended = virGetLastError() != nullptr && virGetLastError()->code == VIR_ERR_OPERATION_INVALID;

@@ -33,8 +33,12 @@ std::string changes_context(const std::string& target);
 // drivers and disks that have no backup jobs, {refused}. Where it throws after the checkpoint was made, that stays.
 void begin_job(const Domain& domain, const JobRequest& request);
 
-// The socket of the job that runs; empty where that has none, nullopt where no backup job runs.
-std::optional<std::string> job_socket(const Domain& domain);
+struct RunningJob {
+  std::string socket;                // empty where it has none
+  std::vector<std::string> scratch;  // files
+};
+// nullopt where no backup job runs.
+std::optional<RunningJob> running_job(const Domain& domain);
 
 // Ends the job that runs, which is how one ends in pull mode. None is fine.
 void end_job(const Domain& domain);

@@ -52,7 +52,7 @@ std::string reason_paused(int reason) {
     case VIR_DOMAIN_PAUSED_SAVE:
       return "saving";
     case VIR_DOMAIN_PAUSED_IOERROR:
-      return "I/O error";
+      return std::string(kIoErrorReason);
     case VIR_DOMAIN_PAUSED_SNAPSHOT:
       return "snapshot";
     case VIR_DOMAIN_PAUSED_CRASHED:

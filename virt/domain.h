@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 struct _virDomain;  // libvirt's own name. NOLINT(bugprone-reserved-identifier)
 
@@ -15,6 +16,8 @@ namespace muster::virt {
 enum class State { running, paused, shutting_down, shut_off, crashed, suspended, saved, blocked, unknown };
 // `running`, `paused`, `shut off`, ... as virsh says; `saved` for one that is off with a saved memory image.
 const char* name_of(State state);
+// The reason() of a machine that stands still because a write or read of its failed.
+inline constexpr std::string_view kIoErrorReason = "I/O error";
 // Of a virDomainState. `saved` is none of those: it is what Domain::state() makes of one that is off.
 State state_from_number(int number);
 

@@ -44,7 +44,8 @@ DiskElement disk_of(const pugi::xml_node& node) {
           .format = attribute(node, "driver", "type"),
           .source = source_of(node),
           .read_only = static_cast<bool>(node.child("readonly")),
-          .shareable = static_cast<bool>(node.child("shareable"))};
+          .shareable = static_cast<bool>(node.child("shareable")),
+          .encrypted = node.child("source").child("encryption") || node.child("encryption")};
 }
 
 InterfaceElement interface_of(const pugi::xml_node& node) {

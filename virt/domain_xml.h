@@ -25,6 +25,7 @@ struct DiskElement {
   std::string source;  // path, or what stands for one: `POOL/VOLUME`, `PROTOCOL:NAME`; empty: nothing is inserted
   bool read_only = false;
   bool shareable = false;
+  bool encrypted = false;  // by the hypervisor: the file is not what the guest sees
 };
 
 // An <interface>.

@@ -39,10 +39,12 @@ void put_image(xml_node disk, const ImagePlace& place) {
   set(disk, "type", "file");
   set(disk.child("driver") ? disk.child("driver") : disk.prepend_child("driver"), "type", place.format);
   if (!disk.child("driver").attribute("name")) set(disk.child("driver"), "name", "qemu");
-  // The chain below it, a copy under way, and what an old format's metadata were in.
-  for (const char* part : {"source", "backingStore", "mirror"}) disk.remove_child(part);
+  // The chain below it, a copy under way, what an old format's metadata were in, and a key of the old image's.
+  for (const char* part : {"source", "backingStore", "mirror", "encryption"}) disk.remove_child(part);
   set(disk.insert_child_after("source", disk.child("driver")), "file", place.path);
 }
+
+bool is_encrypted(xml_node disk) { return disk.child("encryption") || disk.child("source").child("encryption"); }
 
 void put_images(xml_node devices, const std::map<std::string, ImagePlace>& disks) {
   each(devices, "disk", [&](xml_node disk) {
@@ -158,6 +160,11 @@ Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
   drop_facts(root);
   renew_firmware(root, identity.name);
   xml_node devices = root.child("devices");
+  each(devices, "disk", [&](xml_node disk) {
+    const std::string target = disk.child("target").attribute("dev").value();
+    if (identity.disks.contains(target) && is_encrypted(disk))
+      result.left_out.push_back("the encryption of disk " + target);
+  });
   put_images(devices, identity.disks);
   let_go_of_other_disks(devices, identity, result.left_out);
   if (!identity.keep_disk_serials) renew_serials(devices);

@@ -40,7 +40,7 @@ void drop_offline(const base::Context& ctx, const virt::Domain& domain, const st
 void drop_change_records(const base::Context& ctx, const virt::Domain& domain) {
   const auto names = own_checkpoints(domain);
   if (names.empty()) return;
-  if (virt::job_socket(domain))
+  if (virt::running_job(domain))
     throw base::Error(base::Code::busy, "a backup of '" + domain.name() + "' is under way: wait for its end");
   if (!domain.active()) return drop_offline(ctx, domain, names);
   for (const auto& name : names) virt::delete_checkpoint(domain, name);

@@ -1,11 +1,12 @@
 #include "vm/live_backup.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <set>
+#include <tuple>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,43 +14,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/quantity.h"
 #include "virt/backup_job.h"
-#include "virt/guest_agent.h"
-#include "virt/lifecycle.h"
-#include "virt/metadata.h"
+#include "vm/care.h"
+#include "vm/host_word.h"
+#include "vm/job_guard.h"
 
 namespace muster::vm {
 namespace {
 
-using base::Clock;
 using base::Code;
 using base::Context;
 using base::Error;
-using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kAgentPatience{3};
-constexpr std::chrono::seconds kLeftoverThawPatience{30};
-constexpr std::chrono::seconds kLongestHold{600};
-// A part of the metadata while the guest is held.
-constexpr const char* kHeldPart = "held-by-backup";
 // Sockets of ours, of this host: another host's backup is not taken for a leftover.
 constexpr std::string_view kSocketWord = "muster-";
 // Of a Unix socket's address.
 constexpr std::size_t kMaxSocketPath = 107;
-
-std::string host_word() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) base::throw_errno("ask for the host's name");
-  const auto digest = base::sha256(name.data());
-  return base::hex({reinterpret_cast<const char*>(digest.data()), 4});
-}
-
-std::int64_t now_s() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::string own_word(const virt::Domain& domain) {
   return fmt::format("{}{}-{}", kSocketWord, host_word(), domain.uuid().substr(0, 8));
@@ -120,7 +102,8 @@ std::vector<LiveDisk> disks_of(const virt::Domain& domain, const LiveRequest& re
                      .format = element.format.empty() ? "raw" : element.format,
                      .size_bytes = virt::disk_size_bytes(domain, element.target)});
     // libvirt wants it called as the checkpoint is, in every disk.
-    if (disks.back().format == "qcow2") disks.back().bitmap = request.checkpoint;
+    if (disks.back().format == "qcow2" && !request.unrecorded.contains(element.target))
+      disks.back().bitmap = request.checkpoint;
   }
   if (disks.empty()) throw Error(Code::refused, "'" + domain.name() + "' has no disk to back up");
   return disks;
@@ -141,7 +124,9 @@ void remove_old_scratch(const LiveRequest& request, const std::vector<LiveDisk>&
 }
 
 // What can be told without asking QEMU.
-std::string differs_from_earlier(const LiveDisk& disk, const std::optional<EarlierBackup>& earlier) {
+std::string differs_from_earlier(const LiveDisk& disk, const LiveRequest& request) {
+  const auto& earlier = request.earlier;
+  if (const auto found = request.unrecorded.find(disk.target); found != request.unrecorded.end()) return found->second;
   if (disk.bitmap.empty()) return disk.format + " images keep no record of changes";
   if (!earlier) return "nothing is known of this machine in this repository";
   const auto found = std::find_if(earlier->disks.begin(), earlier->disks.end(),
@@ -170,8 +155,9 @@ void check_bitmaps(const virt::Domain& domain, const EarlierBackup& earlier, std
   virt::check_checkpoint(domain, earlier.checkpoint_xml, good);
 }
 
-void decide(const virt::Domain& domain, const std::optional<EarlierBackup>& earlier, std::vector<LiveDisk>& disks) {
-  for (auto& disk : disks) disk.whole_because = differs_from_earlier(disk, earlier);
+void decide(const virt::Domain& domain, const LiveRequest& request, std::vector<LiveDisk>& disks) {
+  const auto& earlier = request.earlier;
+  for (auto& disk : disks) disk.whole_because = differs_from_earlier(disk, request);
   if (!earlier || earlier->checkpoint.empty()) return;
   try {
     check_bitmaps(domain, *earlier, disks);
@@ -194,93 +180,6 @@ void drop_checkpoints(const Context& ctx, const virt::Domain& domain, const std:
   }
 }
 
-// The guest holds still as long as this lives; what it says afterwards is what the disks are worth.
-class Stillness {
- public:
-  Stillness(const Context& ctx, const virt::Domain& domain, const LiveRequest& request)
-      : ctx_(ctx), domain_(domain), request_(request) {
-    freeze();
-    if (!frozen_ && request.pause && domain.state() == virt::State::running) {
-      note_hold("paused");
-      // Where that fails, the guest may be paused: the note stays.
-      paused_ = std::make_unique<PausedGuest>(domain, request.resume_watchdog);
-      began_ = paused_->began();
-    }
-  }
-  Stillness(const Stillness&) = delete;
-  Stillness& operator=(const Stillness&) = delete;
-  ~Stillness() {
-    if (frozen_ || paused_) end_hold();
-  }
-
-  // The consistency that was had, and for how long the guest stood still.
-  std::pair<std::string, milliseconds> end() {
-    const bool held = frozen_ || paused_;
-    std::string word = frozen_ ? "filesystem" : paused_ ? "paused" : "crash";
-    const bool in_time = !held || (end_hold() && Clock::now() - began_ <= request_.freeze_budget);
-    const auto took = held ? std::chrono::duration_cast<milliseconds>(Clock::now() - began_) : milliseconds();
-    if (!in_time) {
-      ctx_.warn("'" + domain_.name() + "' went on before its disks were taken: they are as after a power cut");
-      word = "crash";
-    }
-    return {word, took};
-  }
-
- private:
-  // For whoever comes after a crash of this one and of the watchdog.
-  void note_hold(const std::string& how) {
-    virt::put_metadata_part(
-        domain_,
-        {.name = kHeldPart, .attributes = {{"hold", how}, {"host", host_word()}, {"since", std::to_string(now_s())}}});
-  }
-  void drop_note() {
-    try {
-      virt::drop_metadata_part(domain_, kHeldPart);
-    } catch (const Error& e) {
-      ctx_.warn(e.what());
-    }
-  }
-
-  // Whether it stood still until now. Where it may still do, the note stays, for whoever comes next.
-  bool end_hold() {
-    bool until_now = false;
-    try {
-      until_now = frozen_ ? frozen_->thaw() : paused_->resume();
-      drop_note();
-    } catch (const Error& e) {
-      ctx_.warn(e.what());
-    }
-    frozen_.reset();
-    paused_.reset();
-    return until_now;
-  }
-
-  void freeze() {
-    if (request_.freeze == Freeze::none) return;
-    bool noted = false;
-    try {
-      if (!virt::agent_answers(domain_, kAgentPatience))
-        throw Error(Code::unsupported, "the guest of '" + domain_.name() + "' cannot be frozen: no agent answers");
-      note_hold("frozen");
-      noted = true;
-      frozen_ = std::make_unique<FrozenGuest>(domain_, request_.freeze_budget, request_.thaw_watchdog);
-      began_ = frozen_->began();
-    } catch (const Error& e) {
-      // A freeze that failed is thawed, or watched.
-      if (noted) drop_note();
-      if (request_.freeze == Freeze::required) throw Error(Code::refused, e.what());
-      if (e.code() != Code::unsupported) ctx_.warn(e.what());
-    }
-  }
-
-  const Context& ctx_;
-  const virt::Domain& domain_;
-  const LiveRequest& request_;
-  std::unique_ptr<FrozenGuest> frozen_;
-  std::unique_ptr<PausedGuest> paused_;
-  base::TimePoint began_;
-};
-
 // Beside the image, unless told.
 std::string scratch_of(const LiveRequest& request, const LiveDisk& disk) {
   if (request.scratch.empty()) return disk.source + "." + request.checkpoint;
@@ -298,6 +197,23 @@ virt::JobRequest job_of(const LiveRequest& request, const std::string& socket, c
   return job;
 }
 
+GuardedJob guarded(const LiveRequest& request, const std::vector<LiveDisk>& disks) {
+  GuardedJob job{.mark = request.checkpoint, .directories = {}};
+  if (request.elsewhere) return job;
+  std::set<std::string> directories;
+  for (const auto& disk : disks)
+    directories.insert(std::filesystem::path(scratch_of(request, disk)).parent_path().string());
+  job.directories.assign(directories.begin(), directories.end());
+  return job;
+}
+
+std::unique_ptr<WatchdogProcess> start_watchdog(const LiveRequest& request, const GuardedJob& job) {
+  Watchdog words = request.job_watchdog;
+  words.push_back(job.mark);
+  words.insert(words.end(), job.directories.begin(), job.directories.end());
+  return std::make_unique<WatchdogProcess>(words);
+}
+
 // As wanted; else read whole; else without a record for the next time: a backup all the same.
 void begin_somehow(const Context& ctx, const virt::Domain& domain, const LiveRequest& request,
                    const std::string& socket, std::vector<LiveDisk>& disks) {
@@ -305,7 +221,7 @@ void begin_somehow(const Context& ctx, const virt::Domain& domain, const LiveReq
     return virt::begin_job(domain, job_of(request, socket, disks));
   } catch (const Error& e) {
     if (e.code() == Code::busy || e.code() == Code::unreachable || e.code() == Code::no_space ||
-        virt::job_socket(domain))
+        virt::running_job(domain))
       throw;
     const bool whole =
         std::none_of(disks.begin(), disks.end(), [](const LiveDisk& d) { return d.whole_because.empty(); });
@@ -321,36 +237,18 @@ void begin_somehow(const Context& ctx, const virt::Domain& domain, const LiveReq
   begin_somehow(ctx, domain, request, socket, disks);
 }
 
-// Another host's hold is no leftover before it has lasted longer than any does.
-void check_not_held_elsewhere(const virt::Domain& domain, const virt::MetadataElement& held) {
-  const std::string host = held.attribute("host"), since = held.attribute("since");
-  if (host.empty() || host == host_word()) return;
-  const std::int64_t began = base::parse_integer(since, 0, std::numeric_limits<std::int64_t>::max(), "time of a hold");
-  if (now_s() - began < kLongestHold.count())
-    throw Error(Code::busy, "a backup of '" + domain.name() + "' from another host holds it just now");
-}
-
-// What an interrupted backup left: a guest that is held, a job of ours.
+// What an interrupted backup left: a guest that is held, a job of ours. Whoever looks after that ends it first.
 void clear_leftovers(const Context& ctx, const virt::Domain& domain) {
-  if (const auto held = virt::metadata_part(domain, kHeldPart)) {
-    check_not_held_elsewhere(domain, *held);
-    if (domain.active() && held->attribute("hold") == "frozen") {
-      ctx.warn("'" + domain.name() + "' was left frozen by a backup that was killed: it is thawed");
-      thaw_within(ctx, domain, kLeftoverThawPatience);
-    }
-    if (held->attribute("hold") == "paused" && domain.state() == virt::State::paused) {
-      ctx.warn("'" + domain.name() + "' was left paused by a backup that was killed: it goes on");
-      virt::resume(domain);
-    }
-    virt::drop_metadata_part(domain, kHeldPart);
-  }
-  const auto socket = virt::job_socket(domain);
-  if (!socket) return;
-  if (!is_ours(*socket))
+  take_over(Charge::job, domain.uuid());
+  end_left_hold(ctx, domain);
+  const auto job = virt::running_job(domain);
+  if (!job) return;
+  if (!is_ours(job->socket))
     throw Error(Code::busy, "a backup of '" + domain.name() + "' is under way that is not from here (" +
-                                (socket->empty() ? "it has no socket" : *socket) + "): virsh domjobabort ends it");
+                                (job->socket.empty() ? "it has no socket" : job->socket) +
+                                "): virsh domjobabort ends it");
   ctx.note("a backup of '" + domain.name() + "' that was interrupted is ended");
-  end_job(domain, *socket);
+  end_job(domain, job->socket);
 }
 
 bool any_records(const std::vector<LiveDisk>& disks) {
@@ -389,15 +287,20 @@ LiveBackup begin_live_backup(const Context& ctx, const virt::Domain& domain, con
   drop_checkpoints(ctx, domain, request.label, request.earlier ? request.earlier->checkpoint : "");
   LiveBackup backup{.socket = socket_path(request, domain), .disks = disks_of(domain, request)};
   remove_old_scratch(request, backup.disks);
-  decide(domain, request.earlier, backup.disks);
+  const GuardedJob job = guarded(request, backup.disks);
+  if (const std::string complaint = complaint_of_room(job.directories); !complaint.empty())
+    throw Error(Code::no_space, complaint + ": say where there is more, with --scratch");
+  backup.watchdog = start_watchdog(request, job);
+  decide(domain, request, backup.disks);
   ctx.check_stop();
   // A job that was killed with its QEMU leaves its socket.
   std::error_code unseen;
   if (!request.elsewhere) std::filesystem::remove(backup.socket, unseen);
   {
-    Stillness stillness(ctx, domain, request);
+    backup.watchdog->await();
+    GuestHold hold(ctx, domain, request.hold);
     begin_somehow(ctx, domain, request, backup.socket, backup.disks);
-    std::tie(backup.consistency, backup.held) = stillness.end();
+    std::tie(backup.consistency, backup.held) = hold.end();
   }
   if (any_records(backup.disks)) backup.checkpoint_xml = virt::checkpoint_xml(domain, request.checkpoint);
   return backup;
@@ -405,7 +308,7 @@ LiveBackup begin_live_backup(const Context& ctx, const virt::Domain& domain, con
 
 void end_live_backup(const Context& ctx, const virt::Domain& domain, const std::string& label,
                      const std::string& keep) {
-  if (const auto socket = virt::job_socket(domain); socket && is_ours(*socket)) end_job(domain, *socket);
+  if (const auto job = virt::running_job(domain); job && is_ours(job->socket)) end_job(domain, job->socket);
   if (domain.active()) drop_checkpoints(ctx, domain, label, keep);
 }
 

@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,11 +16,10 @@
 #include "base/unique_fd.h"
 #include "virt/domain.h"
 #include "virt/domain_xml.h"
-#include "vm/quiesce.h"
+#include "vm/guest_hold.h"
+#include "vm/watchdog.h"
 
 namespace muster::vm {
-
-enum class Freeze { automatic, required, none };
 
 // A disk as the latest restore point has it.
 struct EarlierDisk {
@@ -38,16 +39,18 @@ struct LiveRequest {
   std::string checkpoint;  // the new one's name, `LABEL-...`, which nobody can guess
   std::optional<EarlierBackup> earlier;
   std::vector<std::string> without;  // targets that are left out
-  std::string directory;             // of this domain, where QEMU may make a socket; not looked at with `scratch`
+  // Targets whose images can, or may, record nothing, and why: they are read whole, and the others as ever.
+  std::map<std::string, std::string> unrecorded;
+  std::string directory;  // of this domain, where QEMU may make a socket; not looked at with `scratch`
   // The hypervisor's files are another host's: the socket is in `directory`, whatever `scratch` says, and nothing of
   // what is left there is looked for.
   bool elsewhere = false;
   // For the socket, and what the guest overwrites meanwhile; empty: that goes beside each image.
   std::string scratch;
-  Freeze freeze = Freeze::automatic;
-  bool pause = false;  // where it is not frozen
-  std::chrono::seconds freeze_budget{5};
-  Watchdog thaw_watchdog, resume_watchdog;
+  HoldRequest hold;
+  // Ends the job should this process die, and before it has no room: the job's mark and the directories of its scratch
+  // files, as a GuardedJob's, are added to its words.
+  Watchdog job_watchdog;
 };
 
 struct LiveDisk {
@@ -64,6 +67,8 @@ struct LiveBackup {
   std::string consistency{};         // `filesystem`, `paused`, `crash`
   std::chrono::milliseconds held{};  // how long the guest was frozen, or paused
   std::vector<LiveDisk> disks{};
+  // As long as it lives, and is not called off, the job is looked after. What it says is why the job was ended.
+  std::unique_ptr<WatchdogProcess> watchdog{};
 };
 
 // A disk that a backup is of: no medium, nothing read-only.
@@ -76,7 +81,8 @@ void check_can_be_backed_up(const virt::Domain& domain);
 base::UniqueFd lock_backup(const std::string& runtime_directory, const virt::Domain& domain);
 
 // Throws base::Error{refused} where the domain is off or, with Freeze::required, the guest cannot be frozen; {busy}
-// where somebody else's backup job runs; {unsupported} for drivers without backup jobs. With lock_backup() held.
+// where somebody else's backup job runs; {unsupported} for drivers without backup jobs; {no_space} where what the guest
+// overwrites has no room. With lock_backup() held.
 LiveBackup begin_live_backup(const base::Context& ctx, const virt::Domain& domain, const LiveRequest& request);
 
 // Ends the job. `keep`: the checkpoint that the latest confirmed restore point names; all others with `label` are

@@ -4,22 +4,15 @@
 #pragma once
 
 #include <chrono>
-#include <string>
-#include <string_view>
-#include <vector>
 
-#include "base/child_process.h"
 #include "base/context.h"
 #include "virt/domain.h"
+#include "vm/watchdog.h"
 
 namespace muster::vm {
 
-// A program that leaves its process group, to outlive this process, writes kWatching on its standard output once it
-// watches, and lets the guest go on when its standard input ends before it read a line, or after its own time.
-using Watchdog = std::vector<std::string>;
-inline constexpr std::string_view kWatching = "watching\n";
-
-// Nothing is held before its watchdog watches: base::Error{io} where it ends, {timeout} after 10 s.
+// Nothing is held before its watchdog, which lets the guest go on also after its own time, watches: base::Error{io}
+// where it ends, {timeout} after 10 s.
 
 class FrozenGuest {
  public:
@@ -39,7 +32,7 @@ class FrozenGuest {
  private:
   const virt::Domain& domain_;
   std::chrono::seconds patience_;
-  base::ChildProcess watchdog_;
+  WatchdogProcess watchdog_;
   base::TimePoint began_;
   bool frozen_ = true;
 };
@@ -58,7 +51,7 @@ class PausedGuest {
 
  private:
   const virt::Domain& domain_;
-  base::ChildProcess watchdog_;
+  WatchdogProcess watchdog_;
   base::TimePoint began_;
   bool paused_ = true;
 };

@@ -49,7 +49,7 @@ ServedMachine described(const virt::Domain& domain, const virt::MetadataElement&
 
 // An error of a disk that has just come back: the first read finds the connection gone, the next makes a new one.
 void resume_after_error(const virt::Domain& domain) {
-  if (domain.state() != virt::State::paused || domain.reason() != "I/O error") return;
+  if (domain.state() != virt::State::paused || domain.reason() != virt::kIoErrorReason) return;
   try {
     virt::resume(domain);
   } catch (const Error&) {

@@ -86,6 +86,20 @@ TEST_F(ImageFile, FactsOfAChainNameEveryBackingFile) {
   check_backing_formats(dir / "top.qcow2", facts);
 }
 
+TEST_F(ImageFile, WhichImagesKeepBitmapsAndTheirData) {
+  MUSTER_NEEDS("qemu-img");
+  qemu_img({"create", "-q", "-f", "qcow2", dir / "now.qcow2", "1M"});
+  qemu_img({"create", "-q", "-f", "qcow2", "-o", "compat=0.10", dir / "old.qcow2", "1M"});
+  qemu_img({"create", "-q", "-f", "qcow2", "-o", "data_file=" + (dir / "data"), dir / "apart.qcow2", "1M"});
+  qemu_img({"create", "-q", "-f", "qcow2", "-b", dir / "apart.qcow2", "-F", "qcow2", dir / "above.qcow2"});
+  const auto facts = [&](const std::string& name) { return image_facts(ctx, dir / name, ImageFormat::qcow2); };
+  EXPECT_TRUE(facts("now.qcow2").keeps_bitmaps);
+  EXPECT_FALSE(facts("old.qcow2").keeps_bitmaps);
+  EXPECT_FALSE(facts("now.qcow2").data_apart);
+  EXPECT_TRUE(facts("apart.qcow2").data_apart);
+  EXPECT_TRUE(facts("above.qcow2").data_apart);
+}
+
 TEST_F(ImageFile, AGuessedFormatOfABackingFileIsRefused) {
   MUSTER_NEEDS("qemu-img");
   qemu_img({"create", "-q", "-f", "qcow2", dir / "base", "1M"});

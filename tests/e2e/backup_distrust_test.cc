@@ -271,5 +271,39 @@ TEST_F(BackupDistrust, AnImageThatWasTakenBackIsNotMistaken) {
   expect_same(restored("web01@latest"), before);
 }
 
+TEST_F(BackupDistrust, AMachineThatMovedToAnotherHypervisorIsFollowedThere) {
+  hypervisor_.reset();
+  hypervisor_.emplace(Hypervisor::Options{.bed = file("bed")});
+  const Hypervisor second({.name = "hv2", .bed = file("bed")});
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  next_second();
+  disk.write(2 * kMiB, kPiece, 0x22);
+  {
+    // Not while it is read.
+    MusterProcess backup(backup_command(create_words("web01", {"--limit-rate", "64K"})));
+    ASSERT_TRUE(wait_until([&] { return has_job(); }));
+    const auto refused = vm({"migrate", "web01", "--to", second.uri()});
+    EXPECT_NE(refused.code, 0) << told(refused);
+    EXPECT_EQ(hypervisor_->state("web01"), "running");
+    EXPECT_EQ(backup.finish().code, 0) << backup.err();
+  }
+  next_second();
+  disk.write(2 * kMiB, kPiece, 0x23);
+  const auto moved = vm({"migrate", "web01", "--to", second.uri()});
+  ASSERT_EQ(moved.code, 0) << told(moved);
+  ASSERT_EQ(second.state("web01"), "running");
+  TrackedDisk there(second, "web01", "virtio-disk0", kDiskBytes);
+  there.write(3 * kMiB, kPiece, 0x33);
+  std::string held = disk.bytes();
+  held.replace(3 * kMiB, kPiece, std::string(kPiece, 0x33));
+  const auto done = expect(0, {"create", second.uri() + "#web01", "--scratch", second.directory(), "--json"});
+  const json result = json_lines(done.out).at(0);
+  EXPECT_EQ(whole_because(result), "");
+  EXPECT_EQ(result.at("bytes_dirty"), 2 * kPiece);
+  expect_same(restored("web01@latest"), held);
+}
+
 }  // namespace
 }  // namespace muster::e2e

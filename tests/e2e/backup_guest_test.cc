@@ -1,6 +1,7 @@
 // Backups of a real guest: its file systems are frozen for the moment that counts, and go on whatever happens to
 // muster.
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 
 #include <signal.h>
@@ -177,6 +178,75 @@ TEST_F(BackupGuest, WithoutAnAgentItSaysSoOrRefuses) {
   const auto refused = expect(5, create_words(hypervisor_->uri(), {"--freeze", "require"}));
   EXPECT_TRUE(contains(refused.out, "no agent answers")) << told(refused);
   EXPECT_EQ(create().value("consistency", ""), "crash");
+}
+
+// What the guest overwrites while it is read fills the room that there is for it.
+class BackupScratch : public BackupGuest {
+ protected:
+  void SetUp() override {
+    BackupGuest::SetUp();
+    if (IsSkipped()) return;
+    hypervisor_->virsh({"attach-disk", "web01", hypervisor_->make_disk("data", "256M"), "vdb", "--driver", "qemu",
+                        "--subdriver", "qcow2"});
+    ASSERT_TRUE(wait_until([&] { return in_guest("web01", "ls /dev/vdb") == "/dev/vdb\n"; }));
+    in_guest("web01", overwriting_with('a'));
+    std::filesystem::create_directory(narrow());
+    const auto mounted =
+        run({.argv = hypervisor_->inside({"mount", "-t", "tmpfs", "-o", "mode=1777,size=150m", "none", narrow()})});
+    ASSERT_EQ(mounted.code, 0) << told(mounted);
+  }
+  std::string narrow() const { return hypervisor_->directory() + "/narrow"; }
+  static std::string overwriting_with(char letter) {
+    return std::string("tr '\\0' ") + letter +
+           " </dev/zero | dd of=/dev/vdb bs=1M count=200 conv=fsync iflag=fullblock";
+  }
+  Launch slow_backup() const {
+    Launch launch = backup_command(
+        {"create", hypervisor_->uri() + "#web01", "--scratch", narrow(), "--json", "--limit-rate", "1M"});
+    launch.argv = hypervisor_->inside(launch.argv);
+    return launch;
+  }
+  bool has_job() const { return hypervisor_->try_virsh({"backup-dumpxml", "web01"}).code == 0; }
+  std::vector<pid_t> job_watchdogs() const {
+    std::vector<pid_t> found;
+    for (const pid_t pid : all_processes())
+      if (const std::string words = process_file(pid, "cmdline");
+          contains(words, "--guard") && contains(words, hypervisor_->directory()))
+        found.push_back(pid);
+    return found;
+  }
+  void expect_given_up(MusterProcess& muster) {
+    const auto done = muster.finish();
+    EXPECT_EQ(done.code, 14) << told(done);
+    EXPECT_TRUE(contains(done.out, "so that its guest goes on")) << told(done);
+    EXPECT_FALSE(has_job());
+    EXPECT_EQ(hypervisor_->state("web01"), "running");
+    EXPECT_TRUE(
+        wait_until([&] { return in_guest("web01", "dd if=/dev/vdb bs=1M skip=199 count=1 | tail -c 1") == "b"; }));
+    EXPECT_FALSE(contains(expect(0, {"list"}).out, "web01"));
+    EXPECT_TRUE(job_watchdogs().empty());
+    EXPECT_EQ(create().value("consistency", ""), "filesystem");
+  }
+};
+
+TEST_F(BackupScratch, NearlyFullTheBackupEndsAndTheGuestGoesOn) {
+  MusterProcess muster(slow_backup());
+  ASSERT_TRUE(wait_until([&] { return has_job(); })) << muster.err();
+  in_guest("web01", overwriting_with('b'));
+  expect_given_up(muster);
+}
+
+// Faster than anybody looks: QEMU has stopped the guest.
+TEST_F(BackupScratch, FullTheGuestThatWasStoppedGoesOn) {
+  MusterProcess muster(slow_backup());
+  ASSERT_TRUE(wait_until([&] { return has_job(); })) << muster.err();
+  const auto watchdogs = job_watchdogs();
+  ASSERT_EQ(watchdogs.size(), 1U);
+  ::kill(watchdogs[0], SIGSTOP);
+  in_guest("web01", "(" + overwriting_with('b') + ") >/dev/null 2>&1 &");
+  EXPECT_TRUE(wait_until([&] { return hypervisor_->state("web01") == "paused"; }));
+  ::kill(watchdogs[0], SIGCONT);
+  expect_given_up(muster);
 }
 
 }  // namespace

@@ -80,6 +80,27 @@ TEST_F(BackupInterrupted, KilledBeforeAnyOfItsCallsTheNextOneIsRight) {
   EXPECT_GE(places, 8);
 }
 
+TEST_F(BackupInterrupted, KilledWhileItIsPausedTheGuestGoesOn) {
+  start();
+  LibvirtRelay relay(file("relay"), hypervisor_->uri().substr(hypervisor_->uri().find('=') + 1));
+  Words words = create_words("web01", {"--freeze", "none", "--pause"});
+  words[1] = relay.uri() + "#web01";
+  bool was_paused = false;
+  for (int calls = 0; calls < 12; ++calls) {
+    relay.let_through(calls);
+    MusterProcess muster(backup_command(words));
+    ASSERT_TRUE(wait_until([&] { return relay.holds() || !is_running(muster.pid()); }));
+    if (!relay.holds()) break;
+    was_paused = was_paused || hypervisor_->state("web01") == "paused";
+    for (const pid_t pid : process_tree(muster.pid())) ::kill(pid, SIGKILL);
+    relay.release();
+    muster.finish();
+    EXPECT_TRUE(wait_until([&] { return hypervisor_->state("web01") == "running"; })) << "killed before call " << calls;
+  }
+  EXPECT_TRUE(was_paused);
+  EXPECT_EQ(create().value("consistency", ""), "crash");
+}
+
 TEST_F(BackupInterrupted, ASecondBackupOfAMachineLeavesTheFirstAlone) {
   TrackedDisk& disk = start();
   disk.write(0, 8 * kMiB, 0x5a);
@@ -151,6 +172,35 @@ TEST_F(BackupInterrupted, AnInterruptedOneLeavesNothing) {
   const json second = create();
   EXPECT_EQ(second.at("bytes_dirty"), 32 * kMiB);
   expect_same(restored("web01@latest"), disk.bytes());
+}
+
+// Nobody of those who began it lives: its scratch file would grow until the next night.
+TEST_F(BackupInterrupted, KilledAltogetherItsJobEnds) {
+  TrackedDisk& disk = start();
+  disk.write(0, 8 * kMiB, 0x5a);
+  MusterProcess muster(backup_command(create_words("web01", {"--limit-rate", "1M"})));
+  ASSERT_TRUE(wait_until([&] { return has_job(); })) << muster.err();
+  for (const pid_t pid : process_tree(muster.pid())) ::kill(pid, SIGKILL);
+  muster.finish();
+  EXPECT_TRUE(wait_until([&] { return !has_job(); }));
+  next_second();
+  create();
+  expect_same(restored("web01@latest"), disk.bytes());
+}
+
+TEST_F(BackupInterrupted, WithoutRoomForWhatTheGuestOverwritesItDoesNotBegin) {
+  start();
+  const std::string narrow = hypervisor_->directory() + "/narrow";
+  fs::create_directory(narrow);
+  ASSERT_EQ(
+      run({.argv = hypervisor_->inside({"mount", "-t", "tmpfs", "-o", "size=16m,mode=1777", "none", narrow})}).code, 0);
+  Launch launch = backup_command({"create", hypervisor_->uri() + "#web01", "--scratch", narrow, "--json"});
+  launch.argv = hypervisor_->inside(launch.argv);
+  const auto done = run(launch);
+  EXPECT_EQ(done.code, 14) << told(done);
+  EXPECT_TRUE(contains(done.out, "--scratch")) << told(done);
+  EXPECT_FALSE(has_job());
+  EXPECT_TRUE(points().empty());
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ constexpr const char* kDomain = R"(<domain type='kvm' xmlns:qemu='http://libvirt
       <target dev='vda' bus='virtio'/>
     </disk>
     <disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>
-    <disk type='volume' device='disk'><source pool='default' volume='data'/><target dev='vdb'/><shareable/></disk>
+    <disk type='volume' device='disk'><source pool='default' volume='data'><encryption format='luks'/></source><target dev='vdb'/><shareable/></disk>
     <disk type='network' device='disk'><source protocol='rbd' name='pool/image'/><target dev='vdc'/></disk>
     <interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/><model type='virtio'/></interface>
     <nobody-knows this='one'><inner/></nobody-knows>
@@ -47,7 +47,7 @@ TEST(DomainXml, ReadsWhatItKnows) {
   EXPECT_EQ(disks[1].device, "cdrom");
   EXPECT_TRUE(disks[1].read_only && disks[1].source.empty());
   EXPECT_EQ(disks[2].source, "default/data");
-  EXPECT_TRUE(disks[2].shareable);
+  EXPECT_TRUE(disks[2].shareable && disks[2].encrypted && !disks[0].encrypted);
   EXPECT_EQ(disks[3].source, "rbd:pool/image");
   ASSERT_EQ(xml.interfaces().size(), 1U);
   EXPECT_EQ(xml.interfaces()[0].source, "default");

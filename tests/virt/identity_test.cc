@@ -19,7 +19,7 @@ const char* const kMachine = R"(<domain type='kvm' id='7'>
   <os firmware='efi'><type machine='q35'>hvm</type><nvram template='/t_VARS.fd'>/nvram/web01_VARS.fd</nvram></os>
   <sysinfo type='smbios'><system><entry name='uuid'>1</entry><entry name='serial'>2</entry><entry name='product'>p</entry></system></sysinfo>
   <devices>
-    <disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/><source file='/old/web01.qcow2' index='1'/><backingStore type='file'><source file='/base'/></backingStore><target dev='vda' bus='virtio'/><serial>abc</serial></disk>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/><source file='/old/web01.qcow2' index='1'><encryption format='luks'><secret type='passphrase' uuid='1'/></encryption></source><backingStore type='file'><source file='/base'/></backingStore><target dev='vda' bus='virtio'/><serial>abc</serial></disk>
     <disk type='block' device='disk'><driver name='qemu' type='raw'/><source dev='/dev/vg/data'/><target dev='vdb' bus='virtio'/></disk>
     <disk type='file' device='disk'><source file='/shared.raw'/><target dev='vdc'/><readonly/></disk>
     <disk type='file' device='cdrom'><source file='/a.iso'/><target dev='sda'/><readonly/></disk>
@@ -79,8 +79,10 @@ TEST_F(Identity, DisksAreWhereTheyWerePut) {
 }
 
 TEST_F(Identity, WhatIsNotHadTwiceIsLeftOutAndTold) {
-  EXPECT_EQ(rewritten_.left_out, (std::vector<std::string>{"disk vdb", "a device of the host (pci)",
-                                                           "an interface that is a device of the host"}));
+  EXPECT_EQ(rewritten_.left_out,
+            (std::vector<std::string>{"the encryption of disk vda", "disk vdb", "a device of the host (pci)",
+                                      "an interface that is a device of the host"}));
+  EXPECT_FALSE(has(xml_, "encryption"));
   EXPECT_FALSE(has(xml_, "/dev/vg/data"));
   EXPECT_FALSE(has(xml_, "hostdev"));
 }

@@ -1,4 +1,4 @@
-#include "vm/guest_care.h"
+#include "vm/care.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -21,8 +21,9 @@ struct Address {
 };
 
 // Abstract: gone with whoever has it.
-Address address_of(const std::string& uuid) {
-  const std::string word = "muster-guest-" + std::to_string(::geteuid()) + "-" + uuid;
+Address address_of(Charge charge, const std::string& uuid) {
+  const std::string word =
+      (charge == Charge::guest ? "muster-guest-" : "muster-job-") + std::to_string(::geteuid()) + "-" + uuid;
   Address address;
   address.name.sun_family = AF_UNIX;
   const std::size_t length = std::min(word.size(), sizeof address.name.sun_path - 1);
@@ -45,15 +46,15 @@ bool is_our_user(int fd) {
 
 }  // namespace
 
-GuestCare::GuestCare(const std::string& uuid) {
-  take_guest_over(uuid);
-  const Address address = address_of(uuid);
+Care::Care(Charge charge, const std::string& uuid) {
+  take_over(charge, uuid);
+  const Address address = address_of(charge, uuid);
   base::UniqueFd fd = new_socket();
   if (fd && ::bind(fd.get(), generic(address), address.length) == 0 && ::listen(fd.get(), 4) == 0)
     listener_ = std::move(fd);
 }
 
-bool GuestCare::taken_over_within(std::chrono::milliseconds wait) {
+bool Care::taken_over_within(std::chrono::milliseconds wait) {
   pollfd p{.fd = listener_.get(), .events = POLLIN, .revents = 0};
   if (!listener_) std::this_thread::sleep_for(wait);
   if (!listener_ || ::poll(&p, 1, static_cast<int>(wait.count())) <= 0) return false;
@@ -61,8 +62,8 @@ bool GuestCare::taken_over_within(std::chrono::milliseconds wait) {
   return taker_ && is_our_user(taker_.get());
 }
 
-void take_guest_over(const std::string& uuid) {
-  const Address address = address_of(uuid);
+void take_over(Charge charge, const std::string& uuid) {
+  const Address address = address_of(charge, uuid);
   const base::UniqueFd fd = new_socket();
   if (!fd || ::connect(fd.get(), generic(address), address.length) != 0 || !is_our_user(fd.get())) return;
   // It hangs up when it has stopped.

@@ -1,4 +1,4 @@
-#include "vm/guest_care.h"
+#include "vm/care.h"
 
 #include <atomic>
 #include <thread>
@@ -11,23 +11,23 @@ namespace {
 
 using std::chrono::milliseconds;
 
-struct Care : testing::Test {
+struct CareTest : testing::Test {
   const std::string uuid = "00000000-0000-4000-8000-" + std::to_string(::getpid());
 };
 
-TEST_F(Care, NobodyTakesItOverByDefault) {
-  take_guest_over(uuid);
-  GuestCare care(uuid);
+TEST_F(CareTest, NobodyTakesItOverByDefault) {
+  take_over(Charge::guest, uuid);
+  Care care(Charge::guest, uuid);
   EXPECT_FALSE(care.taken_over_within(milliseconds(20)));
 }
 
-TEST_F(Care, WhoeverTakesItOverWaitsUntilTheOtherHasStopped) {
+TEST_F(CareTest, WhoeverTakesItOverWaitsUntilTheOtherHasStopped) {
   std::atomic<bool> stopped = false, taken = false;
   std::jthread taker;
   {
-    GuestCare care(uuid);
+    Care care(Charge::guest, uuid);
     taker = std::jthread([&] {
-      take_guest_over(uuid);
+      take_over(Charge::guest, uuid);
       taken = true;
       EXPECT_TRUE(stopped);
     });
@@ -38,21 +38,22 @@ TEST_F(Care, WhoeverTakesItOverWaitsUntilTheOtherHasStopped) {
   taker.join();
 }
 
-TEST_F(Care, ANewOneTakesItFromTheOld) {
+TEST_F(CareTest, ANewOneTakesItFromTheOld) {
   std::atomic<bool> listens = false, taken = false;
   std::jthread old([&] {
-    GuestCare care(uuid);
+    Care care(Charge::guest, uuid);
     listens = true;
     while (!care.taken_over_within(milliseconds(10))) continue;
     taken = true;
   });
   while (!listens) std::this_thread::yield();
-  const GuestCare care(uuid);
+  const Care care(Charge::guest, uuid);
   EXPECT_TRUE(taken);
 }
 
-TEST_F(Care, MachinesAreApart) {
-  GuestCare care(uuid), other(uuid + "x");
+TEST_F(CareTest, MachinesAndChargesAreApart) {
+  Care care(Charge::guest, uuid);
+  const Care other(Charge::guest, uuid + "x"), job(Charge::job, uuid);
   EXPECT_FALSE(care.taken_over_within(milliseconds(5)));
 }
 

@@ -1,0 +1,23 @@
+// The process that ends a backup job where nobody else does: `muster-hypervisor-worker --guard URI DOMAIN
+// runs|stands MARK DIRECTORY...`. A worker starts one before it begins a job, and calls it off with a line once the job
+// has ended. It ends the job when its worker is dead, when a scratch file's directory is nearly full, and when the
+// guest stands still because there was no room, and says in a line why. The next backup of the machine takes it over.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace muster::cli {
+
+struct JobWatch {
+  std::string uri, domain;
+  bool runs = true;  // the guest: one that stands still already is let alone
+};
+
+// Without the mark and the directories, which come after it.
+std::vector<std::string> job_watchdog_command(const JobWatch& watch);
+
+// The watchdog's whole life, out of the words after `--guard`. Returns its exit status.
+int guard_job(const std::vector<std::string>& words);
+
+}  // namespace muster::cli
