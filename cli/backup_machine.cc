@@ -146,8 +146,13 @@ MachineBackup::MachineBackup(const MachineSources& sources, const VmTarget& targ
   machine_.hypervisor = facts.at("hypervisor");
   known_ = beginning_of_checkpoint(history, machine_.uuid);
   try {
-    check_encrypted_disks(facts);
-    facts.at("active").get<bool>() ? begin(facts) : open_stopped(facts);
+    const bool active = facts.at("active");
+    check_encrypted_disks(facts.at("disks"), active);
+    active ? begin(facts) : open_stopped(facts);
+  } catch (const Error& e) {
+    explain_failure(e);
+    give_up();
+    throw;
   } catch (...) {
     give_up();
     throw;
@@ -194,9 +199,10 @@ void MachineBackup::begin(const json& facts) {
 json MachineBackup::unrecorded(const json& facts) const {
   json all = json::object();
   for (const auto& disk : facts.at("disks")) {
-    if (disk.at("format") != "qcow2" || (disk.at("type") != "file" && disk.at("type") != "block")) continue;
+    const std::string path = disk.at("path");
+    if (disk.at("format") != "qcow2" || !path.starts_with('/')) continue;
     try {
-      const auto image = sources_.disks->facts(sources_.ctx, disk.at("source"), disk::ImageFormat::qcow2);
+      const auto image = sources_.disks->facts(sources_.ctx, path, disk::ImageFormat::qcow2);
       if (const std::string why = records_nothing(image); !why.empty()) all[disk.at("target")] = why;
     } catch (const Error& e) {
       if (e.code() == Code::cancelled) throw;  // else QEMU, which has it open, decides
@@ -206,9 +212,9 @@ json MachineBackup::unrecorded(const json& facts) const {
 }
 
 // In clear it is what the hypervisor is to keep secret.
-void MachineBackup::check_encrypted_disks(const json& facts) const {
+void MachineBackup::check_encrypted_disks(const json& disks, bool active) const {
   const auto& without = sources_.options.without;
-  for (const auto& disk : facts.at("disks")) {
+  for (const auto& disk : disks) {
     const std::string target = disk.at("target");
     if (!disk.at("encrypted").get<bool>() || std::find(without.begin(), without.end(), target) != without.end())
       continue;
@@ -216,7 +222,7 @@ void MachineBackup::check_encrypted_disks(const json& facts) const {
       throw Error(Code::refused, fmt::format("disk {} of '{}' is encrypted by its hypervisor, and this repository is "
                                              "not encrypted: use one that is, or --without-disk {}",
                                              target, target_.name, target));
-    if (!facts.at("active").get<bool>())
+    if (!active)
       throw Error(Code::unsupported, fmt::format("'{}' is off, and disk {} is encrypted by its hypervisor: such disks "
                                                  "are backed up while the machine runs",
                                                  target_.name, target));
@@ -224,6 +230,7 @@ void MachineBackup::check_encrypted_disks(const json& facts) const {
 }
 
 void MachineBackup::open_running(const json& begun) {
+  check_encrypted_disks(begun.at("disks"), true);
   consistency_ = begun.at("consistency");
   held_ = std::chrono::milliseconds(begun.at("held_ms").get<std::int64_t>());
   take_parts(begun);
@@ -348,20 +355,20 @@ void MachineBackup::finish() {
   }
 }
 
-void MachineBackup::explain_failure() {
+void MachineBackup::explain_failure(const Error& failure) {
   disks_.clear();
   if (!running_) return;
   std::string why;
   try {
-    why = end(kept_checkpoint());
+    why = patient([&] { return end(kept_checkpoint()); });
   } catch (const Error&) {
     return;  // tried again
   }
   finished_ = true;
   if (!why.empty())
     throw Error(Code::no_space, fmt::format("the backup of '{}' was given up so that its guest goes on: {}; --scratch "
-                                            "DIR says where there is more",
-                                            target_.name, why));
+                                            "DIR says where there is more ({})",
+                                            target_.name, why, failure.what()));
 }
 
 std::string MachineBackup::kept_checkpoint() const { return known_ != nullptr ? known_->machine->checkpoint : ""; }

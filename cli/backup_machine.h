@@ -11,6 +11,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "backup/create.h"
+#include "base/error.h"
 #include "cli/backup_images.h"
 #include "cli/disk_access.h"
 #include "cli/hypervisor_workers.h"
@@ -57,7 +58,7 @@ class MachineBackup {
   std::chrono::milliseconds held() const { return held_; }
   // After its disks could not be read: ends it, and throws base::Error{no_space} where that was because what the guest
   // overwrites had no room.
-  void explain_failure();
+  void explain_failure(const base::Error& failure);
   // After the restore point holds: the next backup goes on from it. What goes wrong is a warning.
   void finish();
 
@@ -69,7 +70,7 @@ class MachineBackup {
   OpenedImage open_stopped_disk(const std::string& disk, const std::string& path, const std::string& format);
   void check_still_off() const;
   nlohmann::json unrecorded(const nlohmann::json& facts) const;
-  void check_encrypted_disks(const nlohmann::json& facts) const;
+  void check_encrypted_disks(const nlohmann::json& disks, bool active) const;
   void give_up();
   std::string kept_checkpoint() const;
   std::string end(const std::string& keep);

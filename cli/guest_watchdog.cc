@@ -25,8 +25,6 @@ constexpr std::chrono::hours kPatience{24};
 constexpr std::chrono::minutes kHurry{15};
 constexpr seconds kInterval{1}, kSlowInterval{30};
 constexpr int kAgentSeconds = 5;
-// Of a hypervisor that is another host: what was sent to it may be sent again for so long.
-constexpr seconds kFarLateHold{180};
 constexpr std::int64_t kMaxBudgetSeconds = 3600;
 
 bool called_off(seconds budget) {
@@ -50,7 +48,7 @@ bool look_after(const std::string& uri, const std::string& uuid, Hold hold,
                 std::optional<virt::Connection> connection) {
   using Clock = std::chrono::steady_clock;
   vm::Care care(vm::Charge::guest, uuid);
-  const seconds window = is_of_this_host(uri) ? vm::kLateHold : kFarLateHold;
+  const seconds window = is_of_this_host(uri) ? vm::kLateHold : vm::kFarLateHold;
   std::optional<Clock::time_point> late;
   for (const auto began = Clock::now(); Clock::now() < began + kPatience;) {
     try {

@@ -35,9 +35,9 @@ MachinePoint create_machine_point(const MachineSources& sources, const MachineOr
   MachinePoint made{.point = {}, .held = machine.held()};
   try {
     made.point = backup::create_restore_point(sources.ctx, sources.repository, request, progress).point;
-  } catch (const base::Error&) {
+  } catch (const base::Error& e) {
     request.disks.clear();  // whose readers go
-    machine.explain_failure();
+    machine.explain_failure(e);
     throw;
   }
   machine.finish();

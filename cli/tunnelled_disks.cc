@@ -88,8 +88,11 @@ void TunnelledDisks::remove_scratch(const Context& ctx, const std::string& image
 // Of the image and all that is below it, the youngest; nullopt for what is no regular file.
 std::optional<Times> TunnelledDisks::times_of(const Context& ctx, const std::string& path, ImageFormat format) const {
   std::vector<std::string> words{"stat", "-L", "--format=%F:%.9Y:%.9Z", "--", path};
-  if (format != ImageFormat::raw)
-    for (const auto& backing : facts(ctx, path, format).backing_chain) words.push_back(backing.path);
+  if (format != ImageFormat::raw) {
+    const auto image = facts(ctx, path, format);
+    if (image.data_apart) return std::nullopt;
+    for (const auto& backing : image.backing_chain) words.push_back(backing.path);
+  }
   std::istringstream lines;
   try {
     lines.str(output_over_ssh(ctx, place_, remote_command(words), "look at " + path));

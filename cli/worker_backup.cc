@@ -16,10 +16,10 @@
 #include "virt/backup_job.h"
 #include "virt/domain_xml.h"
 #include "virt/identity.h"
+#include "virt/image_files.h"
 #include "virt/lifecycle.h"
 #include "virt/served_definition.h"
 #include "vm/disk_ownership.h"
-#include "vm/job_guard.h"
 #include "vm/live_backup.h"
 #include "vm/served_machine.h"
 
@@ -73,11 +73,13 @@ class OpenBackups {
         return true;
       });
     const auto deadline = base::Clock::now() + kEndPatience;
-    for (auto& attempt : attempts) {
+    auto attempt = attempts.begin();
+    for (const auto& [uuid, backup] : backups_) {
       try {
-        attempt.first({}, std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::Clock::now()));
+        (attempt++)->first({}, std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::Clock::now()));
+        if (backup.watchdog) backup.watchdog->call_off();
       } catch (const Error&) {
-        // The next backup finds it.
+        // Its watchdog goes on, and the next backup finds it.
       }
     }
   }
@@ -137,6 +139,7 @@ json disk_fields(const vm::LiveDisk& disk) {
           {"size_bytes", disk.size_bytes},
           {"whole_because", disk.whole_because},
           {"bitmap", disk.bitmap},
+          {"encrypted", disk.encrypted},
           {"changes_context", virt::changes_context(disk.target)}};
 }
 
@@ -149,22 +152,20 @@ json begin(const WorkerCall& call) {
   const json& arguments = call.arguments;
   auto lock = vm::lock_backup(arguments.at("runtime_directory"), domain);
   const seconds budget(arguments.at("freeze_budget_s").get<std::int64_t>());
-  const vm::LiveRequest request{
-      .label = arguments.at("label"),
-      .checkpoint = arguments.at("checkpoint"),
-      .earlier = earlier_of(arguments),
-      .without = arguments.at("without"),
-      .unrecorded = arguments.at("unrecorded"),
-      .directory = own_directory(domain, arguments),
-      .elsewhere = !arguments.value("directory", "").empty(),
-      .scratch = arguments.value("scratch", ""),
-      .hold = {.freeze = freeze_of(arguments.at("freeze")),
-               .pause = arguments.at("pause"),
-               .budget = budget,
-               .thaw_watchdog = watchdog(call, domain, Hold::frozen, budget),
-               .resume_watchdog = watchdog(call, domain, Hold::paused, budget)},
-      .job_watchdog = job_watchdog_command(
-          {.uri = call.connection.uri(), .domain = domain.uuid(), .runs = domain.state() == virt::State::running})};
+  const vm::LiveRequest request{.label = arguments.at("label"),
+                                .checkpoint = arguments.at("checkpoint"),
+                                .earlier = earlier_of(arguments),
+                                .without = arguments.at("without"),
+                                .unrecorded = arguments.at("unrecorded"),
+                                .directory = own_directory(domain, arguments),
+                                .elsewhere = !arguments.value("directory", "").empty(),
+                                .scratch = arguments.value("scratch", ""),
+                                .hold = {.freeze = freeze_of(arguments.at("freeze")),
+                                         .pause = arguments.at("pause"),
+                                         .budget = budget,
+                                         .thaw_watchdog = watchdog(call, domain, Hold::frozen, budget),
+                                         .resume_watchdog = watchdog(call, domain, Hold::paused, budget)},
+                                .job_watchdog = job_watchdog_command(call.connection.uri(), domain.uuid())};
   // Known before it begins: killed in between, nobody has to look for it.
   open_backups().add({.uri = call.connection.uri(),
                       .uuid = domain.uuid(),
@@ -198,17 +199,21 @@ json begin(const WorkerCall& call) {
 // `keep`: the checkpoint that the latest restore point names now. `ended_because`: why the job had ended by itself.
 json end(const WorkerCall& call) {
   const std::string uuid = call.arguments.at("uuid");
-  auto open = open_backups().take(uuid);
   const auto domain = call.connection.domain(uuid);
+  auto open = open_backups().take(uuid);
   // Begun by a worker that is gone. What is another's by now is not ended.
   base::UniqueFd lock;
   if (!open) lock = vm::lock_backup(call.arguments.at("runtime_directory"), domain);
-  vm::end_live_backup(call.ctx, domain, call.arguments.at("label"), call.arguments.at("keep"));
-  std::string why;
-  if (open && open->watchdog) {
-    open->watchdog->call_off();
-    why = open->watchdog->said();
+  const std::string why = open && open->watchdog ? open->watchdog->said() : "";
+  // It lets the guest go on.
+  if (!why.empty()) open->watchdog->await_end();
+  try {
+    vm::end_live_backup(call.ctx, domain, call.arguments.at("label"), call.arguments.at("keep"));
+  } catch (const Error&) {
+    if (open) open_backups().add(std::move(*open));  // to be ended again
+    throw;
   }
+  if (open && open->watchdog) open->watchdog->call_off();
   return {{"ended_because", why.substr(0, why.find('\n'))}};
 }
 
@@ -222,12 +227,14 @@ json look(const WorkerCall& call) {
   result["name"] = domain.name();
   result["state"] = virt::name_of(domain.state());
   json disks = json::array();
-  for (const auto& disk : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).disks())
+  const auto xml = domain.xml(domain.active() ? virt::Domain::Xml::current : virt::Domain::Xml::definition);
+  for (const auto& disk : virt::DomainXml(xml).disks())
     if (vm::is_backed_up(disk))
       disks.push_back({{"target", disk.target},
                        {"source", disk.source},
                        {"format", disk.format.empty() ? "raw" : disk.format},
                        {"type", disk.type},
+                       {"path", virt::image_path(call.connection, disk)},
                        {"encrypted", disk.encrypted}});
   result["disks"] = std::move(disks);
   return result;
@@ -275,7 +282,7 @@ json define(const WorkerCall& call) {
   const virt::NewIdentity identity{.name = wanted.at("name"), .disks = image_places(wanted.at("disks"))};
   virt::Rewritten rewritten;
   if (wanted.at("same_identity").get<bool>())
-    rewritten.xml = virt::with_images(before, identity);
+    rewritten = virt::with_images(before, identity);
   else
     rewritten = virt::with_new_identity(before, identity);
   const std::string variables = prepare_parts(call, rewritten);

@@ -1,6 +1,7 @@
 #include "virt/backup_job.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <memory>
 
@@ -56,7 +57,10 @@ std::string job_xml(const JobRequest& request, const std::vector<DiskElement>& d
       set(node, "exportbitmap", bitmap_name(disk->target));
     }
     set(node, "type", "file");
-    set(node.append_child("scratch"), "file", disk->scratch);
+    auto scratch = node.append_child("scratch");
+    set(scratch, "file", disk->scratch);
+    // What the guest overwrites comes in clear from above the image's encryption.
+    if (!element.encryption.empty()) scratch.append_buffer(element.encryption.data(), element.encryption.size());
   }
   return node_text(root);
 }
@@ -176,12 +180,23 @@ std::optional<RunningJob> running_job(const Domain& domain) {
   return running;
 }
 
-void end_job(const Domain& domain) {
-  if (!running_job(domain)) return;
+void end_job(const Domain& domain, const RunningJob& job) {
+  if (running_job(domain) != job) return;
   if (virDomainAbortJob(domain.handle()) == 0) return;
   // It ended meanwhile, as with its domain.
   const bool ended = virGetLastError() != nullptr && virGetLastError()->code == VIR_ERR_OPERATION_INVALID;
   if (!ended) throw_last("end the backup" + of(domain));
+}
+
+bool has_full_disk(const Domain& domain) {
+  std::array<virDomainDiskError, 64> errors{};
+  const int count = virDomainGetDiskErrors(domain.handle(), errors.data(), errors.size(), 0);
+  bool full = false;
+  for (int i = 0; i < count; ++i) {
+    full = full || errors.at(static_cast<std::size_t>(i)).error == VIR_DOMAIN_DISK_ERROR_NO_SPACE;
+    std::free(errors.at(static_cast<std::size_t>(i)).disk);
+  }
+  return full;
 }
 
 std::vector<std::string> checkpoint_names(const Domain& domain) {

@@ -36,12 +36,16 @@ void begin_job(const Domain& domain, const JobRequest& request);
 struct RunningJob {
   std::string socket;                // empty where it has none
   std::vector<std::string> scratch;  // files
+  bool operator==(const RunningJob&) const = default;
 };
 // nullopt where no backup job runs.
 std::optional<RunningJob> running_job(const Domain& domain);
 
-// Ends the job that runs, which is how one ends in pull mode. None is fine.
-void end_job(const Domain& domain);
+// Ends that job, which is how one ends in pull mode. Another one, or none, is fine.
+void end_job(const Domain& domain, const RunningJob& job);
+
+// Whether a disk has stopped because there was no room.
+bool has_full_disk(const Domain& domain);
 
 // --- checkpoints
 

@@ -25,7 +25,9 @@ struct DiskElement {
   std::string source;  // path, or what stands for one: `POOL/VOLUME`, `PROTOCOL:NAME`; empty: nothing is inserted
   bool read_only = false;
   bool shareable = false;
-  bool encrypted = false;  // by the hypervisor: the file is not what the guest sees
+  // By the hypervisor, or an image below it is: files are not what the guest sees.
+  bool encrypted = false;
+  std::string encryption{};  // of the image itself: the element, with the secret's name
 };
 
 // An <interface>.

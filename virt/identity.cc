@@ -46,10 +46,13 @@ void put_image(xml_node disk, const ImagePlace& place) {
 
 bool is_encrypted(xml_node disk) { return disk.child("encryption") || disk.child("source").child("encryption"); }
 
-void put_images(xml_node devices, const std::map<std::string, ImagePlace>& disks) {
+void put_images(xml_node devices, const std::map<std::string, ImagePlace>& disks, std::vector<std::string>& left_out) {
   each(devices, "disk", [&](xml_node disk) {
-    const auto place = disks.find(disk.child("target").attribute("dev").value());
-    if (place != disks.end()) put_image(disk, place->second);
+    const std::string target = disk.child("target").attribute("dev").value();
+    const auto place = disks.find(target);
+    if (place == disks.end()) return;
+    if (is_encrypted(disk)) left_out.push_back("the encryption of disk " + target);
+    put_image(disk, place->second);
   });
 }
 
@@ -160,12 +163,7 @@ Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
   drop_facts(root);
   renew_firmware(root, identity.name);
   xml_node devices = root.child("devices");
-  each(devices, "disk", [&](xml_node disk) {
-    const std::string target = disk.child("target").attribute("dev").value();
-    if (identity.disks.contains(target) && is_encrypted(disk))
-      result.left_out.push_back("the encryption of disk " + target);
-  });
-  put_images(devices, identity.disks);
+  put_images(devices, identity.disks, result.left_out);
   let_go_of_other_disks(devices, identity, result.left_out);
   if (!identity.keep_disk_serials) renew_serials(devices);
   let_go_of_host_devices(devices, result.left_out);
@@ -185,11 +183,13 @@ Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
   return result;
 }
 
-std::string with_images(const DomainXml& xml, const NewIdentity& identity) {
+Rewritten with_images(const DomainXml& xml, const NewIdentity& identity) {
   DomainXml changed = xml;
+  Rewritten result;
   changed.root().child("name").text().set(identity.name.c_str());
-  put_images(changed.root().child("devices"), identity.disks);
-  return changed.text();
+  put_images(changed.root().child("devices"), identity.disks, result.left_out);
+  result.xml = changed.text();
+  return result;
 }
 
 }  // namespace muster::virt

@@ -33,6 +33,6 @@ struct Rewritten {
 Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity);
 
 // The same machine, with its images elsewhere, under a name that may be another.
-std::string with_images(const DomainXml& xml, const NewIdentity& identity);
+Rewritten with_images(const DomainXml& xml, const NewIdentity& identity);
 
 }  // namespace muster::virt

@@ -13,6 +13,8 @@ namespace muster::vm {
 
 // As long as libvirtd lets a call wait for its turn (30 s), and an agent for its answer.
 inline constexpr std::chrono::seconds kLateHold{35};
+// Of a hypervisor that is another host: what was sent to it may be sent again for so long.
+inline constexpr std::chrono::seconds kFarLateHold{180};
 
 enum class Charge { guest, job };
 

@@ -1,12 +1,14 @@
 // What a backup job may do to its guest, and when it is too much. What the guest overwrites is copied into scratch
-// files first; QEMU fails the guest's write where there is no room for that, and pauses the guest (error policy
-// `enospc`, https://libvirt.org/formatdomain.html) until somebody resumes it. So a job ends before that.
+// files first; QEMU fails the guest's write where there is no room for that, and stops the guest (error policy
+// `enospc`, https://libvirt.org/formatdomain.html) until somebody resumes it. So a job ends before that, and whoever
+// ends one lets the guest go on. Blocks on libvirt.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "virt/backup_job.h"
 #include "virt/domain.h"
 
 namespace muster::vm {
@@ -19,14 +21,17 @@ struct GuardedJob {
   std::vector<std::string> directories;  // of those files; none where they are another host's
 };
 
-// Which of the directories has less room than that, as a complaint; empty: none, as far as they can be looked at.
+// Which of the directories has less room than that, as a complaint; empty: none, as far as that can be told.
 std::string complaint_of_room(const std::vector<std::string>& directories);
 
-// Whether the guest stands still because a write of its failed.
+// Whether the guest stands still because there was no room for a write of its.
 bool stands_still(const virt::Domain& domain);
 
-// Ends that job, if it runs, and lets the guest go on where it stood still. Returns whether it ran. Throws what
-// virt::end_job() throws.
-bool end_guarded_job(const virt::Domain& domain, const GuardedJob& job);
+// nullopt: that job does not run.
+std::optional<virt::RunningJob> find_job(const virt::Domain& domain, const GuardedJob& job);
+
+// Ends the job unless it is another one by now, and lets the guest go on where it stands still; returns once both is
+// so, after some seconds at most. Throws what virt::end_job() and virt::resume() throw; to try again is right.
+void end_job_and_go_on(const virt::Domain& domain, const virt::RunningJob& job);
 
 }  // namespace muster::vm

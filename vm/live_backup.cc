@@ -81,9 +81,9 @@ void remove_private(const std::string& socket) {
   if (parent.filename().string().starts_with(kSocketWord)) std::filesystem::remove(parent, unseen);
 }
 
-void end_job(const virt::Domain& domain, const std::string& socket) {
-  virt::end_job(domain);
-  remove_private(socket);
+void end_own_job(const virt::Domain& domain, const virt::RunningJob& job) {
+  end_job_and_go_on(domain, job);
+  remove_private(job.socket);
 }
 
 bool is_left_out(const LiveRequest& request, const std::string& target) {
@@ -100,7 +100,8 @@ std::vector<LiveDisk> disks_of(const virt::Domain& domain, const LiveRequest& re
     disks.push_back({.target = element.target,
                      .source = element.source,
                      .format = element.format.empty() ? "raw" : element.format,
-                     .size_bytes = virt::disk_size_bytes(domain, element.target)});
+                     .size_bytes = virt::disk_size_bytes(domain, element.target),
+                     .encrypted = element.encrypted});
     // libvirt wants it called as the checkpoint is, in every disk.
     if (disks.back().format == "qcow2" && !request.unrecorded.contains(element.target))
       disks.back().bitmap = request.checkpoint;
@@ -207,8 +208,10 @@ GuardedJob guarded(const LiveRequest& request, const std::vector<LiveDisk>& disk
   return job;
 }
 
-std::unique_ptr<WatchdogProcess> start_watchdog(const LiveRequest& request, const GuardedJob& job) {
+std::unique_ptr<WatchdogProcess> start_watchdog(const virt::Domain& domain, const LiveRequest& request,
+                                                const GuardedJob& job) {
   Watchdog words = request.job_watchdog;
+  words.emplace_back(stands_still(domain) ? "stands" : "runs");
   words.push_back(job.mark);
   words.insert(words.end(), job.directories.begin(), job.directories.end());
   return std::make_unique<WatchdogProcess>(words);
@@ -248,7 +251,7 @@ void clear_leftovers(const Context& ctx, const virt::Domain& domain) {
                                 (job->socket.empty() ? "it has no socket" : job->socket) +
                                 "): virsh domjobabort ends it");
   ctx.note("a backup of '" + domain.name() + "' that was interrupted is ended");
-  end_job(domain, job->socket);
+  end_own_job(domain, *job);
 }
 
 bool any_records(const std::vector<LiveDisk>& disks) {
@@ -290,7 +293,7 @@ LiveBackup begin_live_backup(const Context& ctx, const virt::Domain& domain, con
   const GuardedJob job = guarded(request, backup.disks);
   if (const std::string complaint = complaint_of_room(job.directories); !complaint.empty())
     throw Error(Code::no_space, complaint + ": say where there is more, with --scratch");
-  backup.watchdog = start_watchdog(request, job);
+  backup.watchdog = start_watchdog(domain, request, job);
   decide(domain, request, backup.disks);
   ctx.check_stop();
   // A job that was killed with its QEMU leaves its socket.
@@ -308,7 +311,7 @@ LiveBackup begin_live_backup(const Context& ctx, const virt::Domain& domain, con
 
 void end_live_backup(const Context& ctx, const virt::Domain& domain, const std::string& label,
                      const std::string& keep) {
-  if (const auto job = virt::running_job(domain); job && is_ours(job->socket)) end_job(domain, job->socket);
+  if (const auto job = virt::running_job(domain); job && is_ours(job->socket)) end_own_job(domain, *job);
   if (domain.active()) drop_checkpoints(ctx, domain, label, keep);
 }
 

@@ -48,8 +48,8 @@ struct LiveRequest {
   // For the socket, and what the guest overwrites meanwhile; empty: that goes beside each image.
   std::string scratch;
   HoldRequest hold;
-  // Ends the job should this process die, and before it has no room: the job's mark and the directories of its scratch
-  // files, as a GuardedJob's, are added to its words.
+  // Ends the job should this process die, and before it has no room: `stands` or `runs`, the job's mark and the
+  // directories of its scratch files are added to its words (job_guard.h).
   Watchdog job_watchdog;
 };
 
@@ -58,7 +58,8 @@ struct LiveDisk {
   std::uint64_t size_bytes = 0;
   // Why it is to be read whole; empty: its export tells what changed since the earlier backup.
   std::string whole_because{};
-  std::string bitmap{};  // of the new checkpoint in its image; empty: that is not of it
+  std::string bitmap{};    // of the new checkpoint in its image; empty: that is not of it
+  bool encrypted = false;  // by the hypervisor
 };
 
 struct LiveBackup {

@@ -12,7 +12,7 @@
 namespace muster::vm {
 
 // Nothing is held before its watchdog, which lets the guest go on also after its own time, watches: base::Error{io}
-// where it ends, {timeout} after 10 s.
+// where it ends, {timeout} after 20 s.
 
 class FrozenGuest {
  public:

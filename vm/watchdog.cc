@@ -16,7 +16,7 @@ namespace {
 using base::Code;
 using base::Error;
 
-constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kPatience{20};  // longer than it waits for one that it takes over from
 constexpr int kTickMs = 100;
 constexpr std::size_t kMostHeard = 4096;
 
@@ -38,6 +38,13 @@ void WatchdogProcess::await() {
   if (heard_.starts_with(kWatching)) return;
   call_off();
   throw Error(Code::timeout, "nobody watches: the watchdog does not start");
+}
+
+void WatchdogProcess::await_end() {
+  for (const auto end = base::Clock::now() + kPatience; base::Clock::now() < end;) {
+    pollfd p{.fd = process_.standard_output().get(), .events = POLLIN, .revents = 0};
+    if (::poll(&p, 1, kTickMs) > 0 && !hear()) return;
+  }
 }
 
 void WatchdogProcess::call_off() {

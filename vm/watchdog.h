@@ -20,12 +20,14 @@ class WatchdogProcess {
   // Starts it, and does not wait for it. Throws base::Error{not_found, io}.
   explicit WatchdogProcess(const Watchdog& watchdog) : process_(watchdog) {}
 
-  // Returns once it watches. Throws base::Error{io} where it ends instead, {timeout} after 10 s.
+  // Returns once it watches. Throws base::Error{io} where it ends instead, {timeout} after 20 s.
   void await();
   // One that has gone has nothing left to do.
   void call_off();
   // What it said since it watches, as far as that is here.
   std::string said();
+  // Until it has ended, some seconds at most.
+  void await_end();
 
  private:
   bool hear();  // false: it has ended

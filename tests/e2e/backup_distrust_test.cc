@@ -282,10 +282,12 @@ TEST_F(BackupDistrust, AMachineThatMovedToAnotherHypervisorIsFollowedThere) {
   disk.write(2 * kMiB, kPiece, 0x22);
   {
     // Not while it is read.
-    MusterProcess backup(backup_command(create_words("web01", {"--limit-rate", "64K"})));
+    disk.write(16 * kMiB, 16 * kMiB, 0x44);
+    MusterProcess backup(backup_command(create_words("web01", {"--limit-rate", "4M"})));
     ASSERT_TRUE(wait_until([&] { return has_job(); }));
     const auto refused = vm({"migrate", "web01", "--to", second.uri()});
     EXPECT_NE(refused.code, 0) << told(refused);
+    EXPECT_TRUE(has_job());
     EXPECT_EQ(hypervisor_->state("web01"), "running");
     EXPECT_EQ(backup.finish().code, 0) << backup.err();
   }

@@ -188,6 +188,27 @@ TEST_F(BackupInterrupted, KilledAltogetherItsJobEnds) {
   expect_same(restored("web01@latest"), disk.bytes());
 }
 
+// What it had asked for is under way still when all are killed.
+TEST_F(BackupInterrupted, AJobThatComesAfterAllWereKilledEnds) {
+  start();
+  LibvirtRelay relay(file("relay"), hypervisor_->uri().substr(hypervisor_->uri().find('=') + 1));
+  relay.keep_what_is_held();
+  relay.hold_backup_begin();
+  Words words = create_words("web01");
+  words[1] = relay.uri() + "#web01";
+  MusterProcess muster(backup_command(words));
+  ASSERT_TRUE(wait_until([&] { return relay.holds() || !is_running(muster.pid()); }));
+  ASSERT_TRUE(relay.holds());
+  for (const pid_t pid : process_tree(muster.pid())) ::kill(pid, SIGKILL);
+  muster.finish();
+  const auto looked_after = [&] { return contains(read("/proc/net/unix"), "@muster-job-"); };
+  EXPECT_TRUE(looked_after());
+  relay.release();
+  // Well before it gives up: there was one, and is not any more.
+  EXPECT_TRUE(wait_until([&] { return !looked_after() && !has_job(); }, 20'000));
+  create();
+}
+
 TEST_F(BackupInterrupted, WithoutRoomForWhatTheGuestOverwritesItDoesNotBegin) {
   start();
   const std::string narrow = hypervisor_->directory() + "/narrow";

@@ -22,7 +22,7 @@ constexpr int kTickMs = 20;
 constexpr std::size_t kHeaderBytes = 28, kProgramAt = 4, kProcedureAt = 12, kTypeAt = 16;
 constexpr std::uint32_t kRemoteProgram = 0x20008086, kCall = 0, kMostBytes = 64U << 20U;
 // Procedures that change a domain, by their numbers in the protocol, which are for ever.
-constexpr std::uint32_t kFreeze = 335;
+constexpr std::uint32_t kFreeze = 335, kBackupBegin = 421;
 constexpr std::array<std::uint32_t, 20> kChanges = {
     160,  // attach device
     161,  // detach device
@@ -43,7 +43,7 @@ constexpr std::array<std::uint32_t, 20> kChanges = {
     350,  // define
     411,  // make or register a checkpoint
     417,  // delete a checkpoint
-    421,  // begin a backup
+    kBackupBegin,
 };
 
 sockaddr_un address_of(const std::string& path) {
@@ -145,10 +145,13 @@ void LibvirtRelay::let_through(int changes) {
   holding_ = false;
 }
 
-void LibvirtRelay::hold_freeze() {
+void LibvirtRelay::hold_freeze() { hold_only(kFreeze); }
+void LibvirtRelay::hold_backup_begin() { hold_only(kBackupBegin); }
+
+void LibvirtRelay::hold_only(std::uint32_t procedure) {
   let_through(0);
   const std::lock_guard lock(mutex_);
-  only_ = kFreeze;
+  only_ = procedure;
 }
 
 void LibvirtRelay::release() {

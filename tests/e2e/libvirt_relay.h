@@ -27,8 +27,9 @@ class LibvirtRelay {
   // From now on: so many calls that change something pass, and the connection that makes the next is held; others go
   // on.
   void let_through(int changes);
-  // The next freeze of file systems instead.
+  // The next freeze of file systems, or begin of a backup job, instead.
   void hold_freeze();
+  void hold_backup_begin();
   bool holds() const { return holding_; }
   // What is held outlives its client and reaches the daemon once it is released; else it ends with its client.
   void keep_what_is_held() { keeping_ = true; }
@@ -38,6 +39,7 @@ class LibvirtRelay {
  private:
   class Connection;
   void serve(const std::stop_token& stop);
+  void hold_only(std::uint32_t procedure);
   // Whether a call of that connection, with that procedure number, may pass now.
   bool may_pass(int connection, std::uint32_t procedure);
 

@@ -100,7 +100,7 @@ TEST_F(Identity, AddressesPortsSocketsAndFilesAreNew) {
 
 TEST_F(Identity, TheSameMachineKeepsAllButItsImages) {
   const std::string same =
-      with_images(DomainXml(kMachine), {.name = "web01", .disks = {{"vda", {"/new/vda.raw", "raw"}}}});
+      with_images(DomainXml(kMachine), {.name = "web01", .disks = {{"vda", {"/new/vda.raw", "raw"}}}}).xml;
   EXPECT_EQ(DomainXml(same).uuid(), "11111111-2222-3333-4444-555555555555");
   EXPECT_TRUE(has(same, "52:54:00:11:22:33"));
   EXPECT_EQ(DomainXml(same).disks().at(0).source, "/new/vda.raw");
