@@ -223,7 +223,7 @@ json look(const WorkerCall& call) {
   vm::check_can_be_backed_up(domain);
   json result = machine_fields(call, domain);
   result["active"] = domain.active();
-  result["id"] = domain.active() ? domain.id() : -1;
+  result["id"] = domain.active() ? std::int64_t{domain.id()} : -1;
   result["name"] = domain.name();
   result["state"] = virt::name_of(domain.state());
   json disks = json::array();
