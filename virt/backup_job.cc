@@ -57,10 +57,7 @@ std::string job_xml(const JobRequest& request, const std::vector<DiskElement>& d
       set(node, "exportbitmap", bitmap_name(disk->target));
     }
     set(node, "type", "file");
-    auto scratch = node.append_child("scratch");
-    set(scratch, "file", disk->scratch);
-    // What the guest overwrites comes in clear from above the image's encryption.
-    if (!element.encryption.empty()) scratch.append_buffer(element.encryption.data(), element.encryption.size());
+    set(node.append_child("scratch"), "file", disk->scratch);
   }
   return node_text(root);
 }

@@ -36,17 +36,6 @@ std::string source_of(const pugi::xml_node& disk) {
   return "";
 }
 
-pugi::xml_node encryption_of(const pugi::xml_node& disk) {
-  const auto of_source = disk.child("source").child("encryption");
-  return of_source ? of_source : disk.child("encryption");
-}
-
-std::string text_of(const pugi::xml_node& node) {
-  std::ostringstream text;
-  if (node) node.print(text, "", pugi::format_raw);
-  return text.str();
-}
-
 DiskElement disk_of(const pugi::xml_node& node) {
   return {.target = attribute(node, "target", "dev"),
           .bus = attribute(node, "target", "bus"),
@@ -56,8 +45,7 @@ DiskElement disk_of(const pugi::xml_node& node) {
           .source = source_of(node),
           .read_only = static_cast<bool>(node.child("readonly")),
           .shareable = static_cast<bool>(node.child("shareable")),
-          .encrypted = static_cast<bool>(node.select_node(".//encryption")),
-          .encryption = text_of(encryption_of(node))};
+          .encrypted = static_cast<bool>(node.select_node(".//encryption"))};
 }
 
 InterfaceElement interface_of(const pugi::xml_node& node) {

@@ -27,7 +27,6 @@ struct DiskElement {
   bool shareable = false;
   // By the hypervisor, or an image below it is: files are not what the guest sees.
   bool encrypted = false;
-  std::string encryption{};  // of the image itself: the element, with the secret's name
 };
 
 // An <interface>.

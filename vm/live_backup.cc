@@ -97,6 +97,11 @@ std::vector<LiveDisk> disks_of(const virt::Domain& domain, const LiveRequest& re
     if (element.type != "file" && request.scratch.empty())
       throw Error(Code::usage, "disk " + element.target + " of '" + domain.name() +
                                    "' is no file: say where what the guest overwrites meanwhile goes, with --scratch");
+    // Above the image's encryption it is in clear; to encrypt it anew takes QEMU seconds, in which the guest stands.
+    if (element.encrypted && request.scratch.empty())
+      throw Error(Code::refused, "disk " + element.target + " of '" + domain.name() +
+                                     "' is encrypted by its hypervisor, and what the guest overwrites meanwhile would "
+                                     "lie in clear beside the image: say where it may, with --scratch");
     disks.push_back({.target = element.target,
                      .source = element.source,
                      .format = element.format.empty() ? "raw" : element.format,
