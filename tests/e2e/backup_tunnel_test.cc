@@ -110,6 +110,24 @@ TEST_F(BackupTunnel, ARawImageIsReadOnceItChanged) {
   EXPECT_TRUE(restored("web01@latest") == std::string(4 * kMiB, 'b'));
 }
 
+// What is written to that file leaves the image's times as they are.
+TEST_F(BackupTunnel, DataInAFileOfItsOwnAreAlwaysRead) {
+  const std::string data = hypervisor_->directory() + "/data.raw", outer = hypervisor_->directory() + "/outer.qcow2";
+  ASSERT_EQ(run({.argv = {"qemu-img", "create", "-q", "-f", "qcow2", "-o", "data_file=" + data + ",data_file_raw=on",
+                          outer, "4M"}})
+                .code,
+            0);
+  ASSERT_EQ(run({.argv = {"qemu-io", "-c", "write -P 97 0 4M", outer}}).code, 0);
+  hypervisor_->define({.name = "web01", .virtio_disk = outer});
+  EXPECT_EQ(create_through().at("bytes_read"), 4 * kMiB);
+  next_second();
+  const auto times = fs::last_write_time(outer);
+  write(data, std::string(4 * kMiB, 'b'));
+  EXPECT_EQ(fs::last_write_time(outer), times);
+  create_through();
+  EXPECT_TRUE(restored("web01@latest") == std::string(4 * kMiB, 'b'));
+}
+
 // Nobody locks it there.
 TEST_F(BackupTunnel, WhatWasWrittenToMeanwhileIsNoRestorePoint) {
   const std::string path = raw_machine('a');
