@@ -34,6 +34,14 @@ bool called_off(seconds budget) {
   return ::poll(&input, 1, static_cast<int>(wait)) == 1 && ::read(STDIN_FILENO, &byte, 1) == 1;
 }
 
+std::optional<virt::Connection> connected(const std::string& uri) {
+  try {
+    return virt::Connection(uri);
+  } catch (const base::Error&) {
+    return std::nullopt;  // tried again when it is needed
+  }
+}
+
 // Whether it was held until now.
 bool go_on(const virt::Domain& domain, Hold hold) {
   if (hold == Hold::frozen) return virt::thaw_file_systems(domain, kAgentSeconds) > 0;
@@ -82,7 +90,7 @@ int watch_guest(const std::vector<std::string>& words) {
   const seconds budget(base::parse_integer(words[3], 0, kMaxBudgetSeconds, "number of seconds"));
   if (!go_on_alone()) return 0;
   // Opened before it is needed: then there may be no way to open one.
-  std::optional<virt::Connection> connection = try_to_connect(words[0]);
+  std::optional<virt::Connection> connection = connected(words[0]);
   if (!say_watching() || called_off(budget)) return 0;
   return look_after(words[0], words[1], hold, std::move(connection)) ? 0 : 1;
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include "base/unique_fd.h"
 #include "cli/ssh_place.h"
 #include "cli/watchdog_life.h"
+#include "virt/connection.h"
 #include "vm/care.h"
 #include "vm/job_guard.h"
 
@@ -41,7 +43,8 @@ class JobWatchdog {
       : uri_(words[0]),
         uuid_(words[1]),
         stood_(words[2] == "stands"),
-        job_{.mark = words[3], .directories = {words.begin() + 4, words.end()}} {}
+        mark_(words[3]),
+        directories_(words.begin() + 4, words.end()) {}
 
   int watch() {
     // Whoever begins the job has taken it over from a former one before this was started.
@@ -70,7 +73,7 @@ class JobWatchdog {
   // False: nobody came to know that it ended.
   bool look_after() {
     for (auto looked = Clock::now(); !orphaned_; std::this_thread::sleep_for(kTick)) {
-      std::string why = vm::complaint_of_room(job_.directories);
+      std::string why = vm::complaint_of_room(directories_);
       if (why.empty() && Clock::now() - looked >= kStateInterval) {
         looked = Clock::now();
         if (stands_still()) why = "there was no room for what the guest overwrites meanwhile";
@@ -99,7 +102,7 @@ class JobWatchdog {
   // fails with the job, and asks why.
   bool end(const virt::Domain& machine, const std::string& why) {
     const std::lock_guard acting(acting_);
-    const auto running = vm::find_job(machine, job_);
+    const auto running = vm::find_job(machine, mark_);
     if (!running && !ending_) return false;
     if (!why.empty() && !ending_) say(why);
     ending_ = true;
@@ -143,7 +146,8 @@ class JobWatchdog {
 
   const std::string uri_, uuid_;
   bool stood_;  // since before the job
-  const vm::GuardedJob job_;
+  const std::string mark_;
+  const std::set<std::string> directories_;
   std::optional<virt::Connection> connection_;  // made when it is needed: most jobs are short
   bool ending_ = false;                         // it ran, and its end was tried
   std::timed_mutex acting_;

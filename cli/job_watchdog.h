@@ -11,7 +11,7 @@
 namespace muster::cli {
 
 // Without what is known when the job begins, and comes after it: `stands` for a guest that stands still already, and is
-// let alone, the mark and the directories.
+// let alone, the mark (job_guard.h) and the directories of scratch files.
 std::vector<std::string> job_watchdog_command(const std::string& uri, const std::string& domain);
 
 // The watchdog's whole life, out of the words after `--guard`. Returns its exit status.

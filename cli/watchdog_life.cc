@@ -40,12 +40,4 @@ bool say_watching() {
   }
 }
 
-std::optional<virt::Connection> try_to_connect(const std::string& uri) {
-  try {
-    return virt::Connection(uri);
-  } catch (const base::Error&) {
-    return std::nullopt;
-  }
-}
-
 }  // namespace muster::cli

@@ -2,11 +2,6 @@
 // they may, its control group, and say when they watch.
 #pragma once
 
-#include <optional>
-#include <string>
-
-#include "virt/connection.h"
-
 namespace muster::cli {
 
 // The process that goes on is another one: false in the one that was started, which ends.
@@ -14,8 +9,5 @@ bool go_on_alone();
 
 // False: whoever it would watch for is gone already.
 bool say_watching();
-
-// nullopt where it cannot be had now.
-std::optional<virt::Connection> try_to_connect(const std::string& uri);
 
 }  // namespace muster::cli

@@ -38,7 +38,7 @@ struct OpenBackup {
   std::string uri, uuid;
   std::string label, keep;
   base::UniqueFd lock;
-  std::shared_ptr<vm::WatchdogProcess> watchdog{};  // of its job
+  std::unique_ptr<vm::WatchdogProcess> watchdog{};  // of its job
 };
 
 class OpenBackups {
@@ -48,7 +48,7 @@ class OpenBackups {
     const std::string uuid = backup.uuid;
     backups_.insert_or_assign(uuid, std::move(backup));
   }
-  void watch(const std::string& uuid, std::shared_ptr<vm::WatchdogProcess> watchdog) {
+  void watch(const std::string& uuid, std::unique_ptr<vm::WatchdogProcess> watchdog) {
     const std::lock_guard lock(mutex_);
     if (const auto found = backups_.find(uuid); found != backups_.end()) found->second.watchdog = std::move(watchdog);
   }
@@ -217,7 +217,7 @@ json end(const WorkerCall& call) {
   return {{"ended_because", why.substr(0, why.find('\n'))}};
 }
 
-// A machine that is off: where its disks are.
+// A machine, and where its disks are, as it runs or, off, as it is defined.
 json look(const WorkerCall& call) {
   const auto domain = call.domain();
   vm::check_can_be_backed_up(domain);

@@ -44,7 +44,7 @@ std::optional<RunningJob> running_job(const Domain& domain);
 // Ends that job, which is how one ends in pull mode. Another one, or none, is fine.
 void end_job(const Domain& domain, const RunningJob& job);
 
-// Whether a disk has stopped because there was no room.
+// Whether a disk has stopped because there was no room; false where that cannot be told.
 bool has_full_disk(const Domain& domain);
 
 // --- checkpoints

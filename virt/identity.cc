@@ -44,16 +44,19 @@ void put_image(xml_node disk, const ImagePlace& place) {
   set(disk.insert_child_after("source", disk.child("driver")), "file", place.path);
 }
 
-bool is_encrypted(xml_node disk) { return disk.child("encryption") || disk.child("source").child("encryption"); }
-
-void put_images(xml_node devices, const std::map<std::string, ImagePlace>& disks, std::vector<std::string>& left_out) {
+void put_images(xml_node devices, const std::map<std::string, ImagePlace>& disks) {
   each(devices, "disk", [&](xml_node disk) {
-    const std::string target = disk.child("target").attribute("dev").value();
-    const auto place = disks.find(target);
-    if (place == disks.end()) return;
-    if (is_encrypted(disk)) left_out.push_back("the encryption of disk " + target);
-    put_image(disk, place->second);
+    const auto place = disks.find(disk.child("target").attribute("dev").value());
+    if (place != disks.end()) put_image(disk, place->second);
   });
+}
+
+// What the new images do not have.
+std::vector<std::string> lost_encryption(const DomainXml& xml, const NewIdentity& identity) {
+  std::vector<std::string> lost;
+  for (const auto& disk : xml.disks())
+    if (disk.encrypted && identity.disks.contains(disk.target)) lost.push_back("the encryption of disk " + disk.target);
+  return lost;
 }
 
 // Somebody else's to write to.
@@ -155,7 +158,7 @@ Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
   DomainXml changed = xml;
   xml_node root = changed.root();
   const std::string before = changed.name();
-  Rewritten result;
+  Rewritten result{.xml = {}, .left_out = lost_encryption(xml, identity)};
   root.remove_attribute("id");
   root.remove_child("uuid");
   root.remove_child("title");
@@ -163,7 +166,7 @@ Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
   drop_facts(root);
   renew_firmware(root, identity.name);
   xml_node devices = root.child("devices");
-  put_images(devices, identity.disks, result.left_out);
+  put_images(devices, identity.disks);
   let_go_of_other_disks(devices, identity, result.left_out);
   if (!identity.keep_disk_serials) renew_serials(devices);
   let_go_of_host_devices(devices, result.left_out);
@@ -185,9 +188,9 @@ Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
 
 Rewritten with_images(const DomainXml& xml, const NewIdentity& identity) {
   DomainXml changed = xml;
-  Rewritten result;
+  Rewritten result{.xml = {}, .left_out = lost_encryption(xml, identity)};
   changed.root().child("name").text().set(identity.name.c_str());
-  put_images(changed.root().child("devices"), identity.disks, result.left_out);
+  put_images(changed.root().child("devices"), identity.disks);
   result.xml = changed.text();
   return result;
 }

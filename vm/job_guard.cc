@@ -1,12 +1,12 @@
 #include "vm/job_guard.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
 #include "base/context.h"
-#include "base/error.h"
 #include "virt/lifecycle.h"
 #include "vm/polling.h"
 
@@ -34,7 +34,7 @@ void let_go_on(const virt::Domain& domain) {
 
 }  // namespace
 
-std::string complaint_of_room(const std::vector<std::string>& directories) {
+std::string complaint_of_room(const std::set<std::string>& directories) {
   for (const auto& directory : directories) {
     struct statvfs facts {};
     // Some tell no size at all.
@@ -52,10 +52,10 @@ bool stands_still(const virt::Domain& domain) {
          virt::has_full_disk(domain);
 }
 
-std::optional<virt::RunningJob> find_job(const virt::Domain& domain, const GuardedJob& job) {
+std::optional<virt::RunningJob> find_job(const virt::Domain& domain, const std::string& mark) {
   auto running = virt::running_job(domain);
   if (!running || std::none_of(running->scratch.begin(), running->scratch.end(),
-                               [&](const std::string& file) { return file.find(job.mark) != std::string::npos; }))
+                               [&](const std::string& file) { return file.find(mark) != std::string::npos; }))
     return std::nullopt;
   return running;
 }

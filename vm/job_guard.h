@@ -5,8 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
-#include <vector>
 
 #include "virt/backup_job.h"
 #include "virt/domain.h"
@@ -16,19 +17,14 @@ namespace muster::vm {
 // As much as a guest may overwrite between two looks.
 inline constexpr std::uint64_t kLeastScratchBytes = std::uint64_t{128} << 20U;
 
-struct GuardedJob {
-  std::string mark;                      // part of the names of its scratch files: another job is not ended
-  std::vector<std::string> directories;  // of those files; none where they are another host's
-};
-
 // Which of the directories has less room than that, as a complaint; empty: none, as far as that can be told.
-std::string complaint_of_room(const std::vector<std::string>& directories);
+std::string complaint_of_room(const std::set<std::string>& directories);
 
 // Whether the guest stands still because there was no room for a write of its.
 bool stands_still(const virt::Domain& domain);
 
-// nullopt: that job does not run.
-std::optional<virt::RunningJob> find_job(const virt::Domain& domain, const GuardedJob& job);
+// The job whose scratch files' names have `mark` in them; nullopt: it does not run.
+std::optional<virt::RunningJob> find_job(const virt::Domain& domain, const std::string& mark);
 
 // Ends the job unless it is another one by now, and lets the guest go on where it stands still; returns once both is
 // so, after some seconds at most. Throws what virt::end_job() and virt::resume() throw; to try again is right.

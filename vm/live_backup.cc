@@ -203,22 +203,22 @@ virt::JobRequest job_of(const LiveRequest& request, const std::string& socket, c
   return job;
 }
 
-GuardedJob guarded(const LiveRequest& request, const std::vector<LiveDisk>& disks) {
-  GuardedJob job{.mark = request.checkpoint, .directories = {}};
-  if (request.elsewhere) return job;
+// Of scratch files; none where they are another host's.
+std::set<std::string> scratch_directories(const LiveRequest& request, const std::vector<LiveDisk>& disks) {
   std::set<std::string> directories;
+  if (request.elsewhere) return directories;
   for (const auto& disk : disks)
     directories.insert(std::filesystem::path(scratch_of(request, disk)).parent_path().string());
-  job.directories.assign(directories.begin(), directories.end());
-  return job;
+  return directories;
 }
 
+// All scratch files have the new checkpoint's name in theirs.
 std::unique_ptr<WatchdogProcess> start_watchdog(const virt::Domain& domain, const LiveRequest& request,
-                                                const GuardedJob& job) {
+                                                const std::set<std::string>& directories) {
   Watchdog words = request.job_watchdog;
   words.emplace_back(stands_still(domain) ? "stands" : "runs");
-  words.push_back(job.mark);
-  words.insert(words.end(), job.directories.begin(), job.directories.end());
+  words.push_back(request.checkpoint);
+  words.insert(words.end(), directories.begin(), directories.end());
   return std::make_unique<WatchdogProcess>(words);
 }
 
@@ -295,17 +295,17 @@ LiveBackup begin_live_backup(const Context& ctx, const virt::Domain& domain, con
   drop_checkpoints(ctx, domain, request.label, request.earlier ? request.earlier->checkpoint : "");
   LiveBackup backup{.socket = socket_path(request, domain), .disks = disks_of(domain, request)};
   remove_old_scratch(request, backup.disks);
-  const GuardedJob job = guarded(request, backup.disks);
-  if (const std::string complaint = complaint_of_room(job.directories); !complaint.empty())
+  const auto directories = scratch_directories(request, backup.disks);
+  if (const std::string complaint = complaint_of_room(directories); !complaint.empty())
     throw Error(Code::no_space, complaint + ": say where there is more, with --scratch");
-  backup.watchdog = start_watchdog(domain, request, job);
+  backup.watchdog = start_watchdog(domain, request, directories);
   decide(domain, request, backup.disks);
   ctx.check_stop();
   // A job that was killed with its QEMU leaves its socket.
   std::error_code unseen;
   if (!request.elsewhere) std::filesystem::remove(backup.socket, unseen);
   {
-    backup.watchdog->await();
+    backup.watchdog->await("the backup of '" + domain.name() + "'");
     GuestHold hold(ctx, domain, request.hold);
     begin_somehow(ctx, domain, request, backup.socket, backup.disks);
     std::tie(backup.consistency, backup.held) = hold.end();

@@ -48,8 +48,8 @@ struct LiveRequest {
   // For the socket, and what the guest overwrites meanwhile; empty: that goes beside each image.
   std::string scratch;
   HoldRequest hold;
-  // Ends the job should this process die, and before it has no room: `stands` or `runs`, the job's mark and the
-  // directories of its scratch files are added to its words (job_guard.h).
+  // Ends the job should this process die, and before it has no room: `stands` or `runs`, the new checkpoint's name and
+  // the directories of the scratch files are added to its words (job_guard.h).
   Watchdog job_watchdog;
 };
 

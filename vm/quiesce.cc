@@ -16,6 +16,8 @@ using base::Error;
 constexpr int kAgentSeconds = 5;
 constexpr std::chrono::seconds kStatusPatience{5};
 
+std::string guest_of(const virt::Domain& domain) { return "the guest of '" + domain.name() + "'"; }
+
 bool is_frozen(const virt::Domain& domain) {
   try {
     const std::string said = virt::agent_command(domain, R"({"execute":"guest-fsfreeze-status"})", kStatusPatience);
@@ -41,7 +43,7 @@ const Watchdog& prepare_pause(const virt::Domain& domain, const Watchdog& watchd
 
 FrozenGuest::FrozenGuest(const virt::Domain& domain, std::chrono::seconds patience, const Watchdog& watchdog)
     : domain_(domain), patience_(patience), watchdog_(prepare_freeze(domain, watchdog)) {
-  watchdog_.await();
+  watchdog_.await(guest_of(domain));
   began_ = base::Clock::now();
   try {
     virt::freeze_file_systems(domain, static_cast<int>(patience.count()));
@@ -78,7 +80,7 @@ bool FrozenGuest::thaw() {
 
 PausedGuest::PausedGuest(const virt::Domain& domain, const Watchdog& watchdog)
     : domain_(domain), watchdog_(prepare_pause(domain, watchdog)) {
-  watchdog_.await();
+  watchdog_.await(guest_of(domain));
   began_ = base::Clock::now();
   try {
     virt::pause(domain);

@@ -29,15 +29,16 @@ bool WatchdogProcess::hear() {
   return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-void WatchdogProcess::await() {
+void WatchdogProcess::await(const std::string& object) {
   const auto end = base::Clock::now() + kPatience;
   while (!heard_.starts_with(kWatching) && base::Clock::now() < end) {
     pollfd p{.fd = process_.standard_output().get(), .events = POLLIN, .revents = 0};
-    if (::poll(&p, 1, kTickMs) > 0 && !hear()) throw Error(Code::io, "nobody watches: the watchdog has ended");
+    if (::poll(&p, 1, kTickMs) > 0 && !hear())
+      throw Error(Code::io, "nobody is there to watch over " + object + ": its watchdog has ended");
   }
   if (heard_.starts_with(kWatching)) return;
   call_off();
-  throw Error(Code::timeout, "nobody watches: the watchdog does not start");
+  throw Error(Code::timeout, "nobody is there to watch over " + object + ": its watchdog does not start");
 }
 
 void WatchdogProcess::await_end() {

@@ -20,8 +20,9 @@ class WatchdogProcess {
   // Starts it, and does not wait for it. Throws base::Error{not_found, io}.
   explicit WatchdogProcess(const Watchdog& watchdog) : process_(watchdog) {}
 
-  // Returns once it watches. Throws base::Error{io} where it ends instead, {timeout} after 20 s.
-  void await();
+  // Returns once it watches `object`, which errors name. Throws base::Error{io} where it ends instead, {timeout} after
+  // 20 s.
+  void await(const std::string& object);
   // One that has gone has nothing left to do.
   void call_off();
   // What it said since it watches, as far as that is here.

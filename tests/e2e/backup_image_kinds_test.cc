@@ -1,30 +1,13 @@
 // Images that record changes differently, or not at all: each is backed up as it is, and the others of its machine as
 // ever.
 #include "tests/e2e/backup_running_fixture.h"
+#include "tests/e2e/loop_device.h"
 
 namespace muster::e2e {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-class LoopDevice {
- public:
-  explicit LoopDevice(const std::string& path) {
-    const auto attached = run({.argv = {"losetup", "--find", "--show", path}});
-    if (attached.code == 0) path_ = attached.out.substr(0, attached.out.find('\n'));
-  }
-  LoopDevice(const LoopDevice&) = delete;
-  LoopDevice& operator=(const LoopDevice&) = delete;
-  ~LoopDevice() {
-    if (!path_.empty()) run({.argv = {"losetup", "--detach", path_}});
-  }
-  // Empty where there is none.
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 class BackupImageKinds : public BackupRunning {
  protected:
@@ -50,6 +33,15 @@ class BackupImageKinds : public BackupRunning {
     }
     hypervisor_->define_xml(xml);
   }
+  // Started, with something on vda, and backed up once.
+  TrackedDisk& begin() {
+    hypervisor_->virsh({"start", "web01"});
+    TrackedDisk& disk = disks_.emplace_back(*hypervisor_, "web01", "virtio-disk0", kDiskBytes);
+    disk.write(kMiB, kMiB, 0x5a);
+    create();
+    next_second();
+    return disk;
+  }
   static const json& disk_of(const json& result, const std::string& target) {
     for (const auto& disk : result.at("disks"))
       if (disk.at("disk") == target) return disk;
@@ -60,11 +52,7 @@ class BackupImageKinds : public BackupRunning {
 TEST_F(BackupImageKinds, Version2OfQcow2KeepsNoRecordAndSpoilsNoOther) {
   qemu_img({"create", "-q", "-f", "qcow2", "-o", "compat=0.10", path_of("old.qcow2"), "64M"});
   hypervisor_->define({.name = "web01", .scsi_disk = path_of("old.qcow2")});
-  hypervisor_->virsh({"start", "web01"});
-  TrackedDisk vda(*hypervisor_, "web01", "virtio-disk0", kDiskBytes);
-  vda.write(kMiB, kMiB, 0x5a);
-  create();
-  next_second();
+  TrackedDisk& vda = begin();
   vda.write(2 * kMiB, kPiece, 0x22);
   const json second = create();
   EXPECT_EQ(disk_of(second, "vda").value("whole_because", ""), "") << second;
@@ -81,11 +69,7 @@ TEST_F(BackupImageKinds, DataInAFileOfItsOwnAreAlwaysReadWhole) {
   // libvirt does not know of it, and lets nobody in.
   fs::permissions(data, static_cast<fs::perms>(0666));
   hypervisor_->define({.name = "web01", .virtio_disk = image});
-  hypervisor_->virsh({"start", "web01"});
-  TrackedDisk disk(*hypervisor_, "web01", "virtio-disk0", kDiskBytes);
-  disk.write(kMiB, kMiB, 0x5a);
-  create();
-  next_second();
+  begin();
   EXPECT_TRUE(contains(whole_because(create()), "file of their own"));
   hypervisor_->virsh({"destroy", "web01", "--graceful"});
   next_second();
@@ -103,11 +87,7 @@ TEST_F(BackupImageKinds, ADeviceWithoutRoomForTheRecordLosesItAndNothingElse) {
   if (device.path().empty()) GTEST_SKIP() << "no loop devices here";
   define_with({{"<disk type='file' device='disk'>", "<disk type='block' device='disk'>"},
                {"<source file='here'/>", "<source dev='" + device.path() + "'/>"}});
-  hypervisor_->virsh({"start", "web01"});
-  TrackedDisk disk(*hypervisor_, "web01", "virtio-disk0", kDiskBytes);
-  disk.write(kMiB, kMiB, 0x5a);
-  create();
-  next_second();
+  TrackedDisk& disk = begin();
   disk.write(2 * kMiB, kPiece, 0x22);
   EXPECT_EQ(create().at("bytes_dirty"), kPiece) << "in memory it is";
   hypervisor_->virsh({"destroy", "web01", "--graceful"});
@@ -134,11 +114,7 @@ TEST_F(BackupImageKinds, WhatTheHypervisorEncryptsIsBackedUpWhileItRuns) {
   define_with({{"<source file='here'/>", "<source file='" + image +
                                              "'><encryption format='luks'><secret type='passphrase' uuid='" + uuid +
                                              "'/></encryption></source>"}});
-  hypervisor_->virsh({"start", "web01"});
-  TrackedDisk disk(*hypervisor_, "web01", "virtio-disk0", kDiskBytes);
-  disk.write(kMiB, kMiB, 0x5a);
-  create();
-  next_second();
+  TrackedDisk& disk = begin();
   disk.write(2 * kMiB, kPiece, 0x22);
   EXPECT_EQ(create().at("bytes_dirty"), kPiece);
   expect_same(restored("web01@latest"), disk.bytes());

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include <signal.h>
 
 #include "tests/e2e/backup_fixture.h"
+#include "tests/e2e/loop_device.h"
 #include "tests/e2e/process_table.h"
 
 namespace muster::e2e {
@@ -108,9 +110,9 @@ TEST_F(Backup, BlockDevicesOfFourKibibyteSectors) {
   if (!is_root()) GTEST_SKIP() << "loop devices need root";
   const std::string image = make_image("disk.raw", 2U << 20U);
   make_image("device.raw", 3U << 20U, 9);
-  const auto attached = run({.argv = {"losetup", "-f", "--show", "-b", "4096", file("device.raw")}});
-  ASSERT_EQ(attached.code, 0) << told(attached);
-  const std::string device = attached.out.substr(0, attached.out.find('\n'));
+  std::optional<LoopDevice> loop(std::in_place, file("device.raw"), Words{"--sector-size", "4096"});
+  const std::string device = loop->path();
+  ASSERT_NE(device, "");
   expect(0, {"create", "-q", "--name", "web01", "--image", image});
   EXPECT_EQ(backup({"restore", "web01@latest", "--to", device}).code, 5) << "it is there";
   expect(0, {"restore", "web01@latest", "--to", device, "--yes", "--verify"});
@@ -119,7 +121,7 @@ TEST_F(Backup, BlockDevicesOfFourKibibyteSectors) {
   EXPECT_EQ(summary_of(json_lines(delta.out)).value("exit", 1), 0);
   EXPECT_EQ(json_lines(delta.out).at(0).value("written_bytes", 1U), 0U) << told(delta);
   expect(0, {"restore", "device@latest", "--to", file("back.raw")});
-  EXPECT_EQ(run({.argv = {"losetup", "-d", device}}).code, 0);
+  loop.reset();
   EXPECT_EQ(fs::file_size(file("back.raw")), 3U << 20U);
   EXPECT_EQ(run({.argv = {"cmp", "-n", std::to_string(2U << 20U), image, file("back.raw")}}).code, 0);
 }

@@ -14,7 +14,7 @@ Watchdog shell(const std::string& script) { return {"sh", "-c", script}; }
 
 TEST(WatchdogProcess, ItIsHeardAndCalledOff) {
   WatchdogProcess watchdog(shell("echo watching; read -r line; echo \"called off: $line\""));
-  watchdog.await();
+  watchdog.await("it");
   EXPECT_EQ(watchdog.said(), "");
   watchdog.call_off();
   watchdog.await_end();
@@ -24,7 +24,7 @@ TEST(WatchdogProcess, ItIsHeardAndCalledOff) {
 TEST(WatchdogProcess, WhatItSaysStaysAfterItsEnd) {
   ::signal(SIGPIPE, SIG_IGN);  // as programs with watchdogs do
   WatchdogProcess watchdog(shell("echo watching; echo no room"));
-  watchdog.await();
+  watchdog.await("it");
   watchdog.await_end();
   EXPECT_EQ(watchdog.said(), "no room\n");
   watchdog.call_off();
@@ -35,7 +35,7 @@ TEST(WatchdogProcess, OneThatDoesNotWatchIsAnErrorAtOnce) {
   const auto began = base::Clock::now();
   for (const char* script : {"exit 0", "echo something else"}) {
     WatchdogProcess watchdog(shell(script));
-    EXPECT_THROW(watchdog.await(), base::Error) << script;
+    EXPECT_THROW(watchdog.await("it"), base::Error) << script;
   }
   EXPECT_LT(base::Clock::now() - began, std::chrono::seconds(10));
 }
