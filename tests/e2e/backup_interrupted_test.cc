@@ -1,5 +1,8 @@
 // Backups that are killed, interrupted, beside others, or lose their machine or libvirtd: nothing is left, and the next
 // one is right.
+#include <algorithm>
+#include <thread>
+
 #include <signal.h>
 
 #include "tests/e2e/backup_running_fixture.h"
@@ -201,6 +204,13 @@ TEST_F(BackupInterrupted, AJobThatComesAfterAllWereKilledEnds) {
   ASSERT_TRUE(relay.holds());
   for (const pid_t pid : process_tree(muster.pid())) ::kill(pid, SIGKILL);
   muster.finish();
+  // It has looked, found nothing, and goes on.
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  const auto all = all_processes();
+  EXPECT_TRUE(std::any_of(all.begin(), all.end(), [&](pid_t pid) {
+    const std::string line = process_file(pid, "cmdline");
+    return contains(line, "--guard") && contains(line, relay.uri());
+  }));
   EXPECT_TRUE(checkpoints().empty());
   relay.release();
   // With the job comes its checkpoint, which stays.
