@@ -10,6 +10,7 @@
 #include "virt/storage.h"
 #include "vm/compare_machine.h"
 #include "vm/creation.h"
+#include "vm/creation_plan.h"
 #include "vm/wait_for.h"
 
 namespace muster::cli {

@@ -219,7 +219,7 @@ void add_network(xml_node root, const xml_node& original, const CheckMachine& ma
 
 void add_metadata(xml_node root, const MetadataElement& mark) {
   pugi::xml_document facts;
-  const std::string text = new_metadata(mark);
+  const std::string text = new_metadata({mark});
   facts.load_string(text.c_str());
   root.append_child("metadata").append_copy(facts.first_child());
 }

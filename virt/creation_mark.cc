@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "virt/domain_xml.h"
+#include <pugixml.hpp>
 
 namespace muster::virt {
 namespace {
@@ -43,6 +43,15 @@ CreationMark creation_mark(const MetadataElement& part) {
   for (const auto& child : part.children)
     if (child.name == "volume") mark.volumes.push_back({child.attribute("pool"), child.attribute("name")});
   return mark;
+}
+
+std::string marked_definition(const DomainXml& definition, const CreationMark& mark) {
+  DomainXml marked = definition;
+  auto devices = marked.root().child("devices");
+  while (devices.remove_child("disk")) {
+  }
+  set_facts(marked, {to_metadata(mark)});
+  return marked.text();
 }
 
 std::optional<CreationMark> creation_mark(const Domain& domain) {

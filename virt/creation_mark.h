@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "virt/domain.h"
+#include "virt/domain_xml.h"
 #include "virt/metadata.h"
 
 namespace muster::virt {
@@ -29,6 +30,9 @@ struct CreationMark {
 
 MetadataElement to_metadata(const CreationMark& mark);
 CreationMark creation_mark(const MetadataElement& part);
+// What a machine is defined as while it is being made: `definition` without its disks, with the mark.
+std::string marked_definition(const DomainXml& definition, const CreationMark& mark);
+
 // nullopt: nobody makes it. So it is for one that has disks, which somebody gave it by hand: the maker takes the mark
 // away with the same call that gives it disks.
 std::optional<CreationMark> creation_mark(const Domain& domain);

@@ -6,7 +6,7 @@
 
 #include <pugixml.hpp>
 
-#include "virt/domain.h"
+#include "virt/metadata.h"
 
 namespace muster::virt {
 namespace {
@@ -141,17 +141,6 @@ void renew_firmware(xml_node root, const std::string& name) {
   while (genid.first_child()) genid.remove_child(genid.first_child());
 }
 
-void drop_facts(xml_node root) {
-  auto metadata = root.child("metadata");
-  for (xml_node part = metadata.first_child(), next; part; part = next) {
-    next = part.next_sibling();
-    const std::string name = part.name();
-    const std::string prefix = name.substr(0, name.find(':'));
-    if (is(part.attribute(("xmlns:" + prefix).c_str()), kMetadataNamespace)) metadata.remove_child(part);
-  }
-  if (!metadata.first_child()) root.remove_child("metadata");
-}
-
 }  // namespace
 
 Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
@@ -163,7 +152,7 @@ Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
   root.remove_child("uuid");
   root.remove_child("title");
   root.child("name").text().set(identity.name.c_str());
-  drop_facts(root);
+  set_facts(changed, {});
   renew_firmware(root, identity.name);
   xml_node devices = root.child("devices");
   put_images(devices, identity.disks);

@@ -105,12 +105,31 @@ std::string without_part(const std::string& element, std::string_view name) {
   return root.first_child() || root.first_attribute() ? text_of(tree) : "";
 }
 
-std::string new_metadata(const MetadataElement& part) {
+std::string new_metadata(const std::vector<MetadataElement>& parts) {
   pugi::xml_document tree;
   auto root = tree.append_child(kRoot);
   root.append_attribute("xmlns") = kMetadataNamespace;
-  append(root, part);
+  for (const auto& part : parts) append(root, part);
   return text_of(tree);
+}
+
+void set_facts(DomainXml& definition, const std::vector<MetadataElement>& parts) {
+  auto root = definition.root();
+  auto metadata = root.child("metadata");
+  for (pugi::xml_node element = metadata.first_child(), next; element; element = next) {
+    next = element.next_sibling();
+    const std::string name = element.name();
+    const std::string prefix = name.substr(0, name.find(':'));
+    const bool prefixed = prefix.size() < name.size();
+    const auto space = element.attribute(prefixed ? ("xmlns:" + prefix).c_str() : "xmlns");
+    if (std::string_view(space.value()) == kMetadataNamespace) metadata.remove_child(element);
+  }
+  if (!parts.empty()) {
+    if (!metadata) metadata = root.insert_child_after("metadata", root.child("name"));
+    const std::string facts = new_metadata(parts);
+    metadata.append_buffer(facts.data(), facts.size());
+  }
+  if (metadata && !metadata.first_child()) root.remove_child(metadata);
 }
 
 std::optional<MetadataElement> metadata_part(const Domain& domain, std::string_view name) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "virt/domain.h"
+#include "virt/domain_xml.h"
 
 namespace muster::virt {
 
@@ -44,7 +45,9 @@ std::optional<MetadataElement> find_part(const std::string& element, std::string
 std::string with_part(const std::string& element, const MetadataElement& part);
 std::string without_part(const std::string& element, std::string_view name);
 
-// <facts> with this part alone and its namespace, for the <metadata> of a new definition.
-std::string new_metadata(const MetadataElement& part);
+// <facts> with these parts alone and its namespace, for the <metadata> of a new definition.
+std::string new_metadata(const std::vector<MetadataElement>& parts);
+// These parts in place of whatever muster keeps in a definition; none: nothing of it stays.
+void set_facts(DomainXml& definition, const std::vector<MetadataElement>& parts);
 
 }  // namespace muster::virt

@@ -50,25 +50,6 @@ void stop_on_errors(xml_node disk, const std::string& target, MetadataElement& m
   mark.children.push_back(std::move(before));
 }
 
-// In place of what was known about the machine when it was backed up.
-void put_mark(xml_node root, const MetadataElement& mark) {
-  auto metadata = root.child("metadata");
-  if (!metadata)
-    metadata = root.insert_child_after("metadata", root.child("uuid") ? root.child("uuid") : root.child("name"));
-  for (auto part : metadata.children()) {
-    const std::string name = part.name(), prefix = name.substr(0, name.find(':'));
-    const bool ours = std::string_view(part.attribute("xmlns").value()) == kMetadataNamespace ||
-                      std::string_view(part.attribute(("xmlns:" + prefix).c_str()).value()) == kMetadataNamespace;
-    if (!ours) continue;
-    metadata.remove_child(part);
-    break;
-  }
-  pugi::xml_document facts;
-  const std::string text = new_metadata(mark);
-  facts.load_string(text.c_str());
-  metadata.append_copy(facts.first_child());
-}
-
 const MetadataElement* noted(const MetadataElement& mark, const std::string& target) {
   for (const auto& child : mark.children)
     if (child.name == "disk" && child.attribute("target") == target) return &child;
@@ -87,7 +68,8 @@ std::string served_definition(const DomainXml& xml, const std::map<std::string, 
     put_chain(disk, socket->second);
     stop_on_errors(disk, target, complete);
   });
-  put_mark(changed.root(), complete);
+  // In place of what was known about the machine when it was backed up.
+  set_facts(changed, {complete});
   return changed.text();
 }
 

@@ -8,8 +8,10 @@
 
 #include "base/error.h"
 #include "virt/domain_xml.h"
+#include "virt/image_files.h"
 #include "virt/lifecycle.h"
 #include "virt/storage.h"
+#include "vm/creation_plan.h"
 #include "vm/disk_ownership.h"
 
 namespace muster::vm {
@@ -77,19 +79,20 @@ void clear_way(const base::Context& ctx, const virt::Connection& connection, con
 
 }  // namespace
 
-Creation::Creation(const virt::Connection& connection, CreationPlan plan, virt::CreationMark maker)
-    : connection_(connection), plan_(std::move(plan)), mark_(std::move(maker)) {
-  mark_.uuid = plan_.uuid;
+Creation::Creation(const virt::Connection& connection, Making making, virt::CreationMark maker)
+    : connection_(connection), making_(std::move(making)), mark_(std::move(maker)) {
+  mark_.uuid = making_.uuid;
   mark_.volumes.clear();
-  for (const auto& volume : plan_.volumes) mark_.volumes.push_back({volume.pool, volume.spec.name});
+  for (const auto& volume : making_.volumes) mark_.volumes.push_back({volume.pool, volume.spec.name});
   steps_.emplace_back([this](const auto&) { reserve(); });
-  for (const auto& volume : plan_.volumes) {
+  for (const auto& volume : making_.volumes) {
     steps_.emplace_back([this, &volume](const auto& ctx) { make_volume(ctx, volume); });
     if (volume.content.empty()) continue;
     steps_.emplace_back([this, &volume](const auto& ctx) { fill_volume(ctx, volume); });
   }
+  if (!making_.variables.empty()) steps_.emplace_back([this](const auto& ctx) { write_variables(ctx); });
   steps_.emplace_back([this](const auto&) { complete(); });
-  if (plan_.request.autostart) steps_.emplace_back([this](const auto&) { domain_->set_autostart(true); });
+  if (making_.autostart) steps_.emplace_back([this](const auto&) { domain_->set_autostart(true); });
 }
 
 void Creation::step(const base::Context& ctx) {
@@ -99,12 +102,7 @@ void Creation::step(const base::Context& ctx) {
 }
 
 std::string Creation::marked_xml() const {
-  return domain_xml({.request = plan_.request,
-                     .offer = plan_.offer,
-                     .uuid = plan_.uuid,
-                     .disks = {},
-                     .networks = plan_.networks,
-                     .metadata = virt::new_metadata(virt::to_metadata(mark_))});
+  return virt::marked_definition(virt::DomainXml(making_.definition), mark_);
 }
 
 void Creation::reserve() { domain_ = connection_.define(marked_xml()); }
@@ -146,13 +144,12 @@ void Creation::disown(const virt::VolumeName& name) {
   domain_ = connection_.define(marked_xml());
 }
 
-void Creation::complete() {
-  for (const auto& volume : plan_.volumes)
-    for (auto& disk : plan_.disks)
-      if (disk.target == volume.target)
-        disk.source = virt::pool(connection_, volume.pool).volume(volume.spec.name).source();
-  domain_ = connection_.define(plan_.xml());
+// Before the firmware finds none, and makes them anew.
+void Creation::write_variables(const base::Context& ctx) {
+  virt::write_small_file(ctx, connection_, virt::DomainXml(making_.definition).nvram(), making_.variables);
 }
+
+void Creation::complete() { domain_ = connection_.define(making_.definition); }
 
 void Creation::undo() {
   if (!domain_) return;
@@ -213,11 +210,11 @@ virt::Domain create(const base::Context& ctx, const virt::Connection& connection
                     const CreateOptions& options) {
   const auto leftover = find_leftover(connection, request.name);
   if (leftover) check_abandoned(*leftover, options.take_over);
-  auto plan =
+  const auto plan =
       plan_creation(ctx, connection, request, leftover ? leftover->mark.volumes : std::vector<virt::VolumeName>{});
   for (const auto& note : plan.notes) ctx.note(note);
   if (leftover) clear_way(ctx, connection, *leftover);
-  Creation creation(connection, std::move(plan), mark_of_this_process());
+  Creation creation(connection, plan.making(), mark_of_this_process());
   try {
     while (!creation.done()) creation.step(ctx);
     if (options.start) virt::start(creation.domain());

@@ -1,4 +1,4 @@
-// Carries a CreationPlan out, in an order in which a program may be killed anywhere. First the machine is defined
+// Carries a Making out, in an order in which a program may be killed anywhere. First the machine is defined
 // without disks, with a mark in its metadata that says who makes it and which volumes will be made: this takes the
 // name, for nobody else can then define it. The volumes follow; then one call of libvirt's gives the machine its disks
 // and takes the mark away. Until then nobody can start it with half a disk, and whoever finds the mark knows what to
@@ -14,15 +14,16 @@
 #include "base/context.h"
 #include "virt/connection.h"
 #include "virt/creation_mark.h"
-#include "vm/creation_plan.h"
+#include "vm/machine_spec.h"
 #include "vm/maker.h"
+#include "vm/making.h"
 
 namespace muster::vm {
 
 class Creation {
  public:
   // `maker`: mark_of_this_process().
-  Creation(const virt::Connection& connection, CreationPlan plan, virt::CreationMark maker);
+  Creation(const virt::Connection& connection, Making making, virt::CreationMark maker);
 
   bool done() const { return next_ == steps_.size(); }
   void step(const base::Context& ctx);
@@ -38,12 +39,13 @@ class Creation {
   void reserve();
   void make_volume(const base::Context& ctx, const PlannedVolume& volume);
   void fill_volume(const base::Context& ctx, const PlannedVolume& volume);
+  void write_variables(const base::Context& ctx);
   // It is somebody else's.
   void disown(const virt::VolumeName& volume);
   void complete();
 
   const virt::Connection& connection_;
-  CreationPlan plan_;
+  Making making_;
   virt::CreationMark mark_;
   std::vector<Step> steps_;
   std::size_t next_ = 0;

@@ -130,7 +130,7 @@ class Planner {
   }
 
   void add_disk(const DiskRequest& disk) {
-    PlannedVolume volume{.pool = disk.pool, .spec = {}, .copy_of = {}, .content = {}, .target = {}};
+    PlannedVolume volume{.pool = disk.pool, .spec = {}};
     volume.spec.format = disk.format;
     volume.spec.preallocation = disk.preallocation;
     volume.spec.capacity_bytes = disk.size_bytes;
@@ -221,14 +221,6 @@ class Planner {
     plan_.volumes.push_back(std::move(volume));
   }
 
-  static virt::DiskSource expected_source(const std::string& pool, const virt::PoolFacts& of_pool,
-                                          const std::string& volume) {
-    using Kind = virt::DiskSource::Kind;
-    if (of_pool.path.empty()) return {.kind = Kind::volume, .path = {}, .pool = pool, .volume = volume};
-    const auto kind = of_pool.holds_files() ? Kind::file : Kind::block;
-    return {.kind = kind, .path = of_pool.path + "/" + volume, .pool = {}, .volume = {}};
-  }
-
   const virt::Pool& pool_of(const std::string& name) {
     const auto known = pools_.find(name);
     return known != pools_.end() ? known->second : pools_.emplace(name, virt::pool(connection_, name)).first->second;
@@ -262,9 +254,13 @@ std::string CreationPlan::xml() const {
   std::string metadata;
   for (const auto& volume : volumes)
     if (!volume.content.empty())
-      metadata = virt::new_metadata(note_of_seed(uuid, {.pool = volume.pool, .name = volume.spec.name}));
+      metadata = virt::new_metadata({note_of_seed(uuid, {.pool = volume.pool, .name = volume.spec.name})});
   return domain_xml(
       {.request = request, .offer = offer, .uuid = uuid, .disks = disks, .networks = networks, .metadata = metadata});
+}
+
+Making CreationPlan::making() const {
+  return {.uuid = uuid, .definition = xml(), .volumes = volumes, .autostart = request.autostart};
 }
 
 CreationPlan plan_creation(const base::Context& ctx, const virt::Connection& connection, const MachineRequest& request,

@@ -10,28 +10,22 @@
 #include "virt/creation_mark.h"
 #include "vm/domain_builder.h"
 #include "vm/machine_spec.h"
+#include "vm/making.h"
 
 namespace muster::vm {
-
-struct PlannedVolume {
-  std::string pool;
-  virt::VolumeSpec spec;
-  virt::VolumeName copy_of;  // empty: of nothing
-  std::string content;       // of a seed; empty: nothing is written
-  std::string target;        // which disk of the machine it becomes
-};
 
 struct CreationPlan {
   MachineRequest request;
   virt::GuestOffer offer;
   std::string uuid;
-  std::vector<BuiltDisk> disks;  // sources of volumes that are to be made as they are expected to be
+  std::vector<BuiltDisk> disks;
   std::vector<NetworkRequest> networks;
   std::vector<PlannedVolume> volumes;
   std::vector<std::string> notes;  // for the user, who may not have expected it
 
   // The machine as it will be defined.
   std::string xml() const;
+  Making making() const;
 };
 
 // `left`: volumes of an earlier try, which will be gone when the plan is carried out. Throws base::Error{refused} when

@@ -119,10 +119,10 @@ TEST(CreationMark, IsReadAsItWasWritten) {
                           .started = 12345678901ULL,
                           .since = "2026-11-23T00:00:00Z",
                           .volumes = {{"default", "a'b&c.qcow2"}, {"fast", "x"}}};
-  const auto part = find_part(new_metadata(to_metadata(mark)), "creating");
+  const auto part = find_part(new_metadata({to_metadata(mark)}), "creating");
   ASSERT_TRUE(part);
   const auto read = creation_mark(*part);
-  EXPECT_EQ(new_metadata(to_metadata(read)), new_metadata(to_metadata(mark)));
+  EXPECT_EQ(new_metadata({to_metadata(read)}), new_metadata({to_metadata(mark)}));
   EXPECT_EQ(read.started, 12345678901ULL);
   EXPECT_EQ(read.volumes.at(0).name, "a'b&c.qcow2");
   EXPECT_FALSE(find_part("<facts master='gold'/>", "creating"));

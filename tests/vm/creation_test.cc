@@ -13,6 +13,7 @@
 #include "virt/lifecycle.h"
 #include "virt/storage.h"
 #include "vm/compare_machine.h"
+#include "vm/creation_plan.h"
 
 namespace muster::vm {
 namespace {
@@ -45,7 +46,7 @@ struct Events : base::EventSink {
   std::string all;
 };
 
-struct Making : testing::Test {
+struct MakingMachines : testing::Test {
   std::stop_source source;
   Events events;
   base::Context ctx{.stop = source.get_token(), .events = &events};
@@ -82,7 +83,7 @@ struct Making : testing::Test {
   std::string told;
 };
 
-TEST_F(Making, AMachineIsMadeAsAsked) {
+TEST_F(MakingMachines, AMachineIsMadeAsAsked) {
   const auto domain = create(ctx, connection, small_request(), {.start = true});
   EXPECT_EQ(domain.state(), virt::State::running);
   expect_whole();
@@ -91,7 +92,7 @@ TEST_F(Making, AMachineIsMadeAsAsked) {
 }
 
 // The hypervisor's choice, where libvirt tells it beforehand.
-TEST_F(Making, UefiIsWithoutSecureBoot) {
+TEST_F(MakingMachines, UefiIsWithoutSecureBoot) {
   auto made = plan(small_request());
   made.request.firmware = Firmware::uefi;
   EXPECT_NE(made.xml().find("<os firmware='efi'>"), std::string::npos) << made.xml();
@@ -101,7 +102,7 @@ TEST_F(Making, UefiIsWithoutSecureBoot) {
   EXPECT_NE(made.xml().find("type='pflash'>/usr/share/a&amp;b.fd<"), std::string::npos) << made.xml();
 }
 
-TEST_F(Making, PlanningChangesNothing) {
+TEST_F(MakingMachines, PlanningChangesNothing) {
   const auto made = plan(small_request());
   EXPECT_EQ(made.volumes.size(), 2U);
   EXPECT_NE(made.xml().find("<source file='/default-pool/web01-vda.qcow2'/>"), std::string::npos) << made.xml();
@@ -109,9 +110,9 @@ TEST_F(Making, PlanningChangesNothing) {
 }
 
 // A program killed after any of the steps: nothing of it is in the way of the next one, and nothing stays.
-TEST_F(Making, WhatAKilledProgramLeftIsRemovedByTheNext) {
+TEST_F(MakingMachines, WhatAKilledProgramLeftIsRemovedByTheNext) {
   const std::size_t steps = [&] {
-    Creation creation(connection, plan(small_request()), dead_maker());
+    Creation creation(connection, plan(small_request()).making(), dead_maker());
     std::size_t count = 0;
     for (; !creation.done(); ++count) creation.step(ctx);
     creation.undo();
@@ -123,7 +124,7 @@ TEST_F(Making, WhatAKilledProgramLeftIsRemovedByTheNext) {
   for (std::size_t killed_after = 1; killed_after <= steps; ++killed_after) {
     SCOPED_TRACE(killed_after);
     {
-      Creation creation(connection, plan(small_request()), maker);
+      Creation creation(connection, plan(small_request()).making(), maker);
       for (std::size_t i = 0; i < killed_after; ++i) creation.step(ctx);
     }
     events.all.clear();
@@ -153,8 +154,8 @@ TEST_F(Making, WhatAKilledProgramLeftIsRemovedByTheNext) {
   }
 }
 
-TEST_F(Making, WhatIsStillBeingMadeIsBusy) {
-  Creation creation(connection, plan(small_request()), mark_of_this_process());
+TEST_F(MakingMachines, WhatIsStillBeingMadeIsBusy) {
+  Creation creation(connection, plan(small_request()).making(), mark_of_this_process());
   creation.step(ctx);
   creation.step(ctx);
   EXPECT_EQ(code_of([&] { create(ctx, connection, small_request(), {}); }), Code::busy);
@@ -164,11 +165,11 @@ TEST_F(Making, WhatIsStillBeingMadeIsBusy) {
   expect_nothing_left();
 }
 
-TEST_F(Making, WhatAnotherMachineMakesIsAskedAbout) {
+TEST_F(MakingMachines, WhatAnotherMachineMakesIsAskedAbout) {
   auto maker = dead_maker();
   maker.machine = "another boot";
   {
-    Creation creation(connection, plan(small_request()), maker);
+    Creation creation(connection, plan(small_request()).making(), maker);
     creation.step(ctx);
     creation.step(ctx);
   }
@@ -179,9 +180,9 @@ TEST_F(Making, WhatAnotherMachineMakesIsAskedAbout) {
   expect_whole();
 }
 
-TEST_F(Making, ALeftVolumeThatAnotherMachineHasIsNotRemoved) {
+TEST_F(MakingMachines, ALeftVolumeThatAnotherMachineHasIsNotRemoved) {
   {
-    Creation creation(connection, plan(small_request()), dead_maker());
+    Creation creation(connection, plan(small_request()).making(), dead_maker());
     creation.step(ctx);
     creation.step(ctx);
   }
@@ -194,9 +195,9 @@ TEST_F(Making, ALeftVolumeThatAnotherMachineHasIsNotRemoved) {
   EXPECT_TRUE(has_volume("web01-vda.qcow2"));
 }
 
-TEST_F(Making, AMarkThatCameWithACopiedDefinitionIsNone) {
+TEST_F(MakingMachines, AMarkThatCameWithACopiedDefinitionIsNone) {
   {
-    Creation creation(connection, plan(small_request()), dead_maker());
+    Creation creation(connection, plan(small_request()).making(), dead_maker());
     creation.step(ctx);
     creation.step(ctx);
   }
@@ -208,9 +209,9 @@ TEST_F(Making, AMarkThatCameWithACopiedDefinitionIsNone) {
   EXPECT_TRUE(find_leftover(connection, "web01"));
 }
 
-TEST_F(Making, WhatSomebodyEndedByHandIsHalfMadeNoMore) {
+TEST_F(MakingMachines, WhatSomebodyEndedByHandIsHalfMadeNoMore) {
   {
-    Creation creation(connection, plan(small_request()), dead_maker());
+    Creation creation(connection, plan(small_request()).making(), dead_maker());
     creation.step(ctx);
     creation.step(ctx);
   }
@@ -227,16 +228,16 @@ TEST_F(Making, WhatSomebodyEndedByHandIsHalfMadeNoMore) {
 }
 
 // Each step fails in turn, being cancelled before it.
-TEST_F(Making, WhatGoesWrongIsUndone) {
+TEST_F(MakingMachines, WhatGoesWrongIsUndone) {
   for (std::size_t failing = 0; failing < 5; ++failing) {
     SCOPED_TRACE(failing);
-    Creation creation(connection, plan(small_request()), mark_of_this_process());
+    Creation creation(connection, plan(small_request()).making(), mark_of_this_process());
     for (std::size_t i = 0; i < failing; ++i) creation.step(ctx);
     creation.undo();
     expect_nothing_left();
   }
   // The second volume came to be there since the plan: it is not ours, and stays.
-  Creation creation(connection, plan(small_request()), mark_of_this_process());
+  Creation creation(connection, plan(small_request()).making(), mark_of_this_process());
   creation.step(ctx);
   creation.step(ctx);
   virt::create_volume(ctx, virt::pool(connection, kPool),
@@ -249,7 +250,7 @@ TEST_F(Making, WhatGoesWrongIsUndone) {
   EXPECT_TRUE(has_volume("web01-sda.raw"));
 }
 
-TEST_F(Making, WhatCannotBeIsRefusedBeforeAnythingIsMade) {
+TEST_F(MakingMachines, WhatCannotBeIsRefusedBeforeAnythingIsMade) {
   auto request = small_request();
   request.disks[0].pool = "nowhere";
   EXPECT_EQ(code_of([&] { create(ctx, connection, request, {}); }), Code::not_found);
@@ -278,7 +279,7 @@ TEST_F(Making, WhatCannotBeIsRefusedBeforeAnythingIsMade) {
   EXPECT_FALSE(connection.find_domain("web01"));
 }
 
-TEST_F(Making, AnImageIsNoSmallerAsADiskAndHoldsStill) {
+TEST_F(MakingMachines, AnImageIsNoSmallerAsADiskAndHoldsStill) {
   const auto pool = virt::pool(connection, kPool);
   const auto image = virt::create_volume(ctx, pool, {.name = "gold.qcow2", .capacity_bytes = 4ULL << 30});
   auto request = small_request();
@@ -300,7 +301,7 @@ TEST_F(Making, AnImageIsNoSmallerAsADiskAndHoldsStill) {
   EXPECT_EQ(code_of([&] { plan(request); }), Code::refused);
 }
 
-TEST_F(Making, DifferencesAreNamed) {
+TEST_F(MakingMachines, DifferencesAreNamed) {
   const auto domain = create(ctx, connection, small_request(), {});
   auto other = small_request();
   other.cpus = 4;
