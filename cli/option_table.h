@@ -12,9 +12,10 @@ namespace muster::cli {
 // The commands an option belongs to, as bits.
 using CommandSet = std::uint32_t;
 inline constexpr CommandSet kRun = 1, kPing = 2, kSsh = 4, kInventory = 8, kDoctor = 16, kVm = 32, kCapabilities = 64,
-                            kBackup = 128;
+                            kBackup = 128, kMaster = 256, kClone = 512;
 inline constexpr CommandSet kFleet = kRun | kPing;
-inline constexpr CommandSet kVirt = kVm | kCapabilities;  // through libvirt
+inline constexpr CommandSet kMasters = kMaster | kClone;
+inline constexpr CommandSet kVirt = kVm | kCapabilities | kMasters;  // through libvirt
 inline constexpr CommandSet kMany = kFleet | kVirt;       // over many units
 inline constexpr CommandSet kRemote = kFleet | kSsh;
 inline constexpr CommandSet kEvery = ~CommandSet{0};

@@ -49,6 +49,14 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "states of disks and memory to go back to; prune deletes what has expired",
      "description disk-only expire quiesce timeout yes"},
 
+    {"master", "seal", "VM|IMAGE --name=NAME", "a machine that is off, or an image, becomes a generation of a master",
+     "copy guest name pool yes"},
+    {"master", "list", "[MASTER]", "masters, their generations, and who is built on them", "names"},
+    {"master", "remove", "MASTER[@GENERATION]", "let a master go, or one generation of it, that nothing is built on", "yes"},
+    {"clone", "create", "MASTER[@GENERATION] NAME...", "machines out of a master; those that are missing of a range",
+     "address autostart cpus dns full gateway linked mac-prefix memory network pool reflink size ssh-key start timeout "
+     "user-data wait yes"},
+
     {"backup", "init", "[REPO]", "a new repository in a directory, with a key file unless told otherwise",
      "chunk-size no-encryption"},
     {"backup", "key", "add|list|remove|export|recover [SLOT]", "who can open the repository, and for what",

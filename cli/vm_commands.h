@@ -2,57 +2,39 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "cli/hypervisor_workers.h"
-#include "cli/program.h"
-#include "cli/vm_selection.h"
+#include "cli/verb_command.h"
 
 namespace muster::cli {
 
-struct VmCommand {
-  const Program& program;
-  HypervisorWorkers& workers;
-  std::string verb;
-  std::vector<std::string> words;  // after the verb
-
-  // The one word there must be. Throws base::Error{usage} naming the verb's arguments.
-  const std::string& only_word() const;
-};
-
-int vm_list(const VmCommand& command);
-int vm_info(const VmCommand& command);
-int vm_xml(const VmCommand& command);
+int vm_list(const VerbCommand& command);
+int vm_info(const VerbCommand& command);
+int vm_xml(const VerbCommand& command);
 // stats, and top where it shows one table
-int vm_stats(const VmCommand& command);
-int vm_top(const VmCommand& command);
-int vm_events(const VmCommand& command);
-int vm_edit(const VmCommand& command);
-int vm_rename(const VmCommand& command);
-int vm_console(const VmCommand& command);
-int vm_create(const VmCommand& command);
+int vm_stats(const VerbCommand& command);
+int vm_top(const VerbCommand& command);
+int vm_events(const VerbCommand& command);
+int vm_edit(const VerbCommand& command);
+int vm_rename(const VerbCommand& command);
+int vm_console(const VerbCommand& command);
+int vm_create(const VerbCommand& command);
 // start, stop, reboot, reset, pause, resume, save, wait, autostart
-int vm_life(const VmCommand& command);
-int vm_delete(const VmCommand& command);
-int vm_undelete(const VmCommand& command);
-int vm_trash(const VmCommand& command);
+int vm_life(const VerbCommand& command);
+int vm_delete(const VerbCommand& command);
+int vm_undelete(const VerbCommand& command);
+int vm_trash(const VerbCommand& command);
 
 // What is told of a machine that is gone for good, and whether images of it remain.
 std::string gone_line(const VmTarget& target, const nlohmann::json& result);
 bool something_remains(const nlohmann::json& result);
-int vm_migrate(const VmCommand& command);
+int vm_migrate(const VerbCommand& command);
 
-// The one machine that `pattern` means. Throws base::Error{usage} for several, and what select_machines() throws.
-VmTarget one_machine(const VmCommand& command, const std::string& pattern, Purpose purpose);
-int vm_set(const VmCommand& command);
-int vm_limit(const VmCommand& command);
+int vm_set(const VerbCommand& command);
+int vm_limit(const VerbCommand& command);
 // attach, detach, media
-int vm_devices(const VmCommand& command);
-int vm_snapshot(const VmCommand& command);
-
-// --yes, or a terminal that says so. Throws base::Error{refused} otherwise.
-void confirm(const Program& program, const std::string& question);
+int vm_devices(const VerbCommand& command);
+int vm_snapshot(const VerbCommand& command);
 
 }  // namespace muster::cli

@@ -121,7 +121,7 @@ class ConsoleSession {
 
 }  // namespace
 
-int vm_console(const VmCommand& command) {
+int vm_console(const VerbCommand& command) {
   const Program& program = command.program;
   if (program.json()) throw Error(Code::usage, "a console is for people: leave out --json");
   if (!on_terminal(STDIN_FILENO) || !on_terminal(STDOUT_FILENO))

@@ -80,7 +80,7 @@ VmOperation operation_of(const Settings& settings, const Orders& orders) {
 
 }  // namespace
 
-int vm_create(const VmCommand& command) {
+int vm_create(const VerbCommand& command) {
   const Settings& settings = command.program.settings;
   const Orders orders = orders_of(command);
   check_waiting(settings, orders);

@@ -24,7 +24,7 @@ using nlohmann::json;
 constexpr std::size_t kMaxBytes = 8U << 20;
 
 // A result and the summary of the one machine.
-int close(const VmCommand& command, const VmTarget& target, json fields) {
+int close(const VerbCommand& command, const VmTarget& target, json fields) {
   if (!command.program.json()) return kAllWorked;
   fields["name"] = target.name;
   fields["uri"] = target.uri;
@@ -36,7 +36,7 @@ int close(const VmCommand& command, const VmTarget& target, json fields) {
 // What a user who edits goes through.
 class Editing {
  public:
-  Editing(const VmCommand& command, VmTarget target) : command_(command), target_(std::move(target)) {
+  Editing(const VerbCommand& command, VmTarget target) : command_(command), target_(std::move(target)) {
     before_ = call("definition", json::object()).at("xml").get<std::string>();
   }
 
@@ -123,14 +123,14 @@ class Editing {
     return close(command_, target_, {{"outcome", "ok"}, {"changed", false}});
   }
 
-  const VmCommand& command_;
+  const VerbCommand& command_;
   VmTarget target_;
   std::string before_;
 };
 
 }  // namespace
 
-int vm_edit(const VmCommand& command) {
+int vm_edit(const VerbCommand& command) {
   const auto file = command.program.settings.text("file");
   if (!file && (!on_terminal(STDIN_FILENO) || !on_terminal(STDOUT_FILENO)))
     throw Error(Code::usage, "there is no terminal for an editor: give the new definition with --file FILE");
@@ -139,7 +139,7 @@ int vm_edit(const VmCommand& command) {
   return file ? editing.from_file(*file) : editing.in_editor();
 }
 
-int vm_rename(const VmCommand& command) {
+int vm_rename(const VerbCommand& command) {
   if (command.words.size() != 2) throw Error(Code::usage, "write muster vm rename VM NEWNAME");
   const std::string& name = command.words[1];
   const VmTarget target = one_machine(command, command.words[0], Purpose::change);

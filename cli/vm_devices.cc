@@ -28,12 +28,12 @@ struct Request {
   bool one_machine = false;  // would harm more than one
 };
 
-[[noreturn]] void explain(const VmCommand& command) {
+[[noreturn]] void explain(const VerbCommand& command) {
   throw Error(Code::usage,
               fmt::format("write muster vm {} {}", command.verb, find_verb("vm", command.verb)->arguments));
 }
 
-void need_words(const VmCommand& command, std::size_t count) {
+void need_words(const VerbCommand& command, std::size_t count) {
   if (command.words.size() != count) explain(command);
 }
 
@@ -63,7 +63,7 @@ void check_names(const json& device, const std::vector<std::string>& names) {
   }
 }
 
-Request attach_request(const VmCommand& command) {
+Request attach_request(const VerbCommand& command) {
   need_words(command, 2);
   json device = parse_device(command.words[1]);
   Request request{.pattern = command.words[0],
@@ -88,7 +88,7 @@ Request attach_request(const VmCommand& command) {
   return request;
 }
 
-Request detach_request(const VmCommand& command) {
+Request detach_request(const VerbCommand& command) {
   need_words(command, 2);
   const auto patience = command.program.settings.duration("timeout").value_or(kLetGoPatience);
   return {.pattern = command.words[0],
@@ -97,7 +97,7 @@ Request detach_request(const VmCommand& command) {
           .arguments = {{"device", command.words[1]}, {"patience_ms", patience.count()}}};
 }
 
-Request media_request(const VmCommand& command) {
+Request media_request(const VerbCommand& command) {
   const std::string action = command.words.empty() ? "" : command.words[0];
   if (action != "insert" && action != "eject") explain(command);
   need_words(command, action == "insert" ? 3 : 2);
@@ -109,7 +109,7 @@ Request media_request(const VmCommand& command) {
           .arguments = std::move(arguments)};
 }
 
-Request request_of(const VmCommand& command) {
+Request request_of(const VerbCommand& command) {
   if (command.verb == "attach") return attach_request(command);
   return command.verb == "detach" ? detach_request(command) : media_request(command);
 }
@@ -130,7 +130,7 @@ std::string device_line(const std::string& operation, const VmTarget& target, co
 
 }  // namespace
 
-int vm_devices(const VmCommand& command) {
+int vm_devices(const VerbCommand& command) {
   const Request request = request_of(command);
   const auto selection = select_machines(command.program, command.workers, request.pattern, Purpose::change);
   if (request.one_machine && selection.targets.size() > 1)

@@ -107,7 +107,7 @@ int status_of(const Program& program, const Stream& stream, std::size_t hypervis
 
 }  // namespace
 
-int vm_events(const VmCommand& command) {
+int vm_events(const VerbCommand& command) {
   const Program& program = command.program;
   const auto most = program.settings.integer("count", 1, 1'000'000'000);
   const auto patience = program.settings.duration("timeout");

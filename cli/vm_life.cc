@@ -30,15 +30,15 @@ std::string state_line(const VmTarget& target, const json& result) {
   return fmt::format("{}: {}{}{}\n", target.name, result.value("changed", true) ? "" : "already ", state, forced);
 }
 
-VmOperation quick(const VmCommand& command) {
+VmOperation quick(const VerbCommand& command) {
   return {.name = command.verb, .arguments = {}, .patience = kUsualPatience, .line = state_line};
 }
 
-milliseconds patience_of(const VmCommand& command) {
+milliseconds patience_of(const VerbCommand& command) {
   return command.program.settings.duration("timeout").value_or(kStopPatience);
 }
 
-VmOperation stop_operation(const VmCommand& command) {
+VmOperation stop_operation(const VerbCommand& command) {
   const auto grace = patience_of(command);
   const bool may_force = !command.program.settings.flag("no-force");
   return {.name = "stop",
@@ -50,7 +50,7 @@ VmOperation stop_operation(const VmCommand& command) {
           .line = state_line};
 }
 
-VmOperation wait_operation(const VmCommand& command) {
+VmOperation wait_operation(const VerbCommand& command) {
   const auto patience = patience_of(command);
   const auto milestone = milestone_of(command.program.settings, "for").value_or(vm::Milestone{});
   return {.name = "wait",
@@ -66,7 +66,7 @@ VmOperation wait_operation(const VmCommand& command) {
               }};
 }
 
-VmOperation autostart_operation(const VmCommand& command) {
+VmOperation autostart_operation(const VerbCommand& command) {
   if (command.words.size() != 2 || (command.words[1] != "on" && command.words[1] != "off"))
     throw Error(Code::usage, "write muster vm autostart PATTERN on|off");
   const bool on = command.words[1] == "on";
@@ -82,7 +82,7 @@ VmOperation autostart_operation(const VmCommand& command) {
               }};
 }
 
-VmOperation operation_of(const VmCommand& command) {
+VmOperation operation_of(const VerbCommand& command) {
   if (command.verb == "stop") return stop_operation(command);
   if (command.verb == "wait") return wait_operation(command);
   if (command.verb == "autostart") return autostart_operation(command);
@@ -97,7 +97,7 @@ VmOperation operation_of(const VmCommand& command) {
 
 }  // namespace
 
-int vm_life(const VmCommand& command) {
+int vm_life(const VerbCommand& command) {
   const VmOperation operation = operation_of(command);
   const std::string& pattern = command.verb == "autostart" ? command.words.front() : command.only_word();
   const Purpose purpose = command.verb == "wait" ? Purpose::look : Purpose::change;

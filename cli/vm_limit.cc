@@ -104,7 +104,7 @@ std::string limit_lines(const VmTarget& target, const json& result) {
 
 }  // namespace
 
-int vm_limit(const VmCommand& command) {
+int vm_limit(const VerbCommand& command) {
   const Settings& settings = command.program.settings;
   const LimitValues limits = wanted_limits(settings);
   const bool changes = !limits.empty();

@@ -139,7 +139,7 @@ std::string info_text(const VmTarget& target, const json& machine) {
 
 }  // namespace
 
-int vm_list(const VmCommand& command) {
+int vm_list(const VerbCommand& command) {
   const Program& program = command.program;
   const WantedMachines wanted(command, WantedMachines::Names::domains);
   const HostNames& uris = wanted.hypervisors();
@@ -161,13 +161,13 @@ int vm_list(const VmCommand& command) {
   return run.execute(task, nullptr, [&] { print(program, listing); });
 }
 
-int vm_info(const VmCommand& command) {
+int vm_info(const VerbCommand& command) {
   const auto selection = select_machines(command.program, command.workers, command.only_word(), Purpose::look);
   return run_on_machines(command.program, command.workers, selection,
                          {.name = "info", .arguments = {}, .patience = kUsualPatience, .line = info_text});
 }
 
-int vm_xml(const VmCommand& command) {
+int vm_xml(const VerbCommand& command) {
   const auto selection = select_machines(command.program, command.workers, command.only_word(), Purpose::look);
   const bool definition = command.program.settings.flag("definition");
   return run_on_machines(command.program, command.workers, selection,

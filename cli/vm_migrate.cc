@@ -17,7 +17,7 @@ using nlohmann::json;
 // Beyond the deadline of the transfer: the proof that the machine runs over there, and the way back.
 constexpr std::chrono::minutes kAround{2};
 
-json arguments_of(const VmCommand& command) {
+json arguments_of(const VerbCommand& command) {
   const Settings& settings = command.program.settings;
   const auto to = settings.text("to");
   if (!to) throw Error(Code::usage, "where to? write muster vm migrate PATTERN --to URI");
@@ -62,7 +62,7 @@ std::string moved_text(const VmTarget& target, const json& result) {
 
 }  // namespace
 
-int vm_migrate(const VmCommand& command) {
+int vm_migrate(const VerbCommand& command) {
   json arguments = arguments_of(command);
   const bool only_check = command.program.settings.flag("check") || command.program.settings.flag("dry-run");
   const auto selection = select_machines(command.program, command.workers, command.only_word(),

@@ -39,7 +39,7 @@ vm::MachineRequest request_of(const Settings& settings, const std::string& name)
   return request;
 }
 
-Orders orders_of_options(const VmCommand& command) {
+Orders orders_of_options(const VerbCommand& command) {
   const Settings& settings = command.program.settings;
   Orders orders;
   if (command.words.size() != 1) throw Error(Code::usage, "write muster vm create VM, or muster vm create --file FILE");
@@ -48,7 +48,7 @@ Orders orders_of_options(const VmCommand& command) {
   return orders;
 }
 
-Orders orders_of_file(const VmCommand& command, const std::string& file) {
+Orders orders_of_file(const VerbCommand& command, const std::string& file) {
   const Settings& settings = command.program.settings;
   for (const auto option : kDescribing)
     if (settings.given(option)) settings.reject(option, "machines of a file are described there");
@@ -74,7 +74,7 @@ void Orders::add(const VmTarget& target, Order order) {
   by_name.emplace(target.name, std::move(order));
 }
 
-Orders orders_of(const VmCommand& command) {
+Orders orders_of(const VerbCommand& command) {
   const Settings& settings = command.program.settings;
   if (settings.given_now("limit")) settings.reject("limit", "there is nothing to choose from: name what is to be made");
   const auto file = settings.text("file");

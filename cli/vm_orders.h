@@ -24,6 +24,6 @@ struct Orders {
 };
 
 // Reads the files that are named. Throws base::Error{usage}, and {refused} for --expect.
-Orders orders_of(const VmCommand& command);
+Orders orders_of(const VerbCommand& command);
 
 }  // namespace muster::cli

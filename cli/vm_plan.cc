@@ -8,7 +8,7 @@
 
 namespace muster::cli {
 
-int show_plan(const VmCommand& command, const VmSelection& selection, const std::string& what) {
+int show_plan(const VerbCommand& command, const VmSelection& selection, const std::string& what) {
   const Program& program = command.program;
   for (const auto& target : selection.targets) {
     if (program.json())

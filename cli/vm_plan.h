@@ -9,6 +9,6 @@
 namespace muster::cli {
 
 // `what`: for people and programs, as `stop`, or `set cpus 4, memory 2G`. Returns the exit status.
-int show_plan(const VmCommand& command, const VmSelection& selection, const std::string& what);
+int show_plan(const VerbCommand& command, const VmSelection& selection, const std::string& what);
 
 }  // namespace muster::cli

@@ -73,7 +73,7 @@ void check_final_backup(const Program& program) {
   }
 }
 
-VmOperation delete_operation(const VmCommand& command) {
+VmOperation delete_operation(const VerbCommand& command) {
   const Settings& settings = command.program.settings;
   const auto grace = settings.duration("timeout").value_or(kStopPatience);
   const auto keep = settings.duration("expire").value_or(kKeep);
@@ -108,7 +108,7 @@ VmOperation delete_operation(const VmCommand& command) {
 }
 
 // Many at once are said to be meant: by their number, or by --yes.
-void confirm_delete(const VmCommand& command, const VmSelection& selection) {
+void confirm_delete(const VerbCommand& command, const VmSelection& selection) {
   const Settings& settings = command.program.settings;
   const std::size_t count = selection.targets.size();
   if (count > 1 && !settings.given("expect") && !settings.flag("yes"))
@@ -132,7 +132,7 @@ std::string gone_line(const VmTarget& target, const json& result) {
 
 bool something_remains(const json& result) { return result.contains("remaining"); }
 
-int vm_delete(const VmCommand& command) {
+int vm_delete(const VerbCommand& command) {
   VmOperation operation = delete_operation(command);
   const auto selection = select_machines(command.program, command.workers, command.only_word(), Purpose::retire);
   if (command.program.settings.flag("dry-run")) {
@@ -145,7 +145,7 @@ int vm_delete(const VmCommand& command) {
   return run_on_machines(command.program, command.workers, selection, operation);
 }
 
-int vm_undelete(const VmCommand& command) {
+int vm_undelete(const VerbCommand& command) {
   const auto selection = select_machines(command.program, command.workers, command.only_word(), Purpose::restore);
   const bool plan = command.program.settings.flag("dry-run");
   json arguments = {{"verbose", command.program.settings.flag("verbose")}};

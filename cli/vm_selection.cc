@@ -177,6 +177,13 @@ std::vector<std::string> all_hypervisors(const Program& program) {
   return uris;
 }
 
+std::vector<std::string> named_hypervisors(const Program& program) {
+  const Settings& settings = program.settings;
+  if (uses_inventory(settings) && !settings.given("inventory")) throw_unnamed_inventory();
+  if (!uses_inventory(settings) && !settings.given("connection")) throw_unnamed_connection(settings);
+  return all_hypervisors(program);
+}
+
 std::vector<VmTarget> inventory_machines(const Program& program) {
   if (!uses_inventory(program.settings)) return {};
   const auto inventory = load_inventory(program);

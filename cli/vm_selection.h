@@ -52,6 +52,10 @@ void check_is_on_this_host(const VmTarget& target);
 // The hypervisors that a command without a pattern is about: those of the inventory, or the one connection.
 std::vector<std::string> all_hypervisors(const Program& program);
 
+// The same, for what changes something there. Throws base::Error{usage} where neither the inventory nor the connection
+// was named.
+std::vector<std::string> named_hypervisors(const Program& program);
+
 // All hosts of the inventory that say their hypervisor; none where no inventory is used.
 std::vector<VmTarget> inventory_machines(const Program& program);
 

@@ -78,7 +78,7 @@ std::string change_lines(const VmTarget& target, const json& result) {
 
 }  // namespace
 
-int vm_set(const VmCommand& command) {
+int vm_set(const VerbCommand& command) {
   Change change = wanted_change(command.program.settings);
   const auto guest_patience = command.program.settings.duration("timeout").value_or(kGuestPatience);
   change.arguments["guest_patience_ms"] = guest_patience.count();

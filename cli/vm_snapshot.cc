@@ -45,11 +45,11 @@ struct Action {
   std::string name, pattern, snapshot;
 };
 
-[[noreturn]] void explain(const VmCommand& command) {
+[[noreturn]] void explain(const VerbCommand& command) {
   throw Error(Code::usage, fmt::format("write muster vm snapshot {}", find_verb("vm", command.verb)->arguments));
 }
 
-Action action_of(const VmCommand& command) {
+Action action_of(const VerbCommand& command) {
   const auto& words = command.words;
   if (words.size() < 2 || words.size() > 3) explain(command);
   const std::string& name = words[0];
@@ -67,7 +67,7 @@ void check_options(const Settings& settings, const Action& action) {
       throw Error(Code::usage, fmt::format("--{} is not for muster vm snapshot {}", option, action.name));
 }
 
-json create_arguments(const VmCommand& command, const Action& action) {
+json create_arguments(const VerbCommand& command, const Action& action) {
   const Settings& settings = command.program.settings;
   json arguments = {{"snapshot", action.snapshot.empty() ? generated_name() : action.snapshot},
                     {"description", settings.text("description").value_or("")},
@@ -124,7 +124,7 @@ std::string result_line(const std::string& action, const VmTarget& target, const
 
 // --- what is lost is said before
 
-std::string question(const VmCommand& command, const VmSelection& selection, const Action& action) {
+std::string question(const VerbCommand& command, const VmSelection& selection, const Action& action) {
   if (action.name == "delete")
     return fmt::format("delete snapshot '{}' of {} machines", action.snapshot, selection.targets.size());
   std::string text;
@@ -142,7 +142,7 @@ std::string question(const VmCommand& command, const VmSelection& selection, con
   return text;
 }
 
-int change(const VmCommand& command, const Action& action) {
+int change(const VerbCommand& command, const Action& action) {
   const auto selection = select_machines(command.program, command.workers, action.pattern, Purpose::change);
   json arguments = action.name == "create" ? create_arguments(command, action) : json{{"snapshot", action.snapshot}};
   if (command.program.settings.flag("dry-run"))
@@ -162,7 +162,7 @@ int change(const VmCommand& command, const Action& action) {
        .shown = shown_snapshot});
 }
 
-int look(const VmCommand& command, const Action& action) {
+int look(const VerbCommand& command, const Action& action) {
   const auto selection = select_machines(command.program, command.workers, action.pattern, Purpose::look);
   std::mutex mutex;
   std::map<std::string, std::pair<VmTarget, json>> found;
@@ -197,7 +197,7 @@ int look(const VmCommand& command, const Action& action) {
 
 }  // namespace
 
-int vm_snapshot(const VmCommand& command) {
+int vm_snapshot(const VerbCommand& command) {
   const Action action = action_of(command);
   check_options(command.program.settings, action);
   return action.name == "list" || action.name == "tree" ? look(command, action) : change(command, action);

@@ -133,13 +133,13 @@ void print(const Program& program, const std::vector<json>& hypervisors, UsageOr
 }
 
 // A failure to learn which machines there are must not leave a file behind that says all is well.
-void write_all_down(const VmCommand& command, const MetricsFile& file, const std::string& error) {
+void write_all_down(const VerbCommand& command, const MetricsFile& file, const std::string& error) {
   std::vector<json> hypervisors;
   for (const auto& uri : all_hypervisors(command.program)) hypervisors.push_back({{"uri", uri}, {"error", error}});
   file.write(hypervisors);
 }
 
-WantedMachines wanted_machines(const VmCommand& command, const std::optional<MetricsFile>& file) {
+WantedMachines wanted_machines(const VerbCommand& command, const std::optional<MetricsFile>& file) {
   try {
     return {command, WantedMachines::Names::hosts};
   } catch (const Error& e) {
@@ -157,7 +157,7 @@ HostReport failed(HostState state, const std::string& error) {
 
 }  // namespace
 
-int vm_stats(const VmCommand& command) {
+int vm_stats(const VerbCommand& command) {
   const Program& program = command.program;
   const bool once = command.verb == "top";
   const UsageOrder order = usage_order(program.settings, once ? UsageOrder::cpu : UsageOrder::as_given);

@@ -173,7 +173,7 @@ void show(const Program& program, const Board& board, UsageOrder order) {
 
 }  // namespace
 
-int vm_top(const VmCommand& command) {
+int vm_top(const VerbCommand& command) {
   const Program& program = command.program;
   const UsageOrder order = usage_order(program.settings, UsageOrder::cpu);
   if (program.settings.flag("once") || program.json() || !on_terminal(STDIN_FILENO) || !on_terminal(STDOUT_FILENO))

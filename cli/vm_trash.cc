@@ -30,7 +30,7 @@ constexpr std::chrono::minutes kPurgePatience{10};
 // What lies in the trash of all hypervisors, in their order; and those that could not be asked.
 class Trash {
  public:
-  explicit Trash(const VmCommand& command) : command_(command), uris_(all_hypervisors(command.program)) {
+  explicit Trash(const VerbCommand& command) : command_(command), uris_(all_hypervisors(command.program)) {
     machines_.resize(uris_.size());
     const auto older = command.program.settings.duration("older-than");
     if (older) arguments_["older_than_s"] = std::chrono::duration_cast<std::chrono::seconds>(*older).count();
@@ -63,7 +63,7 @@ class Trash {
   const std::vector<Error>& failures() const { return failures_; }
 
  private:
-  const VmCommand& command_;
+  const VerbCommand& command_;
   HostNames uris_;
   json arguments_ = json::object();
   std::mutex mutex_;
@@ -91,7 +91,7 @@ void print(const Program& program, const Trash& trash) {
   if (!program.json()) program.console.out(table.text());
 }
 
-int list(const VmCommand& command) {
+int list(const VerbCommand& command) {
   Trash trash(command);
   UnitRun run(command.program, trash.hypervisors(), kHypervisors);
   return run.execute([&](std::size_t number, ssh::OutputSink&) { return trash.ask(number); }, nullptr,
@@ -138,7 +138,7 @@ std::string plan_line(const VmTarget& target, const json& result) {
   return target.name + ": for good\n";
 }
 
-int empty(const VmCommand& command) {
+int empty(const VerbCommand& command) {
   const Program& program = command.program;
   check_named(program.settings);
   Trash trash(command);
@@ -172,7 +172,7 @@ int empty(const VmCommand& command) {
 
 }  // namespace
 
-int vm_trash(const VmCommand& command) {
+int vm_trash(const VerbCommand& command) {
   const std::string& what = command.only_word();
   if (what == "list") return list(command);
   if (what == "empty") return empty(command);

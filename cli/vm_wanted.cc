@@ -9,7 +9,7 @@ namespace muster::cli {
 
 using nlohmann::json;
 
-WantedMachines::WantedMachines(const VmCommand& command, Names names) {
+WantedMachines::WantedMachines(const VerbCommand& command, Names names) {
   if (command.words.size() > 1) command.only_word();
   if (command.words.empty() && !command.program.settings.given("limit")) {
     uris_ = all_hypervisors(command.program);

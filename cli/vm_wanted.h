@@ -21,7 +21,7 @@ class WantedMachines {
   enum class Names { domains, hosts };
 
   // Of the command's one word, a pattern, or of none. Throws what select_machines() throws.
-  WantedMachines(const VmCommand& command, Names names);
+  WantedMachines(const VerbCommand& command, Names names);
 
   const HostNames& hypervisors() const { return uris_; }
   // Those of an answer's `machines` that are wanted, each with its `uri`, and its `host` where that is another name.

@@ -45,6 +45,8 @@ std::span<const WorkerOperation> snapshot_operations();
 std::span<const WorkerOperation> backup_operations();
 std::span<const WorkerOperation> boot_operations();
 std::span<const WorkerOperation> served_operations();
+std::span<const WorkerOperation> master_operations();
+std::span<const WorkerOperation> clone_operations();
 
 // Backups that were begun, and whose asker is gone. Before the worker ends; takes a while at most.
 void end_open_backups();

@@ -6,6 +6,7 @@
 
 #include <pugixml.hpp>
 
+#include "base/digest.h"
 #include "virt/metadata.h"
 
 namespace muster::virt {
@@ -36,12 +37,12 @@ std::string renamed(const std::string& path, const std::string& before, const st
 }
 
 void put_image(xml_node disk, const ImagePlace& place) {
-  set(disk, "type", "file");
+  set(disk, "type", place.block ? "block" : "file");
   set(disk.child("driver") ? disk.child("driver") : disk.prepend_child("driver"), "type", place.format);
   if (!disk.child("driver").attribute("name")) set(disk.child("driver"), "name", "qemu");
   // The chain below it, a copy under way, what an old format's metadata were in, and a key of the old image's.
   for (const char* part : {"source", "backingStore", "mirror", "encryption"}) disk.remove_child(part);
-  set(disk.insert_child_after("source", disk.child("driver")), "file", place.path);
+  set(disk.insert_child_after("source", disk.child("driver")), place.block ? "dev" : "file", place.path);
 }
 
 void put_images(xml_node devices, const std::map<std::string, ImagePlace>& disks) {
@@ -70,10 +71,26 @@ void let_go_of_other_disks(xml_node devices, const NewIdentity& identity, std::v
   });
 }
 
-void renew_serials(xml_node devices) {
-  each(devices, "disk", [](xml_node disk) {
-    disk.remove_child("serial");
-    disk.remove_child("wwn");
+std::string number_of(const std::string& uuid, const std::string& target) {
+  const auto digest = base::sha256(uuid + "/" + target);
+  return base::hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
+void renew_serials(xml_node devices, const std::string& uuid) {
+  each(devices, "disk", [&](xml_node disk) {
+    const std::string number = number_of(uuid, disk.child("target").attribute("dev").value());
+    if (auto serial = disk.child("serial")) serial.text().set(number.substr(0, 20).c_str());
+    // NAA 3: locally assigned.
+    if (auto wwn = disk.child("wwn")) wwn.text().set(("3" + number.substr(0, 15)).c_str());
+  });
+}
+
+// Storage that only one machine may write to.
+void let_go_of_memory_in_files(xml_node devices, std::vector<std::string>& left_out) {
+  each(devices, "memory", [&](xml_node memory) {
+    if (!memory.child("source").child("path")) return;
+    left_out.push_back(std::string("memory in the file ") + memory.child("source").child_value("path"));
+    devices.remove_child(memory);
   });
 }
 
@@ -86,6 +103,35 @@ void renew_interfaces(xml_node devices) {
     auto parameters = interface.child("virtualport").child("parameters");
     for (const char* name : {"interfaceid", "instanceid"}) parameters.remove_attribute(name);
   });
+}
+
+// The socket of a switch in user space is one machine's.
+void rename_sockets(xml_node devices, const std::string& before, const std::string& after) {
+  each(devices, "interface", [&](xml_node interface) {
+    auto path = interface.child("source").attribute("path");
+    if (is(interface.attribute("type"), "vhostuser") && path)
+      path.set_value(renamed(path.value(), before, after).c_str());
+  });
+}
+
+void set_macs(xml_node devices, const std::vector<std::string>& macs) {
+  std::size_t next = 0;
+  each(devices, "interface", [&](xml_node interface) {
+    if (next < macs.size()) set(interface.prepend_child("mac"), "address", macs[next++]);
+  });
+}
+
+void rename_if_named(pugi::xml_attribute attribute, const std::string& before, const std::string& after) {
+  const std::string value = attribute.value();
+  if (value.find(before) != std::string::npos) attribute.set_value(renamed(value, before, after).c_str());
+}
+
+void rename_groups(xml_node root, const std::string& before, const std::string& after) {
+  auto partition = root.child("resource").child("partition");
+  const std::string group = partition.child_value();
+  if (group.find(before) != std::string::npos) partition.text().set(renamed(group, before, after).c_str());
+  each(root.child("devices"), "shmem",
+       [&](xml_node memory) { rename_if_named(memory.attribute("name"), before, after); });
 }
 
 void renew_graphics(xml_node devices) {
@@ -133,10 +179,13 @@ void renew_firmware(xml_node root, const std::string& name) {
   auto nvram = root.child("os").child("nvram");
   const std::string path = nvram.child_value();
   if (!path.empty()) nvram.text().set((path.substr(0, path.rfind('/') + 1) + name + "_VARS.fd").c_str());
-  auto system = root.child("sysinfo").child("system");
-  each(system, "entry", [&](xml_node entry) {
-    if (is(entry.attribute("name"), "uuid") || is(entry.attribute("name"), "serial")) system.remove_child(entry);
-  });
+  for (const char* table : {"system", "baseBoard", "chassis"})
+    each(root.child("sysinfo"), table, [](xml_node numbers) {
+      each(numbers, "entry", [&](xml_node entry) {
+        for (const char* number : {"uuid", "serial", "asset"})
+          if (is(entry.attribute("name"), number)) return static_cast<void>(numbers.remove_child(entry));
+      });
+    });
   auto genid = root.child("genid");
   while (genid.first_child()) genid.remove_child(genid.first_child());
 }
@@ -153,13 +202,19 @@ Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
   root.remove_child("title");
   root.child("name").text().set(identity.name.c_str());
   set_facts(changed, {});
+  if (!identity.keep_metadata_of_others) root.remove_child("metadata");
+  if (!identity.uuid.empty()) root.insert_child_after("uuid", root.child("name")).text().set(identity.uuid.c_str());
   renew_firmware(root, identity.name);
   xml_node devices = root.child("devices");
   put_images(devices, identity.disks);
   let_go_of_other_disks(devices, identity, result.left_out);
-  if (!identity.keep_disk_serials) renew_serials(devices);
+  if (!identity.keep_disk_serials) renew_serials(devices, identity.uuid);
+  let_go_of_memory_in_files(devices, result.left_out);
   let_go_of_host_devices(devices, result.left_out);
   renew_interfaces(devices);
+  set_macs(devices, identity.macs);
+  rename_sockets(devices, before, identity.name);
+  rename_groups(root, before, identity.name);
   renew_graphics(devices);
   renew_lines(devices, before, identity.name);
   auto vsock = devices.child("vsock").child("cid");

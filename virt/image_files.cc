@@ -117,18 +117,25 @@ std::optional<ImageFile> image_of(virStorageVolPtr volume) {
                    .allocation_bytes = root.child("allocation").text().as_ullong()};
 }
 
-void add_images(virStoragePoolPtr pool, const std::string& what, ImageListing& listing) {
+// nullopt: they cannot be listed.
+std::optional<std::vector<OwnedVolume>> volumes_of(virStoragePoolPtr pool) {
   virStorageVolPtr* list = nullptr;
+  const int count = virStoragePoolListAllVolumes(pool, &list, 0);
+  if (count < 0) return std::nullopt;
+  std::vector<OwnedVolume> volumes(list, list + count);
+  std::free(list);
+  return volumes;
+}
+
+void add_images(virStoragePoolPtr pool, const std::string& what, ImageListing& listing) {
   // A pool where volumes are being made cannot be read anew: what is known of it has to do.
   if (virStoragePoolRefresh(pool, 0) != 0) listing.unseen.push_back(what + ": cannot be read anew");
-  const int count = virStoragePoolListAllVolumes(pool, &list, 0);
-  if (count < 0) {
+  const auto volumes = volumes_of(pool);
+  if (!volumes) {
     listing.unseen.push_back(what + ": cannot be listed");
     return;
   }
-  const std::vector<OwnedVolume> volumes(list, list + count);
-  std::free(list);
-  for (const auto& volume : volumes)
+  for (const auto& volume : *volumes)
     if (auto image = image_of(volume.get())) listing.images[image->path] = std::move(*image);
   if (virStoragePoolIsActive(pool) != 1) listing.unseen.push_back(what + ": was taken away meanwhile");
 }
@@ -294,6 +301,12 @@ std::string identity_of(const Connection& connection, const std::string& path) {
   return image ? image->identity : "";
 }
 
+bool is_seen_here(const Connection& connection, const std::string& path) {
+  const OwnedVolume volume = volume_at(connection, path);
+  const auto image = volume ? image_of(volume.get()) : std::nullopt;
+  return image && image->identity.starts_with("inode ");
+}
+
 Removal remove_image(const Connection& connection, const std::string& path) {
   if (path.empty() || path.front() != '/') throw Error(Code::refused, "'" + path + "' is no image file");
   if (is_device(path) && !volume_at(connection, path))
@@ -315,6 +328,32 @@ std::optional<std::string> read_small_file(const base::Context& ctx, const Conne
     content = download(ctx, Volume::adopt(volume.release()), limit);
   });
   return content;
+}
+
+std::map<std::string, std::string> read_small_files(const base::Context& ctx, const Connection& connection,
+                                                    std::string_view suffix, std::uint64_t limit) {
+  std::map<std::string, std::string> files;
+  for (const auto& pool : active_pools(connection)) {
+    if (is_scratch_pool(virStoragePoolGetName(pool.get()))) continue;
+    virStoragePoolRefresh(pool.get(), 0);
+    auto volumes = volumes_of(pool.get());
+    if (!volumes) {
+      ctx.warn(std::string("pool '") + virStoragePoolGetName(pool.get()) + "' cannot be listed");
+      continue;
+    }
+    for (auto& volume : *volumes) {
+      if (!std::string_view(virStorageVolGetName(volume.get())).ends_with(suffix)) continue;
+      const Volume file = Volume::adopt(volume.release());
+      try {
+        if (facts(file).capacity_bytes > limit) throw Error(Code::corrupt, "larger than such files are");
+        files[file.path()] = download(ctx, file, limit);
+      } catch (const Error& e) {
+        if (e.code() == Code::cancelled) throw;
+        if (e.code() != Code::not_found) ctx.warn(file.name() + " of pool '" + file.pool() + "': " + e.what());
+      }
+    }
+  }
+  return files;
 }
 
 void write_small_file(const base::Context& ctx, const Connection& connection, const std::string& path,

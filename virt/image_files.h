@@ -53,6 +53,9 @@ NamedPaths named_paths(const Connection& connection, const DomainXml& xml);
 // Empty: neither sees it.
 std::string identity_of(const Connection& connection, const std::string& path);
 
+// Whether this machine sees the hypervisor's file under the same path, and not another one, or none.
+bool is_seen_here(const Connection& connection, const std::string& path);
+
 enum class Removal { removed, was_gone };
 // Throws base::Error{unsupported} where the hypervisor has no storage driver, {refused} for what is no file.
 Removal remove_image(const Connection& connection, const std::string& path);
@@ -64,6 +67,9 @@ bool copy_image(const Connection& connection, const std::string& path, const std
 // base::Error{unsupported} where the hypervisor has no storage driver, {corrupt} for more than `limit` bytes.
 std::optional<std::string> read_small_file(const base::Context& ctx, const Connection& connection,
                                            const std::string& path, std::uint64_t limit);
+// All files of active pools whose names end in `suffix`, by path. What cannot be read is told as a warning.
+std::map<std::string, std::string> read_small_files(const base::Context& ctx, const Connection& connection,
+                                                    std::string_view suffix, std::uint64_t limit);
 // In place of what is there. Throws base::Error{not_found} where its directory is not.
 void write_small_file(const base::Context& ctx, const Connection& connection, const std::string& path,
                       std::string_view bytes);

@@ -168,7 +168,9 @@ VolumeFacts facts(const Volume& volume) {
   return {.format = root.child("target").child("format").attribute("type").value(),
           .backing_path = root.child("backingStore").child_value("path"),
           .capacity_bytes = root.child("capacity").text().as_ullong(),
-          .allocation_bytes = root.child("allocation").text().as_ullong()};
+          .allocation_bytes = root.child("allocation").text().as_ullong(),
+          .physical_bytes = root.child("physical").text().as_ullong(),
+          .modified = root.child("target").child("timestamps").child_value("mtime")};
 }
 
 const char* name_of(VolumeFormat format) { return format == VolumeFormat::qcow2 ? "qcow2" : "raw"; }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -85,6 +86,8 @@ struct VolumeFacts {
   std::string format;        // `qcow2`, `raw`, `iso`, ...
   std::string backing_path;  // empty: none
   std::uint64_t capacity_bytes = 0, allocation_bytes = 0;
+  std::uint64_t physical_bytes = 0;  // from its first to its last byte, holes included
+  std::string modified;              // seconds since 1970, with nanoseconds; empty: libvirt does not tell
 };
 VolumeFacts facts(const Volume& volume);
 
@@ -109,6 +112,7 @@ struct VolumeSpec {
   std::uint64_t capacity_bytes = 0;
   Preallocation preallocation = Preallocation::none;
   std::optional<BackingImage> backing = {};
+  bool read_only = false;  // nobody may write to its file, as far as the mode of a file says that
 };
 
 // Throws base::Error{unsupported} for metadata of a raw volume, {usage} for preallocation over a backing image.
@@ -118,10 +122,17 @@ Volume create_volume(const base::Context& ctx, const Pool& pool, const VolumeSpe
 // libvirt cannot be stopped while it copies.
 Volume copy_volume(const base::Context& ctx, const Pool& pool, const VolumeSpec& spec, const Volume& source);
 
+// To at least so many bytes.
+void grow(const Volume& volume, std::uint64_t capacity_bytes);
+
 // Writes `bytes` at its beginning.
 void upload(const base::Context& ctx, const Volume& volume, std::string_view bytes);
 // What it holds, at most `limit` bytes.
 std::string download(const base::Context& ctx, const Volume& volume, std::uint64_t limit);
+
+// What it holds, in order, in pieces of at most 1 MiB. Holes are left out, as far as the hypervisor tells of them.
+using VolumeSink = std::function<void(std::uint64_t offset, std::string_view bytes)>;
+void read_data(const base::Context& ctx, const Volume& volume, const VolumeSink& sink);
 
 void remove(const Volume& volume);
 

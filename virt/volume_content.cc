@@ -125,6 +125,7 @@ std::string xml_of(const VolumeSpec& spec) {
   add_bytes(root, "allocation", takes_all_blocks(spec) ? spec.capacity_bytes : 0);
   auto target = root.append_child("target");
   target.append_child("format").append_attribute("type") = name_of(spec.format);
+  if (spec.read_only) add(target.append_child("permissions"), "mode", "0444");
   // Version 3: libvirt's own choice, 2, keeps no bitmaps, and so no record of changes for backups.
   if (spec.format == VolumeFormat::qcow2) add(target, "compat", "1.1");
   if (spec.backing) {
@@ -167,6 +168,23 @@ std::string making(const VolumeSpec& spec, const Pool& pool) {
   return "make volume '" + spec.name + "' in pool '" + pool.name() + "'";
 }
 
+// What comes next in a stream: data, a hole, or the end.
+enum class Next { data, hole, end };
+Next receive(virStreamPtr stream, std::string& piece, std::int64_t& hole_bytes, const std::string& action) {
+  piece.resize(kPieceBytes);
+  const int got = virStreamRecvFlags(stream, piece.data(), piece.size(), VIR_STREAM_RECV_STOP_AT_HOLE);
+  // libvirt's number for a hole.
+  if (got == -3) {
+    long long length = 0;
+    if (virStreamRecvHole(stream, &length, 0) != 0) throw_last(action);
+    hole_bytes = length;
+    return Next::hole;
+  }
+  if (got < 0) throw_last(action);
+  piece.resize(static_cast<std::size_t>(got));
+  return got == 0 ? Next::end : Next::data;
+}
+
 }  // namespace
 
 Volume create_volume(const base::Context& ctx, const Pool& pool, const VolumeSpec& spec) {
@@ -190,13 +208,34 @@ Volume copy_volume(const base::Context& ctx, const Pool& pool, const VolumeSpec&
   if (made == nullptr) throw_last(making(spec, pool) + " as a copy of " + named(source));
   Unfinished unfinished(made);
   // The copy of an image is as large as the image, whatever was asked for.
-  if (facts(unfinished.volume()).capacity_bytes < spec.capacity_bytes &&
-      virStorageVolResize(made, spec.capacity_bytes, 0) != 0)
-    throw_last("grow " + named(unfinished.volume()));
+  grow(unfinished.volume(), spec.capacity_bytes);
   return unfinished.keep();
 }
 
+void grow(const Volume& volume, std::uint64_t capacity_bytes) {
+  if (facts(volume).capacity_bytes < capacity_bytes && virStorageVolResize(volume.handle(), capacity_bytes, 0) != 0)
+    throw_last("grow " + named(volume));
+}
+
 void upload(const base::Context& ctx, const Volume& volume, std::string_view bytes) { write_at(ctx, volume, 0, bytes); }
+
+void read_data(const base::Context& ctx, const Volume& volume, const VolumeSink& sink) {
+  const std::string action = "read " + named(volume);
+  Stream stream(volume);
+  if (virStorageVolDownload(volume.handle(), stream.handle(), 0, 0, VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM) != 0)
+    throw_last(action);
+  stream.opened();
+  std::string piece;
+  std::uint64_t offset = 0;
+  for (std::int64_t hole_bytes = 0;;) {
+    ctx.check_stop();
+    const Next next = receive(stream.handle(), piece, hole_bytes, action);
+    if (next == Next::end) break;
+    if (next == Next::data) sink(offset, piece);
+    offset += next == Next::data ? piece.size() : static_cast<std::uint64_t>(hole_bytes);
+  }
+  stream.finish(action);
+}
 
 std::string download(const base::Context& ctx, const Volume& volume, std::uint64_t limit) {
   return read_at(ctx, volume, 0, limit);

@@ -7,12 +7,14 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "disk/file_copy.h"
 #include "virt/domain_xml.h"
 #include "virt/image_files.h"
 #include "virt/lifecycle.h"
 #include "virt/storage.h"
 #include "vm/creation_plan.h"
 #include "vm/disk_ownership.h"
+#include "vm/seed.h"
 
 namespace muster::vm {
 namespace {
@@ -63,6 +65,13 @@ std::string whose(const virt::CreationMark& mark) {
   return fmt::format("process {} on {}, since {}", mark.pid, mark.host, mark.since);
 }
 
+void copy_file(const base::Context& ctx, const virt::Pool& pool, const PlannedVolume& volume) {
+  disk::copy_file(ctx, volume.copy_of_file, virt::facts(pool).path + "/" + volume.spec.name,
+                  volume.shares_blocks ? disk::Sharing::required : disk::Sharing::where_possible);
+  pool.refresh();
+  virt::grow(pool.volume(volume.spec.name), volume.spec.capacity_bytes);
+}
+
 void undo_and_say(Creation& creation, const Error& why) {
   try {
     creation.undo();
@@ -87,7 +96,7 @@ Creation::Creation(const virt::Connection& connection, Making making, virt::Crea
   steps_.emplace_back([this](const auto&) { reserve(); });
   for (const auto& volume : making_.volumes) {
     steps_.emplace_back([this, &volume](const auto& ctx) { make_volume(ctx, volume); });
-    if (volume.content.empty()) continue;
+    if (!volume.seed) continue;
     steps_.emplace_back([this, &volume](const auto& ctx) { fill_volume(ctx, volume); });
   }
   if (!making_.variables.empty()) steps_.emplace_back([this](const auto& ctx) { write_variables(ctx); });
@@ -116,11 +125,18 @@ void Creation::make_volume(const base::Context& ctx, const PlannedVolume& volume
     throw Error(Code::refused, named(name) + " has come to be there meanwhile, and is not overwritten");
   }
   tried_.push_back(name);
+  virt::VolumeSpec spec = volume.spec;
+  if (volume.seed) {
+    seed_content_ = seed_image(*volume.seed, making_.uuid);
+    spec.capacity_bytes = seed_content_.size();
+  }
   try {
-    if (volume.copy_of.name.empty())
-      virt::create_volume(ctx, pool, volume.spec);
+    if (!volume.copy_of_file.empty())
+      copy_file(ctx, pool, volume);
+    else if (volume.copy_of.name.empty())
+      virt::create_volume(ctx, pool, spec);
     else
-      virt::copy_volume(ctx, pool, volume.spec,
+      virt::copy_volume(ctx, pool, spec,
                         virt::pool(connection_, volume.copy_of.pool).volume(volume.copy_of.name));
   } catch (const Error& e) {
     if (e.code() == Code::refused) disown(name);
@@ -131,7 +147,7 @@ void Creation::make_volume(const base::Context& ctx, const PlannedVolume& volume
 void Creation::fill_volume(const base::Context& ctx, const PlannedVolume& volume) {
   const auto pool = virt::pool(connection_, volume.pool);
   try {
-    virt::upload(ctx, pool.volume(volume.spec.name), volume.content);
+    virt::upload(ctx, pool.volume(volume.spec.name), seed_content_);
   } catch (const Error& e) {
     throw with_room(e, pool);
   }
@@ -206,15 +222,13 @@ std::vector<std::string> remove(const base::Context& ctx, const virt::Connection
   return removed;
 }
 
-virt::Domain create(const base::Context& ctx, const virt::Connection& connection, const MachineRequest& request,
-                    const CreateOptions& options) {
-  const auto leftover = find_leftover(connection, request.name);
-  if (leftover) check_abandoned(*leftover, options.take_over);
-  const auto plan =
-      plan_creation(ctx, connection, request, leftover ? leftover->mark.volumes : std::vector<virt::VolumeName>{});
-  for (const auto& note : plan.notes) ctx.note(note);
-  if (leftover) clear_way(ctx, connection, *leftover);
-  Creation creation(connection, plan.making(), mark_of_this_process());
+virt::Domain make(const base::Context& ctx, const virt::Connection& connection, const Making& making,
+                  const CreateOptions& options) {
+  if (const auto leftover = find_leftover(connection, virt::DomainXml(making.definition).name())) {
+    check_abandoned(*leftover, options.take_over);
+    clear_way(ctx, connection, *leftover);
+  }
+  Creation creation(connection, making, mark_of_this_process());
   try {
     while (!creation.done()) creation.step(ctx);
     if (options.start) virt::start(creation.domain());
@@ -223,6 +237,16 @@ virt::Domain create(const base::Context& ctx, const virt::Connection& connection
     throw;
   }
   return creation.domain();
+}
+
+virt::Domain create(const base::Context& ctx, const virt::Connection& connection, const MachineRequest& request,
+                    const CreateOptions& options) {
+  const auto leftover = find_leftover(connection, request.name);
+  if (leftover) check_abandoned(*leftover, options.take_over);
+  const auto plan =
+      plan_creation(ctx, connection, request, leftover ? leftover->mark.volumes : std::vector<virt::VolumeName>{});
+  for (const auto& note : plan.notes) ctx.note(note);
+  return make(ctx, connection, plan.making(), options);
 }
 
 }  // namespace muster::vm

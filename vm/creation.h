@@ -50,6 +50,7 @@ class Creation {
   std::vector<Step> steps_;
   std::size_t next_ = 0;
   std::optional<virt::Domain> domain_;
+  std::string seed_content_;
   std::vector<virt::VolumeName> tried_;  // volumes that are ours, if they are there
 };
 
@@ -75,8 +76,13 @@ struct CreateOptions {
   bool start = false;
   TakeOver take_over = TakeOver::from_the_dead;
 };
-// Plans and makes a machine, after removing what an earlier try left, with a note. When anything goes wrong, or a stop
-// is requested, what was made is removed again. Throws what plan_creation() throws, and what libvirt says.
+// Makes what was planned, after removing what an earlier try left under the name, with a note. When anything goes
+// wrong, or a stop is requested, what was made is removed again. Throws what libvirt says, {refused} for a name that
+// another machine has by now.
+virt::Domain make(const base::Context& ctx, const virt::Connection& connection, const Making& making,
+                  const CreateOptions& options);
+
+// Plans a machine and makes it. Throws what plan_creation() and make() throw.
 virt::Domain create(const base::Context& ctx, const virt::Connection& connection, const MachineRequest& request,
                     const CreateOptions& options);
 

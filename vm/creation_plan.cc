@@ -20,16 +20,6 @@ using base::Code;
 using base::Error;
 using virt::Preallocation;
 
-std::string fresh_uuid() {
-  std::string bytes = base::random_bytes(16);
-  // Version 4, RFC 4122's variant.
-  bytes[6] = static_cast<char>((bytes[6] & 0x0f) | 0x40);
-  bytes[8] = static_cast<char>((bytes[8] & 0x3f) | 0x80);
-  std::string text = base::hex(bytes);
-  for (const std::size_t at : {20U, 16U, 12U, 8U}) text.insert(at, 1, '-');
-  return text;
-}
-
 std::string mib(std::uint64_t bytes) { return fmt::format("{} MiB", (bytes + (1U << 20) - 1) >> 20); }
 
 class Planner {
@@ -190,12 +180,11 @@ class Planner {
     if (!plan_.request.seed) return;
     PlannedVolume volume{.pool = plan_.request.disks.empty() ? usual_pool_ : plan_.request.disks.front().pool,
                          .spec = {},
-                         .copy_of = {},
-                         .content = seed_image(*plan_.request.seed, plan_.uuid),
+                         .seed = plan_.request.seed,
                          .target = names_.next("scsi")};
     volume.spec.name = plan_.request.name + "-seed.iso";
     volume.spec.format = virt::VolumeFormat::raw;
-    volume.spec.capacity_bytes = volume.content.size();
+    volume.spec.capacity_bytes = seed_image(*volume.seed, plan_.uuid).size();
     const BuiltDisk disk{
         .device = BuiltDisk::Device::cdrom, .target = volume.target, .bus = "scsi", .format = "raw", .source = {}};
     add(std::move(volume), disk);
@@ -253,7 +242,7 @@ class Planner {
 std::string CreationPlan::xml() const {
   std::string metadata;
   for (const auto& volume : volumes)
-    if (!volume.content.empty())
+    if (volume.seed)
       metadata = virt::new_metadata({note_of_seed(uuid, {.pool = volume.pool, .name = volume.spec.name})});
   return domain_xml(
       {.request = request, .offer = offer, .uuid = uuid, .disks = disks, .networks = networks, .metadata = metadata});

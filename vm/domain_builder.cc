@@ -70,11 +70,11 @@ const char* name_of(virt::DiskSource::Kind kind) {
   return kind == Kind::file ? "file" : kind == Kind::block ? "block" : "volume";
 }
 
-std::string disk_xml(const BuiltDisk& disk, const virt::GuestOffer& offer) {
+std::string disk_xml(const BuiltDisk& disk, bool qemu) {
   const bool cdrom = disk.device == BuiltDisk::Device::cdrom;
   const char* discard = cdrom ? "" : " discard='unmap'";
   const std::string driver =
-      is_qemu(offer) ? fmt::format("      <driver name='qemu' type='{}'{}/>\n", disk.format, discard) : "";
+      qemu ? fmt::format("      <driver name='qemu' type='{}'{}/>\n", disk.format, discard) : "";
   return fmt::format("    <disk type='{}' device='{}'>\n{}      {}\n      <target dev='{}' bus='{}'/>\n{}    </disk>\n",
                      name_of(disk.source.kind), cdrom ? "cdrom" : "disk", driver, source_xml(disk.source), disk.target,
                      disk.bus, cdrom ? "      <readonly/>\n" : "");
@@ -111,13 +111,15 @@ std::string qemu_devices_xml(const DomainParts& parts) {
 
 std::string devices_xml(const DomainParts& parts) {
   std::string text = "  <devices>\n";
-  for (const auto& disk : parts.disks) text += disk_xml(disk, parts.offer);
+  for (const auto& disk : parts.disks) text += disk_xml(disk, is_qemu(parts.offer));
   for (const auto& network : parts.networks) text += network_xml(network, parts.offer);
   if (is_qemu(parts.offer)) text += qemu_devices_xml(parts);
   return text + "  </devices>\n";
 }
 
 }  // namespace
+
+std::string disk_element(const BuiltDisk& disk) { return disk_xml(disk, true); }
 
 std::string DiskNames::next(const std::string& bus) {
   const bool virtio = bus == "virtio";

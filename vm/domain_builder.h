@@ -18,6 +18,9 @@ struct BuiltDisk {
   virt::DiskSource source;
 };
 
+// A <disk> of QEMU's.
+std::string disk_element(const BuiltDisk& disk);
+
 // `vda`, `sda`, ... in the order they are asked for; SCSI and SATA share their names.
 class DiskNames {
  public:

@@ -86,6 +86,10 @@ void check(const MachineRequest& request);
 // `; did you mean ...`, or all of `known`.
 std::string known_keys(const std::string& wrong, const std::vector<std::string_view>& known);
 
+nlohmann::json to_json(const NetworkRequest& network);
+NetworkRequest network_from_json(const nlohmann::json& json);
+nlohmann::json to_json(const SeedRequest& seed);
+SeedRequest seed_from_json(const nlohmann::json& json);
 nlohmann::json to_json(const MachineRequest& request);
 // Of what to_json() made.
 MachineRequest request_from_json(const nlohmann::json& json);

@@ -24,14 +24,7 @@ DiskRequest disk_from(const json& fields) {
           .bus = fields.at("bus")};
 }
 
-json to_json(const NetworkRequest& network) {
-  return {{"kind", network.kind}, {"source", network.source}, {"mac", network.mac}, {"model", network.model}};
-}
-
-NetworkRequest network_from(const json& fields) {
-  return {
-      .kind = fields.at("kind"), .source = fields.at("source"), .mac = fields.at("mac"), .model = fields.at("model")};
-}
+}  // namespace
 
 json to_json(const SeedRequest& seed) {
   return {{"host_name", seed.host_name},
@@ -40,14 +33,21 @@ json to_json(const SeedRequest& seed) {
           {"network_config", seed.network_config}};
 }
 
-SeedRequest seed_from(const json& fields) {
+SeedRequest seed_from_json(const json& fields) {
   return {.host_name = fields.at("host_name"),
           .ssh_keys = fields.at("ssh_keys").get<std::vector<std::string>>(),
           .user_data = fields.at("user_data"),
           .network_config = fields.at("network_config")};
 }
 
-}  // namespace
+json to_json(const NetworkRequest& network) {
+  return {{"kind", network.kind}, {"source", network.source}, {"mac", network.mac}, {"model", network.model}};
+}
+
+NetworkRequest network_from_json(const json& fields) {
+  return {
+      .kind = fields.at("kind"), .source = fields.at("source"), .mac = fields.at("mac"), .model = fields.at("model")};
+}
 
 json to_json(const MachineRequest& request) {
   json fields = {{"name", request.name},         {"cpus", request.cpus},          {"memory", request.memory_bytes},
@@ -70,8 +70,8 @@ MachineRequest request_from_json(const json& fields) {
                          .seed = {},
                          .autostart = fields.at("autostart")};
   for (const auto& disk : fields.at("disks")) request.disks.push_back(disk_from(disk));
-  for (const auto& network : fields.at("networks")) request.networks.push_back(network_from(network));
-  if (fields.contains("seed")) request.seed = seed_from(fields["seed"]);
+  for (const auto& network : fields.at("networks")) request.networks.push_back(network_from_json(network));
+  if (fields.contains("seed")) request.seed = seed_from_json(fields["seed"]);
   return request;
 }
 

@@ -17,8 +17,10 @@ json to_json(const PlannedVolume& volume) {
                  {"format", spec.format},
                  {"capacity", spec.capacity_bytes},
                  {"preallocate", spec.preallocation},
-                 {"content", base::base64_encode(volume.content)},
+                 {"copy_of_file", volume.copy_of_file},
+                 {"shares_blocks", volume.shares_blocks},
                  {"target", volume.target}};
+  if (volume.seed) fields["seed"] = vm::to_json(*volume.seed);
   if (spec.backing) fields["backing"] = {{"path", spec.backing->path}, {"format", spec.backing->format}};
   if (!volume.copy_of.name.empty()) fields["copy_of"] = {{"pool", volume.copy_of.pool}, {"name", volume.copy_of.name}};
   return fields;
@@ -33,8 +35,10 @@ PlannedVolume volume_from(const json& fields) {
                                 .capacity_bytes = fields.at("capacity"),
                                 .preallocation = fields.at("preallocate")},
                        .copy_of = {},
-                       .content = bytes_of(fields.at("content")),
+                       .copy_of_file = fields.at("copy_of_file"),
+                       .shares_blocks = fields.at("shares_blocks"),
                        .target = fields.at("target")};
+  if (fields.contains("seed")) volume.seed = seed_from_json(fields["seed"]);
   if (fields.contains("backing"))
     volume.spec.backing = virt::BackingImage{.path = fields["backing"].at("path"), .format = fields["backing"].at("format")};
   if (fields.contains("copy_of")) volume.copy_of = {fields["copy_of"].at("pool"), fields["copy_of"].at("name")};
@@ -61,6 +65,16 @@ Making making_from_json(const json& fields) {
                 .variables = bytes_of(fields.at("variables"))};
   for (const auto& volume : fields.at("volumes")) making.volumes.push_back(volume_from(volume));
   return making;
+}
+
+std::string fresh_uuid() {
+  std::string bytes = base::random_bytes(16);
+  // Version 4, RFC 4122's variant.
+  bytes[6] = static_cast<char>((bytes[6] & 0x0f) | 0x40);
+  bytes[8] = static_cast<char>((bytes[8] & 0x3f) | 0x80);
+  std::string text = base::hex(bytes);
+  for (const std::size_t at : {20U, 16U, 12U, 8U}) text.insert(at, 1, '-');
+  return text;
 }
 
 virt::DiskSource expected_source(const std::string& pool, const virt::PoolFacts& facts, const std::string& volume) {

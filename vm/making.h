@@ -1,6 +1,7 @@
 // What is done to make a machine (creation.h), whatever it is made of: a value, which may come from another process.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 
 #include "virt/creation_mark.h"
 #include "virt/storage.h"
+#include "vm/machine_spec.h"
 
 namespace muster::vm {
 
@@ -15,7 +17,11 @@ struct PlannedVolume {
   std::string pool;
   virt::VolumeSpec spec;
   virt::VolumeName copy_of = {};  // empty: of nothing
-  std::string content = {};       // of a seed; empty: nothing is written
+  // Else a file of this host's that is copied as it is, by this process and not by the hypervisor.
+  std::string copy_of_file = {};
+  bool shares_blocks = false;  // with that file, as long as both are the same: refused where that cannot be
+  // It holds this seed, and is as large as that turns out to be; nullopt: nothing is written.
+  std::optional<SeedRequest> seed = std::nullopt;
   std::string target = {};        // which disk of the machine it becomes
 };
 
@@ -31,6 +37,9 @@ struct Making {
 nlohmann::json to_json(const Making& making);
 // Of what to_json() made.
 Making making_from_json(const nlohmann::json& json);
+
+// A random one, as libvirt writes them.
+std::string fresh_uuid();
 
 // What a machine on a volume of the pool has as its source, once that is made.
 virt::DiskSource expected_source(const std::string& pool, const virt::PoolFacts& facts, const std::string& volume);

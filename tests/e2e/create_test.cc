@@ -7,7 +7,7 @@
 #include "tests/e2e/bad_peer.h"
 #include "tests/e2e/on_hypervisor.h"
 #include "tests/e2e/process_table.h"
-#include "vm/creation.h"
+#include "vm/creation_plan.h"
 
 namespace muster::e2e {
 namespace {

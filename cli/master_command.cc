@@ -1,0 +1,238 @@
+// muster master: images that fleets are cloned from.
+#include <algorithm>
+#include <array>
+#include <mutex>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/json_lines.h"
+#include "cli/size_text.h"
+#include "cli/text_table.h"
+#include "cli/unit_run.h"
+#include "cli/verb_command.h"
+#include "cli/vm_run.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+using nlohmann::json;
+
+// Every byte of the images is read, and for copies written.
+constexpr std::chrono::hours kSealPatience{24};
+constexpr std::chrono::minutes kLookPatience{10};
+
+std::uint64_t sum(const json& images, const char* field) {
+  std::uint64_t all = 0;
+  for (const auto& image : images) all += image.value(field, std::uint64_t{0});
+  return all;
+}
+
+std::string name_of_generation(const json& generation) {
+  return fmt::format("{}@{}", generation.value("master", ""), generation.value("generation", 0));
+}
+
+std::string seal_line(const VmTarget& target, const json& result) {
+  std::string text = fmt::format("{}: {} {} on {}\n", target.name,
+                                 result.value("changed", false) ? "sealed as" : "is sealed already as",
+                                 name_of_generation(result), target.uri);
+  return text;
+}
+
+std::string seal_plan_line(const VmTarget& target, const json& result) {
+  std::string text = fmt::format("{}: {} as {} on {}\n", target.name, result.value("plan", ""),
+                                 name_of_generation(result), target.uri);
+  for (const auto& image : result.at("images"))
+    text += fmt::format("  {} {}\n", image.value("target", ""), image.value("path", ""));
+  return text;
+}
+
+// A machine as everywhere; an image on the one hypervisor that is meant.
+VmSelection source_of(const VerbCommand& command) {
+  const std::string& word = command.only_word();
+  const std::size_t hash = word.find('#'), slash = word.find('/');
+  const bool image = hash == std::string::npos ? slash != std::string::npos
+                                               : word.find('/', hash) != std::string::npos;
+  if (!image) return select_machines(command.program, command.workers, word, Purpose::change);
+  VmTarget target{.name = word, .uri = {}, .domain = word};
+  if (hash != std::string::npos) {
+    target.uri = word.substr(0, hash);
+    target.domain = word.substr(hash + 1);
+  } else {
+    const auto uris = named_hypervisors(command.program);
+    if (uris.size() > 1)
+      throw Error(Code::usage, "on which hypervisor is " + word + "? Write URI#" + word + ", or -c URI");
+    target.uri = uris.front();
+  }
+  return {.targets = {target}, .names = {target.name}};
+}
+
+int master_seal(const VerbCommand& command) {
+  const Settings& settings = command.program.settings;
+  const auto name = settings.text("name");
+  if (!name) throw Error(Code::usage, "a master has a name: write --name NAME");
+  if (settings.given_now("pool") && !settings.flag("copy"))
+    settings.reject("pool", "what is sealed in place stays where it is: add --copy");
+  const auto selection = source_of(command);
+  if (selection.targets.size() != 1)
+    throw Error(Code::usage, fmt::format("{} machines match, and a master is made of one", selection.targets.size()));
+  const bool plan = settings.flag("dry-run");
+  const auto arguments = [&](const VmTarget& target) {
+    json fields = {{"source", target.domain},
+                   {"name", *name},
+                   {"copy", settings.flag("copy")},
+                   {"pool", settings.text("pool").value_or("")},
+                   {"take_over", settings.flag("yes")}};
+    if (const auto guest = settings.text("guest")) fields["guest"] = *guest;
+    return fields;
+  };
+  return run_on_machines(command.program, command.workers, selection,
+                         {.name = plan ? "master_plan_seal" : "master_seal",
+                          .arguments = arguments,
+                          .patience = plan ? kLookPatience : std::chrono::milliseconds(kSealPatience),
+                          .line = plan ? seal_plan_line : seal_line,
+                          .progress = [](const json& progress) {
+                            return size_text(progress.value("bytes_read", std::uint64_t{0})) + " read";
+                          }});
+}
+
+std::string users_text(const json& generation) {
+  const auto& users = generation.at("dependants");
+  if (users.empty()) return "-";
+  constexpr std::size_t kShown = 3;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, users.size()); ++i) {
+    const std::string machine = users[i].value("machine", "");
+    text += (text.empty() ? "" : ",") + (machine.empty() ? users[i].value("image", "") : machine);
+  }
+  return users.size() > kShown ? fmt::format("{} and {} more", text, users.size() - kShown) : text;
+}
+
+// The masters of all hypervisors, in the order of the hypervisors.
+class Masters {
+ public:
+  explicit Masters(std::size_t hypervisors) : found_(hypervisors) {}
+  void put(std::size_t hypervisor, std::vector<json> masters) {
+    const std::lock_guard lock(mutex_);
+    found_[hypervisor] = std::move(masters);
+  }
+  const std::vector<std::vector<json>>& found() const { return found_; }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::vector<json>> found_;
+};
+
+void print_names(const Program& program, const Masters& masters) {
+  std::string last;
+  for (const auto& of_one : masters.found())
+    for (const auto& generation : of_one)
+      if (const std::string name = generation.value("master", ""); name != last) {
+        program.console.out(name + "\n");
+        last = name;
+      }
+}
+
+void print(const Program& program, const Masters& masters) {
+  if (program.settings.flag("names") && !program.json()) return print_names(program, masters);
+  TextTable table({"MASTER", "SEALED", "DISK", "GUEST", "STATE", "BUILT ON IT", "HYPERVISOR"});
+  for (const auto& of_one : masters.found())
+    for (const auto& generation : of_one) {
+      if (program.json()) {
+        program.console.out(json_line("result", generation));
+        continue;
+      }
+      const auto& images = generation.at("images");
+      table.add_row({name_of_generation(generation), generation.value("sealed", ""),
+                     size_text(sum(images, "allocation_bytes")) + "/" + size_text(sum(images, "capacity_bytes")),
+                     generation.value("guest", ""), generation.value("state", ""), users_text(generation),
+                     generation.value("uri", "")});
+    }
+  if (!program.json()) program.console.out(table.text());
+}
+
+std::vector<json> wanted_of(const json& answer, const std::string& uri, const std::optional<std::string>& name) {
+  std::vector<json> wanted;
+  for (json generation : answer.at("masters")) {
+    if (name && generation.value("master", "") != *name && name_of_generation(generation) != *name) continue;
+    generation["uri"] = uri;
+    wanted.push_back(std::move(generation));
+  }
+  return wanted;
+}
+
+int master_list(const VerbCommand& command) {
+  if (command.words.size() > 1) command.only_word();
+  const auto name = command.words.empty() ? std::nullopt : std::optional(command.words.front());
+  const HostNames uris = all_hypervisors(command.program);
+  Masters masters(uris.size());
+  const auto task = [&](std::size_t number, ssh::OutputSink&) {
+    ssh::HostReport report;
+    try {
+      const json answer = command.workers.call(uris[number], "master_list", json::object(), kLookPatience);
+      masters.put(number, wanted_of(answer, uris[number], name));
+      report.state = ssh::HostState::ok;
+    } catch (const Error& e) {
+      report = report_of(e);
+    }
+    return report;
+  };
+  bool any = false;
+  const auto show = [&] {
+    print(command.program, masters);
+    for (const auto& of_one : masters.found()) any = any || !of_one.empty();
+  };
+  const int status = UnitRun(command.program, uris, kHypervisors, Closing::failures_only).execute(task, nullptr, show);
+  if (name && !any && status == 0) throw Error(Code::not_found, "no master '" + *name + "' there");
+  return status;
+}
+
+std::string removal_line(const VmTarget& target, const json& result) {
+  std::string text = fmt::format("{}: {} of {}\n", target.domain,
+                                 result.value("generations", 0) == 1 ? "let go" : "all its generations let go",
+                                 target.uri);
+  for (const auto& image : result.at("removed")) text += fmt::format("  removed {}\n", image.get<std::string>());
+  for (const auto& image : result.at("freed")) text += fmt::format("  {} may change again\n", image.get<std::string>());
+  return text;
+}
+
+// The hypervisors that have it.
+VmSelection places_of(const VerbCommand& command, const std::string& master) {
+  VmSelection selection;
+  const std::string name = master.substr(0, master.find('@'));
+  for (const auto& uri : named_hypervisors(command.program)) {
+    const json answer = command.workers.call(uri, "master_list", json::object(), kLookPatience);
+    if (wanted_of(answer, uri, name).empty()) continue;
+    selection.targets.push_back({.name = master + " on " + uri, .uri = uri, .domain = master});
+    selection.names.push_back(selection.targets.back().name);
+  }
+  if (selection.targets.empty()) throw Error(Code::not_found, "no master '" + name + "' there: muster master list");
+  return selection;
+}
+
+int master_remove(const VerbCommand& command) {
+  const std::string& master = command.only_word();
+  const auto selection = places_of(command, master);
+  const bool plan = command.program.settings.flag("dry-run");
+  if (!plan) confirm(command.program, "remove the master " + master);
+  return run_on_machines(command.program, command.workers, selection,
+                         {.name = "master_remove",
+                          .arguments = [plan](const VmTarget& target) {
+                            return json{{"master", target.domain}, {"plan", plan}};
+                          },
+                          .patience = kLookPatience,
+                          .line = removal_line});
+}
+
+constexpr auto kVerbs = std::to_array<std::pair<std::string_view, VerbRun>>(
+    {{"seal", master_seal}, {"list", master_list}, {"remove", master_remove}});
+
+int run_master(Program& program) { return run_verb(program, kVerbs); }
+
+}  // namespace
+}  // namespace muster::cli
+
+int main(int argc, char** argv) { return muster::cli::run_program("master", argc, argv, muster::cli::run_master); }

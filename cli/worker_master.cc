@@ -1,0 +1,119 @@
+// Operations of a worker on masters: sealing, listing, removing.
+#include <array>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/worker_operations.h"
+#include "clone/dependants.h"
+#include "clone/master_removal.h"
+#include "clone/master_store.h"
+#include "clone/sealing.h"
+
+namespace muster::cli {
+namespace {
+
+using nlohmann::json;
+
+json image_fields(const clone::MasterImage& image) {
+  return {{"target", image.target},
+          {"path", image.path},
+          {"format", image.format},
+          {"backing", image.backing_path},
+          {"capacity_bytes", image.capacity_bytes},
+          {"allocation_bytes", image.allocation_bytes},
+          {"sha256", image.content_sha256},
+          {"made", image.made}};
+}
+
+json generation_fields(const clone::Generation& generation) {
+  json images = json::array();
+  for (const auto& image : generation.images) images.push_back(image_fields(image));
+  return {{"master", generation.master},
+          {"generation", generation.number},
+          {"sealed", generation.sealed},
+          {"source", generation.source},
+          {"guest", clone::name_of(generation.guest)},
+          {"state", generation.whole() ? "sealed" : "half made"},
+          {"images", std::move(images)}};
+}
+
+clone::SealRequest seal_request(const json& arguments) {
+  clone::SealRequest request{.source = arguments.at("source"),
+                             .name = arguments.at("name"),
+                             .copy = arguments.at("copy"),
+                             .pool = arguments.at("pool"),
+                             .guest = {},
+                             .take_over = arguments.at("take_over")};
+  if (arguments.contains("guest")) request.guest = clone::guest_kind_named(arguments["guest"].get<std::string>());
+  return request;
+}
+
+json plan_fields(const clone::SealPlan& plan) {
+  json fields = generation_fields(plan.generation);
+  fields["plan"] = plan.sealed_already ? "unchanged" : plan.copied.empty() ? "seal in place" : "seal a copy";
+  fields.erase("state");
+  if (plan.leftover) fields["removed_first"] = clone::name_of(*plan.leftover);
+  return fields;
+}
+
+json plan_seal(const WorkerCall& call) {
+  return plan_fields(clone::plan_sealing(call.ctx, call.connection, seal_request(call.arguments)));
+}
+
+json seal(const WorkerCall& call) {
+  const auto plan = clone::plan_sealing(call.ctx, call.connection, seal_request(call.arguments));
+  const auto generation =
+      clone::seal(call.ctx, call.connection, plan,
+                  [&](std::uint64_t bytes) { call.progress({{"bytes_read", bytes}}); });
+  json fields = generation_fields(generation);
+  fields["changed"] = !plan.sealed_already;
+  return fields;
+}
+
+// Who is built on each, in the same call: the images are looked at once.
+json list(const WorkerCall& call) {
+  const auto all = clone::generations(call.ctx, call.connection);
+  const auto around = clone::look_around(call.ctx, call.connection);
+  json masters = json::array();
+  for (const auto& generation : all) {
+    json fields = generation_fields(generation);
+    json users = json::array();
+    for (const auto& user : clone::dependants(generation, around))
+      users.push_back({{"image", user.image}, {"machine", user.machine}});
+    fields["dependants"] = std::move(users);
+    masters.push_back(std::move(fields));
+  }
+  return {{"masters", std::move(masters)}};
+}
+
+std::vector<clone::Generation> meant(const WorkerCall& call) {
+  const auto name = clone::parse_master_name(call.arguments.at("master").get<std::string>());
+  auto all = clone::generations(call.ctx, call.connection);
+  const auto newest = clone::find_generation(all, name, call.connection.uri());
+  if (name.number) return {newest};
+  std::erase_if(all, [&](const auto& generation) { return generation.master != name.name; });
+  return all;
+}
+
+// All of its generations, or none; the newest first, since it may be built on those before.
+json remove(const WorkerCall& call) {
+  auto generations = meant(call);
+  const auto around = clone::look_around(call.ctx, call.connection);
+  clone::check_unneeded(generations, around);
+  json removed = json::array(), freed = json::array();
+  for (auto generation = generations.rbegin(); generation != generations.rend(); ++generation) {
+    for (const auto& image : generation->images) (image.made ? removed : freed).push_back(image.path);
+    if (!call.arguments.at("plan").get<bool>()) clone::remove_images(call.ctx, call.connection, *generation);
+  }
+  return {{"generations", generations.size()}, {"removed", std::move(removed)}, {"freed", std::move(freed)}};
+}
+
+constexpr std::array kOperations{WorkerOperation{"master_plan_seal", plan_seal}, WorkerOperation{"master_seal", seal},
+                                 WorkerOperation{"master_list", list}, WorkerOperation{"master_remove", remove}};
+
+}  // namespace
+
+std::span<const WorkerOperation> master_operations() { return kOperations; }
+
+}  // namespace muster::cli

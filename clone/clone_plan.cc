@@ -1,0 +1,356 @@
+#include "clone/clone_plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "clone/clone_mark.h"
+#include "clone/image_facts.h"
+#include "clone/mac_addresses.h"
+#include "clone/master_store.h"
+#include "disk/file_copy.h"
+#include "virt/devices.h"
+#include "virt/domain_xml.h"
+#include "virt/firmware_files.h"
+#include "virt/identity.h"
+#include "virt/image_files.h"
+#include "virt/machine_size.h"
+#include "virt/storage.h"
+#include "vm/creation.h"
+#include "vm/creation_plan.h"
+#include "vm/domain_builder.h"
+#include "vm/own_seed.h"
+#include "vm/seed.h"
+#include "vm/tombstone.h"
+
+namespace muster::clone {
+namespace {
+
+using base::Code;
+using base::Error;
+
+constexpr std::size_t kRandomSeedBytes = 64;
+
+std::string mib(std::uint64_t bytes) { return fmt::format("{} MiB", (bytes + (1U << 20) - 1) >> 20); }
+
+// What all clones of a request have in common: the master, looked at once, and where their images go.
+struct Basis {
+  Generation generation;
+  virt::DomainXml definition;
+  virt::Pool pool;
+  virt::PoolFacts pool_facts;
+  CloneKind kind;
+  bool copied_here;  // by this process, and not by the hypervisor
+};
+
+CloneKind chosen_kind(const base::Context& ctx, const CloneRequest& request, const Generation& generation,
+                      const virt::PoolFacts& pool, bool seen_here) {
+  const auto& image = generation.images.front();
+  const bool shares = seen_here && pool.holds_files() && image.backing_path.empty() &&
+                      disk::can_share_blocks(image.path, pool.path);
+  const bool links = pool.holds_files();
+  switch (request.kind) {
+    case CloneKind::automatic:
+      return shares ? CloneKind::reflink : links ? CloneKind::linked : CloneKind::full;
+    case CloneKind::reflink:
+      if (!shares)
+        throw Error(Code::unsupported, "blocks of " + image.path + " cannot be shared with files in " + pool.path +
+                                           ": that takes one file system that can (xfs, btrfs), on this host, and an "
+                                           "image that stands alone; --linked or --full do without");
+      return CloneKind::reflink;
+    case CloneKind::linked:
+      if (!links)
+        throw Error(Code::unsupported, "volumes of a pool of the type " + pool.type + " cannot be built on an image: "
+                                       "--full copies it");
+      return CloneKind::linked;
+    case CloneKind::full:
+      break;
+  }
+  ctx.check_stop();
+  return CloneKind::full;
+}
+
+Basis basis_of(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request) {
+  auto generation = find_generation(generations(ctx, connection), request.master, connection.uri());
+  if (!generation.whole()) throw Error(Code::busy, "the master " + name_of(generation) + " is half made");
+  check_unchanged(ctx, connection, generation, Depth::surface);
+  const auto image = virt::volume_of_path(connection, generation.images.front().path);
+  const auto pool = virt::pool(connection, request.pool.empty() && image ? image->pool() : request.pool);
+  const auto pool_facts = virt::facts(pool);
+  const bool seen_here = virt::is_seen_here(connection, generation.images.front().path);
+  const bool writable = pool_facts.holds_files() && ::access(pool_facts.path.c_str(), W_OK) == 0;
+  const auto kind = chosen_kind(ctx, request, generation, pool_facts, seen_here && writable);
+  virt::DomainXml definition(generation.definition);
+  return {.generation = std::move(generation),
+          .definition = std::move(definition),
+          .pool = pool,
+          .pool_facts = pool_facts,
+          .kind = kind,
+          .copied_here = seen_here && writable};
+}
+
+std::string free_target(const virt::DomainXml& definition, const std::string& prefix) {
+  const auto disks = definition.disks();
+  for (char letter = 'a'; letter <= 'z'; ++letter) {
+    const std::string target = prefix + letter;
+    if (std::none_of(disks.begin(), disks.end(), [&](const auto& disk) { return disk.target == target; }))
+      return target;
+  }
+  throw Error(Code::unsupported, "the master has no room for another drive: no " + prefix + "a to z is free");
+}
+
+class ClonePlanner {
+ public:
+  ClonePlanner(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
+               bool take_over)
+      : ctx_(ctx),
+        connection_(connection),
+        request_(request),
+        take_over_(take_over),
+        basis_(basis_of(ctx, connection, request)),
+        macs_(request.mac_prefix.empty() ? MacAddresses::kUsualPrefix : request.mac_prefix) {
+    for (const auto& mac : request.taken_macs) macs_.take(mac);
+    if (request.size_bytes != 0 && request.size_bytes < basis_.generation.images.front().capacity_bytes)
+      throw Error(Code::usage, fmt::format("the master's disk has {} bytes: a clone's cannot have {}",
+                                           basis_.generation.images.front().capacity_bytes, request.size_bytes));
+    resize();
+  }
+
+  ClonePlan plan() {
+    look_at_domains();
+    ClonePlan plan{.generation = basis_.generation, .clones = {}};
+    for (const auto& wanted : request_.machines) {
+      ctx_.check_stop();
+      plan.clones.push_back(planned(wanted));
+    }
+    check_room();
+    return plan;
+  }
+
+ private:
+  // Once for all of them.
+  void resize() {
+    if (request_.cpus) tell(virt::set_cpus(basis_.definition, *request_.cpus));
+    if (request_.memory_bytes) tell(virt::set_memory(basis_.definition, *request_.memory_bytes));
+    if (request_.networks.empty()) return;
+    std::vector<std::string> elements;
+    for (const auto& network : request_.networks)
+      if (network.kind != vm::NetworkRequest::Kind::none)
+        elements.push_back(virt::device_xml(virt::NewInterface{
+            .kind = vm::name_of(network.kind), .source = network.source, .mac = {}, .model = network.model}));
+    virt::set_interfaces(basis_.definition, elements);
+  }
+
+  void tell(const std::vector<std::string>& gone) {
+    gone_.insert(gone_.end(), gone.begin(), gone.end());
+  }
+
+  void look_at_domains() {
+    for (const auto& domain : connection_.domains()) {
+      ctx_.check_stop();
+      try {
+        for (const auto& interface : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).interfaces())
+          macs_.take(interface.mac);
+        domains_.emplace(domain.name(), domain);
+      } catch (const Error& e) {
+        if (e.code() != Code::not_found) throw;  // gone since it was listed
+      }
+    }
+  }
+
+  PlannedClone planned(const WantedClone& wanted) {
+    PlannedClone clone{.name = wanted.name, .kind = basis_.kind};
+    std::vector<virt::VolumeName> left;
+    if (const auto there = domains_.find(wanted.name); there != domains_.end()) {
+      if (const auto leftover = vm::find_leftover(connection_, wanted.name)) {
+        vm::check_abandoned(*leftover, take_over_ ? vm::TakeOver::when_unknown : vm::TakeOver::from_the_dead);
+        clone.state = PlannedClone::State::half_made;
+        left = leftover->mark.volumes;
+      } else {
+        check_is_clone(there->second);
+        clone.state = PlannedClone::State::there;
+        return clone;
+      }
+    }
+    make(wanted, left, clone);
+    return clone;
+  }
+
+  void check_is_clone(const virt::Domain& domain) const {
+    const auto mark = clone_mark(domain);
+    if (mark && mark->master == basis_.generation.master) return;
+    throw Error(Code::refused, "'" + domain.name() + "' is there already on " + connection_.uri() + ", and is no clone " +
+                                   "of '" + basis_.generation.master + "'");
+  }
+
+  void make(const WantedClone& wanted, const std::vector<virt::VolumeName>& left, PlannedClone& clone) {
+    vm::Making& making = clone.making;
+    making.uuid = vm::fresh_uuid();
+    making.autostart = request_.autostart;
+    making.variables = basis_.generation.variables;
+    virt::NewIdentity identity{.name = wanted.name,
+                               .disks = {},
+                               .keep_disk_serials = false,
+                               .uuid = making.uuid,
+                               .macs = new_macs(),
+                               .keep_metadata_of_others = false};
+    clone.macs = identity.macs;
+    for (const auto& image : basis_.generation.images) {
+      auto volume = volume_for(wanted, image);
+      const auto source = vm::expected_source(basis_.pool.name(), basis_.pool_facts, volume.spec.name);
+      identity.disks[image.target] = {.path = source.path,
+                                      .format = virt::name_of(volume.spec.format),
+                                      .block = source.kind == virt::DiskSource::Kind::block};
+      check_free(volume.spec.name, left);
+      making.volumes.push_back(std::move(volume));
+    }
+    auto rewritten = virt::with_new_identity(basis_.definition, identity);
+    clone.left_out = std::move(rewritten.left_out);
+    clone.left_out.insert(clone.left_out.end(), gone_.begin(), gone_.end());
+    virt::DomainXml definition(rewritten.xml);
+    place_variables(definition, making);
+    finish(wanted, left, definition, clone);
+  }
+
+  std::vector<std::string> new_macs() {
+    std::vector<std::string> macs;
+    for (std::size_t i = 0; i < basis_.definition.interfaces().size(); ++i) macs.push_back(macs_.next());
+    return macs;
+  }
+
+  vm::PlannedVolume volume_for(const WantedClone& wanted, const MasterImage& image) {
+    vm::PlannedVolume volume{.pool = basis_.pool.name(), .spec = {}, .target = image.target};
+    const bool first = &image == &basis_.generation.images.front();
+    volume.spec.capacity_bytes = std::max(image.capacity_bytes, first ? request_.size_bytes : 0);
+    volume.spec.format = image.format == "raw" ? virt::VolumeFormat::raw : virt::VolumeFormat::qcow2;
+    if (!basis_.pool_facts.holds_files()) volume.spec.format = virt::VolumeFormat::raw;
+    if (basis_.kind == CloneKind::linked) {
+      volume.spec.format = virt::VolumeFormat::qcow2;
+      volume.spec.backing = virt::BackingImage{.path = image.path, .format = image.format};
+    } else {
+      copy(image, volume);
+    }
+    volume.spec.name = fmt::format("{}-{}.{}", wanted.name, image.target, virt::name_of(volume.spec.format));
+    return volume;
+  }
+
+  // What is built on another image is copied by the hypervisor, which makes it stand alone.
+  void copy(const MasterImage& image, vm::PlannedVolume& volume) {
+    if (basis_.kind != CloneKind::reflink) needed_bytes_ += image.allocation_bytes;
+    const bool same_format = image.format == virt::name_of(volume.spec.format) && basis_.pool_facts.holds_files();
+    if (basis_.kind == CloneKind::reflink || (basis_.copied_here && same_format && image.backing_path.empty())) {
+      volume.copy_of_file = image.path;
+      volume.shares_blocks = basis_.kind == CloneKind::reflink;
+      return;
+    }
+    const auto source = virt::volume_of_path(connection_, image.path);
+    if (!source) throw Error(Code::corrupt, image.path + " is gone");
+    volume.copy_of = {source->pool(), source->name()};
+  }
+
+  void check_free(const std::string& name, const std::vector<virt::VolumeName>& left) const {
+    const auto is_left = [&](const auto& old) { return old.pool == basis_.pool.name() && old.name == name; };
+    if (std::any_of(left.begin(), left.end(), is_left) || !basis_.pool.find(name)) return;
+    throw Error(Code::refused, "volume '" + name + "' is in pool '" + basis_.pool.name() + "' already, and is not " +
+                                   "overwritten: muster clone gc tells what nobody needs");
+  }
+
+  void place_variables(virt::DomainXml& definition, vm::Making& making) const {
+    if (making.variables.empty()) return;
+    const std::string path = virt::variables_file(connection_, definition);
+    if (path.empty()) return making.variables.clear();
+    definition.set_nvram(path);
+  }
+
+  void finish(const WantedClone& wanted, const std::vector<virt::VolumeName>& left, virt::DomainXml& definition,
+              PlannedClone& clone) {
+    vm::Making& making = clone.making;
+    std::vector<virt::MetadataElement> facts{to_metadata(CloneMark{.uuid = making.uuid,
+                                                                   .master = basis_.generation.master,
+                                                                   .generation = basis_.generation.number,
+                                                                   .kind = basis_.kind,
+                                                                   .since = vm::time_text(vm::now())})};
+    if (basis_.generation.guest == GuestKind::cloud_init) {
+      auto volume = seed_volume(wanted, clone);
+      check_free(volume.spec.name, left);
+      add_drive(definition, volume);
+      facts.push_back(vm::note_of_seed(making.uuid, {.pool = volume.pool, .name = volume.spec.name}));
+      making.volumes.push_back(std::move(volume));
+    }
+    virt::set_facts(definition, facts);
+    making.definition = definition.text();
+  }
+
+  vm::PlannedVolume seed_volume(const WantedClone& wanted, const PlannedClone& clone) const {
+    const GuestIdentity guest{.host_name = wanted.name,
+                              .machine_id = machine_id_of(clone.making.uuid),
+                              .random_seed = base::random_bytes(kRandomSeedBytes),
+                              .ssh_keys = request_.ssh_keys,
+                              .user_data = request_.user_data,
+                              .fixed = wanted.fixed,
+                              .macs = clone.macs};
+    const vm::SeedRequest seed{
+        .host_name = wanted.name, .ssh_keys = {}, .user_data = user_data(guest), .network_config = network_config(guest)};
+    vm::PlannedVolume volume{.pool = basis_.pool.name(), .spec = {}, .seed = seed};
+    volume.spec.name = wanted.name + "-seed.iso";
+    volume.spec.format = virt::VolumeFormat::raw;
+    return volume;
+  }
+
+  // Where the guest surely has a driver for it: on the bus of its disk, or on SCSI of virtio's beside virtio disks.
+  void add_drive(virt::DomainXml& definition, vm::PlannedVolume& volume) const {
+    const auto disks = definition.disks();
+    const std::string disk_bus = disks.empty() ? "virtio" : disks.front().bus;
+    const std::string bus = disk_bus == "virtio" ? "scsi" : disk_bus;
+    volume.target = free_target(definition, bus == "ide" ? "hd" : "sd");
+    if (disk_bus == "virtio") virt::ensure_virtio_scsi(definition);
+    const auto source = vm::expected_source(basis_.pool.name(), basis_.pool_facts, volume.spec.name);
+    virt::add_disk(definition, vm::disk_element({.device = vm::BuiltDisk::Device::cdrom,
+                                                 .target = volume.target,
+                                                 .bus = bus,
+                                                 .format = "raw",
+                                                 .source = source}));
+  }
+
+  void check_room() const {
+    const auto room = virt::facts(basis_.pool).available_bytes;
+    if (needed_bytes_ > room)
+      throw Error(Code::no_space, fmt::format("pool '{}' has {} left, and the copies take {}", basis_.pool.name(),
+                                              mib(room), mib(needed_bytes_)));
+  }
+
+  const base::Context& ctx_;
+  const virt::Connection& connection_;
+  const CloneRequest& request_;
+  const bool take_over_;
+  Basis basis_;
+  MacAddresses macs_;
+  std::vector<std::string> gone_;  // of the master, by what was asked for
+  std::map<std::string, virt::Domain> domains_;
+  std::uint64_t needed_bytes_ = 0;
+};
+
+}  // namespace
+
+const char* name_of(PlannedClone::State state) {
+  switch (state) {
+    case PlannedClone::State::to_make:
+      return "create";
+    case PlannedClone::State::half_made:
+      return "create anew";
+    case PlannedClone::State::there:
+      return "unchanged";
+  }
+  return "";
+}
+
+ClonePlan plan_clones(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
+                      bool take_over) {
+  return ClonePlanner(ctx, connection, request, take_over).plan();
+}
+
+}  // namespace muster::clone

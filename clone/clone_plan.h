@@ -1,0 +1,44 @@
+// What is to be done to make clones of a master on one hypervisor: a value, made by looking alone. Each machine's part
+// is carried out by vm/creation.h, whose mark in the domain's metadata is the journal. Block on the hypervisor;
+// thread-safe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/context.h"
+#include "clone/clone_request.h"
+#include "clone/generation.h"
+#include "virt/connection.h"
+#include "vm/making.h"
+
+namespace muster::clone {
+
+struct PlannedClone {
+  enum class State {
+    to_make,
+    half_made,  // by somebody who is gone; that is removed first
+    there,      // a clone of this master already
+  };
+  std::string name;
+  State state = State::to_make;
+  CloneKind kind = CloneKind::linked;
+  vm::Making making = {};              // unless it is there
+  std::vector<std::string> macs = {};
+  std::vector<std::string> left_out = {};  // what the master has and it will not, in words
+};
+const char* name_of(PlannedClone::State state);
+
+struct ClonePlan {
+  Generation generation;
+  std::vector<PlannedClone> clones;
+};
+
+// `take_over`: also what somebody left half made of whom nobody can tell from here whether they still are at it.
+// Throws base::Error{refused} for a name that another machine has, or a volume that is there already, {corrupt} for a
+// master that is not what was sealed, {no_space} where copies would not fit, {unsupported} for a kind that the storage
+// cannot do, {usage} for a disk smaller than the master's.
+ClonePlan plan_clones(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
+                      bool take_over);
+
+}  // namespace muster::clone

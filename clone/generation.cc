@@ -1,0 +1,170 @@
+#include "clone/generation.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+#include "base/error.h"
+
+namespace muster::clone {
+namespace {
+
+using base::Code;
+using base::Error;
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+constexpr std::size_t kMaxNameBytes = 128;
+constexpr std::array kGuestKinds{GuestKind::cloud_init, GuestKind::offline, GuestKind::none};
+
+json to_json(const MasterImage& image) {
+  json fields = {{"target", image.target},
+                 {"path", image.path},
+                 {"format", image.format},
+                 {"backing", image.backing_path},
+                 {"capacity_bytes", image.capacity_bytes},
+                 {"allocation_bytes", image.allocation_bytes},
+                 {"physical_bytes", image.physical_bytes},
+                 {"modified", image.modified},
+                 {"header_sha256", image.header_sha256},
+                 {"content_sha256", image.content_sha256},
+                 {"made", image.made}};
+  if (image.mode_before) fields["mode_before"] = *image.mode_before;
+  return fields;
+}
+
+MasterImage image_from(const json& fields) {
+  MasterImage image{.target = fields.at("target"),
+                    .path = fields.at("path"),
+                    .format = fields.at("format"),
+                    .backing_path = fields.at("backing"),
+                    .capacity_bytes = fields.at("capacity_bytes"),
+                    .allocation_bytes = fields.at("allocation_bytes"),
+                    .physical_bytes = fields.at("physical_bytes"),
+                    .modified = fields.at("modified"),
+                    .header_sha256 = fields.at("header_sha256"),
+                    .content_sha256 = fields.at("content_sha256"),
+                    .made = fields.at("made")};
+  if (fields.contains("mode_before")) image.mode_before = fields["mode_before"].get<unsigned>();
+  return image;
+}
+
+json to_json(const virt::CreationMark& maker) {
+  return {{"host", maker.host},
+          {"machine", maker.machine},
+          {"pid", maker.pid},
+          {"started", maker.started},
+          {"since", maker.since}};
+}
+
+virt::CreationMark maker_from(const json& fields) {
+  return {.uuid = {},
+          .host = fields.at("host"),
+          .machine = fields.at("machine"),
+          .pid = fields.at("pid"),
+          .started = fields.at("started"),
+          .since = fields.at("since"),
+          .volumes = {}};
+}
+
+Generation generation_of(const json& claim) {
+  if (const int version = claim.at("v"); version > kVersion)
+    throw Error(Code::corrupt, "is of version " + std::to_string(version) + ", which this muster does not know");
+  const json& fields = claim.at("master");
+  Generation generation{.master = fields.at("name"),
+                        .number = fields.at("generation"),
+                        .sealed = fields.at("sealed"),
+                        .source = fields.at("source"),
+                        .source_uuid = fields.at("source_uuid"),
+                        .images = {},
+                        .definition = fields.at("definition"),
+                        .variables = base::base64_decode(fields.at("variables").get<std::string>()).value_or(""),
+                        .guest = guest_kind_named(fields.at("guest").get<std::string>())};
+  for (const auto& image : fields.at("images")) generation.images.push_back(image_from(image));
+  if (fields.contains("maker")) generation.maker = maker_from(fields["maker"]);
+  if (generation.images.empty()) throw Error(Code::corrupt, "names no images");
+  return generation;
+}
+
+bool may_be_in_a_name(char c) {
+  const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  return letter || (c >= '0' && c <= '9') || std::string_view("._+-").find(c) != std::string_view::npos;
+}
+
+}  // namespace
+
+const char* name_of(GuestKind kind) {
+  switch (kind) {
+    case GuestKind::cloud_init:
+      return "cloud-init";
+    case GuestKind::offline:
+      return "offline";
+    case GuestKind::none:
+      return "none";
+  }
+  return "none";
+}
+
+GuestKind guest_kind_named(std::string_view name) {
+  for (const auto kind : kGuestKinds)
+    if (name == name_of(kind)) return kind;
+  throw Error(Code::usage, "guest '" + std::string(name) + "': write cloud-init, offline or none");
+}
+
+std::string name_of(const Generation& generation) {
+  return generation.master + "@" + std::to_string(generation.number);
+}
+
+std::string to_text(const Generation& generation) {
+  json images = json::array();
+  for (const auto& image : generation.images) images.push_back(to_json(image));
+  json claim = {
+      {"v", kVersion},
+      {"holder", "generation " + std::to_string(generation.number) + " of the master '" + generation.master +
+                     "' (muster master list shows what is built on it)"},
+      {"master",
+       {{"name", generation.master},
+        {"generation", generation.number},
+        {"sealed", generation.sealed},
+        {"source", generation.source},
+        {"source_uuid", generation.source_uuid},
+        {"images", images},
+        {"definition", generation.definition},
+        {"variables", base::base64_encode(generation.variables)},
+        {"guest", name_of(generation.guest)}}}};
+  if (generation.maker) claim["master"]["maker"] = to_json(*generation.maker);
+  return claim.dump(1) + "\n";
+}
+
+Generation generation_from(std::string_view text) {
+  const json claim = json::parse(text, nullptr, false);
+  if (!claim.is_object()) throw Error(Code::corrupt, "is no record of a master");
+  try {
+    return generation_of(claim);
+  } catch (const json::exception&) {
+    throw Error(Code::corrupt, "is no record of a master, or not a whole one");
+  }
+}
+
+MasterName parse_master_name(std::string_view text) {
+  const std::size_t at = text.find('@');
+  MasterName name{.name = std::string(text.substr(0, at))};
+  const bool named = !name.name.empty() && name.name.size() <= kMaxNameBytes && name.name[0] != '.' &&
+                     name.name[0] != '-' && std::all_of(name.name.begin(), name.name.end(), may_be_in_a_name);
+  if (!named)
+    throw Error(Code::usage, "'" + name.name + "' is no name of a master: write letters, digits, and . _ + - after the "
+                                               "first");
+  if (at == std::string_view::npos) return name;
+  const std::string_view digits = text.substr(at + 1);
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc{} || end != digits.data() + digits.size() || number == 0)
+    throw Error(Code::usage, "'" + std::string(text) + "': write MASTER, or MASTER@GENERATION, as web@2");
+  name.number = number;
+  return name;
+}
+
+}  // namespace muster::clone

@@ -1,0 +1,26 @@
+// The masters of a hypervisor: the claims beside the images in its active pools. Over any connection; block on storage.
+// Thread-safe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/context.h"
+#include "clone/generation.h"
+#include "virt/connection.h"
+
+namespace muster::clone {
+
+// By name, then number. What cannot be read is told as a warning.
+std::vector<Generation> generations(const base::Context& ctx, const virt::Connection& connection);
+
+// Throws base::Error{not_found}, naming the masters there are.
+Generation find_generation(const std::vector<Generation>& all, const MasterName& name, const std::string& uri);
+
+// Beside each image, in place of what is there.
+void write_claims(const base::Context& ctx, const virt::Connection& connection, const Generation& generation);
+// The generation that this image belongs to, whole or not.
+std::optional<Generation> claim_of_image(const base::Context& ctx, const virt::Connection& connection,
+                                         const std::string& image);
+
+}  // namespace muster::clone

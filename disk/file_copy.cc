@@ -1,0 +1,101 @@
+#include "disk/file_copy.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+
+namespace muster::disk {
+namespace {
+
+using base::Code;
+using base::Error;
+
+// Between two looks at the stop.
+constexpr off_t kStretchBytes = 64 << 20;
+
+base::UniqueFd open_to_read(const std::string& path) {
+  base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) base::throw_errno("open " + path);
+  return fd;
+}
+
+// Removed again unless it is kept.
+class NewCopy {
+ public:
+  explicit NewCopy(std::string path)
+      : path_(std::move(path)), fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) {
+    if (fd_.get() >= 0) return;
+    if (errno == EEXIST) throw Error(Code::refused, path_ + " is there already, and is not overwritten");
+    base::throw_errno("make " + path_);
+  }
+  NewCopy(const NewCopy&) = delete;
+  NewCopy& operator=(const NewCopy&) = delete;
+  ~NewCopy() {
+    if (!kept_) ::unlink(path_.c_str());
+  }
+  int fd() const { return fd_.get(); }
+  void keep() { kept_ = true; }
+
+ private:
+  std::string path_;
+  base::UniqueFd fd_;
+  bool kept_ = false;
+};
+
+void copy_stretch(int from, int to, off_t begin, off_t end, const std::string& what) {
+  off_t read_at = begin, write_at = begin;
+  while (read_at < end) {
+    const ssize_t copied =
+        ::copy_file_range(from, &read_at, to, &write_at, static_cast<std::size_t>(end - read_at), 0);
+    if (copied < 0 && errno == EINTR) continue;
+    if (copied < 0) base::throw_errno(what);
+    if (copied == 0) throw Error(Code::io, what + ": it became shorter while it was read");
+  }
+}
+
+void copy_data(const base::Context& ctx, int from, int to, off_t size, const std::string& what) {
+  if (::ftruncate(to, size) != 0) base::throw_errno(what);
+  for (off_t at = 0; at < size;) {
+    const off_t data = ::lseek(from, at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) return;
+    if (data < 0) base::throw_errno(what);
+    const off_t hole = ::lseek(from, data, SEEK_HOLE);
+    if (hole < 0) base::throw_errno(what);
+    for (at = data; at < hole; at = std::min(at + kStretchBytes, hole)) {
+      ctx.check_stop();
+      copy_stretch(from, to, at, std::min(at + kStretchBytes, hole), what);
+    }
+  }
+}
+
+}  // namespace
+
+void copy_file(const base::Context& ctx, const std::string& from, const std::string& to, Sharing sharing) {
+  const std::string what = "copy " + from + " to " + to;
+  const auto source = open_to_read(from);
+  NewCopy copy(to);
+  if (::ioctl(copy.fd(), FICLONE, source.get()) != 0) {
+    if (sharing == Sharing::required)
+      throw Error(Code::unsupported, to + " cannot share blocks with " + from + ": " + base::errno_text(errno));
+    struct stat facts {};
+    if (::fstat(source.get(), &facts) != 0) base::throw_errno(what);
+    copy_data(ctx, source.get(), copy.fd(), facts.st_size, what);
+  }
+  copy.keep();
+}
+
+bool can_share_blocks(const std::string& file, const std::string& directory) {
+  const base::UniqueFd source(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  const base::UniqueFd trial(::open(directory.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+  return source.get() >= 0 && trial.get() >= 0 && ::ioctl(trial.get(), FICLONE, source.get()) == 0;
+}
+
+}  // namespace muster::disk

@@ -1,0 +1,38 @@
+#include "disk/image_claim.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include <nlohmann/json.hpp>
+
+namespace muster::disk {
+
+using base::Code;
+using base::Error;
+using nlohmann::json;
+
+std::string claim_file(const std::string& image) { return image + std::string(kClaimSuffix); }
+
+std::string claim_holder(std::string_view text) {
+  const json claim = json::parse(text, nullptr, false);
+  const bool named = claim.is_object() && claim.contains("holder") && claim["holder"].is_string();
+  return named ? claim["holder"].get<std::string>() : "somebody whose claim beside it cannot be read";
+}
+
+Error claimed(const std::string& image, std::string_view claim_text) {
+  return {Code::refused, image + " may not change: it belongs to " + claim_holder(claim_text)};
+}
+
+void check_unclaimed(const std::string& image) {
+  const std::string path = claim_file(image);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return;
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kMaxClaimBytes, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  throw claimed(image, text);
+}
+
+}  // namespace muster::disk

@@ -1,0 +1,29 @@
+// A claim on an image: somebody needs its bytes as they are, and says so in a file beside it, IMAGE.muster-claim, a JSON
+// object whose `holder` is for people; what else is in it is the holder's. Whoever is about to change an image looks
+// for its claim first. One that cannot be read is a claim, too. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace muster::disk {
+
+inline constexpr std::string_view kClaimSuffix = ".muster-claim";
+inline constexpr std::uint64_t kMaxClaimBytes = 8U << 20;
+
+std::string claim_file(const std::string& image);
+
+// Who holds it, out of the claim's text.
+std::string claim_holder(std::string_view text);
+
+// What refuses to change the image.
+base::Error claimed(const std::string& image, std::string_view claim_text);
+
+// Of an image file of this host; blocks on the file system. Throws base::Error{refused} where a claim is beside it.
+void check_unclaimed(const std::string& image);
+
+}  // namespace muster::disk
