@@ -31,16 +31,15 @@ vm::TakeOver take_over(const json& arguments) {
   return arguments.at("take_over").get<bool>() ? vm::TakeOver::when_unknown : vm::TakeOver::from_the_dead;
 }
 
+// Each as progress, before the result.
 json plan(const WorkerCall& call) {
-  const auto plan =
+  const auto generation =
       clone::plan_clones(call.ctx, call.connection, clone::clone_request_from(call.arguments.at("request")),
-                         take_over(call.arguments) == vm::TakeOver::when_unknown);
-  json clones = json::array();
-  for (const auto& planned : plan.clones) clones.push_back(clone_fields(planned));
-  return {{"master", plan.generation.master},
-          {"generation", plan.generation.number},
-          {"guest", clone::name_of(plan.generation.guest)},
-          {"clones", std::move(clones)}};
+                         take_over(call.arguments) == vm::TakeOver::when_unknown,
+                         [&](const auto& planned) { call.progress(clone_fields(planned)); });
+  return {{"master", generation.master},
+          {"generation", generation.number},
+          {"guest", clone::name_of(generation.guest)}};
 }
 
 json make(const WorkerCall& call) {

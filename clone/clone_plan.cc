@@ -44,7 +44,7 @@ struct Basis {
   virt::Pool pool;
   virt::PoolFacts pool_facts;
   CloneKind kind;
-  bool copied_here;  // by this process, and not by the hypervisor
+  bool made_here;  // what is not built on another image: by this process, and not by the hypervisor
 };
 
 CloneKind chosen_kind(const base::Context& ctx, const CloneRequest& request, const Generation& generation,
@@ -90,7 +90,7 @@ Basis basis_of(const base::Context& ctx, const virt::Connection& connection, con
           .pool = pool,
           .pool_facts = pool_facts,
           .kind = kind,
-          .copied_here = seen_here && writable};
+          .made_here = seen_here && writable};
 }
 
 std::string free_target(const virt::DomainXml& definition, const std::string& prefix) {
@@ -120,15 +120,14 @@ class ClonePlanner {
     resize();
   }
 
-  ClonePlan plan() {
+  Generation plan(const PlanSink& sink) {
     look_at_domains();
-    ClonePlan plan{.generation = basis_.generation, .clones = {}};
     for (const auto& wanted : request_.machines) {
       ctx_.check_stop();
-      plan.clones.push_back(planned(wanted));
+      sink(planned(wanted));
     }
     check_room();
-    return plan;
+    return basis_.generation;
   }
 
  private:
@@ -242,7 +241,8 @@ class ClonePlanner {
   void copy(const MasterImage& image, vm::PlannedVolume& volume) {
     if (basis_.kind != CloneKind::reflink) needed_bytes_ += image.allocation_bytes;
     const bool same_format = image.format == virt::name_of(volume.spec.format) && basis_.pool_facts.holds_files();
-    if (basis_.kind == CloneKind::reflink || (basis_.copied_here && same_format && image.backing_path.empty())) {
+    if (basis_.kind == CloneKind::reflink || (basis_.made_here && same_format && image.backing_path.empty())) {
+      volume.made_here = true;
       volume.copy_of_file = image.path;
       volume.shares_blocks = basis_.kind == CloneKind::reflink;
       return;
@@ -295,7 +295,7 @@ class ClonePlanner {
                               .macs = clone.macs};
     const vm::SeedRequest seed{
         .host_name = wanted.name, .ssh_keys = {}, .user_data = user_data(guest), .network_config = network_config(guest)};
-    vm::PlannedVolume volume{.pool = basis_.pool.name(), .spec = {}, .seed = seed};
+    vm::PlannedVolume volume{.pool = basis_.pool.name(), .spec = {}, .made_here = basis_.made_here, .seed = seed};
     volume.spec.name = wanted.name + "-seed.iso";
     volume.spec.format = virt::VolumeFormat::raw;
     return volume;
@@ -348,9 +348,9 @@ const char* name_of(PlannedClone::State state) {
   return "";
 }
 
-ClonePlan plan_clones(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
-                      bool take_over) {
-  return ClonePlanner(ctx, connection, request, take_over).plan();
+Generation plan_clones(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
+                       bool take_over, const PlanSink& sink) {
+  return ClonePlanner(ctx, connection, request, take_over).plan(sink);
 }
 
 }  // namespace muster::clone

@@ -3,6 +3,7 @@
 // thread-safe.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,16 +30,15 @@ struct PlannedClone {
 };
 const char* name_of(PlannedClone::State state);
 
-struct ClonePlan {
-  Generation generation;
-  std::vector<PlannedClone> clones;
-};
+// One after the other, so that nobody has to hold thousands.
+using PlanSink = std::function<void(const PlannedClone& clone)>;
 
-// `take_over`: also what somebody left half made of whom nobody can tell from here whether they still are at it.
+// Returns the generation that is cloned. All are planned before any is to be made: what the sink got counts only once
+// this returns. `take_over`: also what somebody left half made of whom nobody can tell from here whether they still are at it.
 // Throws base::Error{refused} for a name that another machine has, or a volume that is there already, {corrupt} for a
 // master that is not what was sealed, {no_space} where copies would not fit, {unsupported} for a kind that the storage
 // cannot do, {usage} for a disk smaller than the master's.
-ClonePlan plan_clones(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
-                      bool take_over);
+Generation plan_clones(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
+                       bool take_over, const PlanSink& sink);
 
 }  // namespace muster::clone

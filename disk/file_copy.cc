@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/unique_fd.h"
+#include "disk/new_file.h"
 
 namespace muster::disk {
 namespace {
@@ -26,29 +27,6 @@ base::UniqueFd open_to_read(const std::string& path) {
   if (fd.get() < 0) base::throw_errno("open " + path);
   return fd;
 }
-
-// Removed again unless it is kept.
-class NewCopy {
- public:
-  explicit NewCopy(std::string path)
-      : path_(std::move(path)), fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) {
-    if (fd_.get() >= 0) return;
-    if (errno == EEXIST) throw Error(Code::refused, path_ + " is there already, and is not overwritten");
-    base::throw_errno("make " + path_);
-  }
-  NewCopy(const NewCopy&) = delete;
-  NewCopy& operator=(const NewCopy&) = delete;
-  ~NewCopy() {
-    if (!kept_) ::unlink(path_.c_str());
-  }
-  int fd() const { return fd_.get(); }
-  void keep() { kept_ = true; }
-
- private:
-  std::string path_;
-  base::UniqueFd fd_;
-  bool kept_ = false;
-};
 
 void copy_stretch(int from, int to, off_t begin, off_t end, const std::string& what) {
   off_t read_at = begin, write_at = begin;
@@ -81,7 +59,7 @@ void copy_data(const base::Context& ctx, int from, int to, off_t size, const std
 void copy_file(const base::Context& ctx, const std::string& from, const std::string& to, Sharing sharing) {
   const std::string what = "copy " + from + " to " + to;
   const auto source = open_to_read(from);
-  NewCopy copy(to);
+  NewFile copy(to);
   if (::ioctl(copy.fd(), FICLONE, source.get()) != 0) {
     if (sharing == Sharing::required)
       throw Error(Code::unsupported, to + " cannot share blocks with " + from + ": " + base::errno_text(errno));

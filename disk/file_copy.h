@@ -10,8 +10,7 @@ namespace muster::disk {
 
 enum class Sharing { required, where_possible };
 
-// `to` is made, with mode 0600, and must not be there. When this throws it is gone again. On its way to the disk when
-// this returns. Throws base::Error{refused} where `to` is there, {unsupported} where blocks cannot be shared and have
+// `to` is made, with mode 0600, and must not be there; durable when this returns, and gone again when it throws. Throws base::Error{refused} where `to` is there, {unsupported} where blocks cannot be shared and have
 // to be, {no_space, io, not_found, cancelled}.
 void copy_file(const base::Context& ctx, const std::string& from, const std::string& to, Sharing sharing);
 

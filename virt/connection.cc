@@ -91,11 +91,19 @@ Domain Connection::domain(const std::string& name_or_uuid) const {
   return *found;
 }
 
-Domain Connection::define(const std::string& xml) const {
-  const virDomainPtr defined = virDomainDefineXMLFlags(handle(), xml.c_str(), VIR_DOMAIN_DEFINE_VALIDATE);
-  if (defined == nullptr) throw_last("define a domain on " + uri_);
-  return Domain::adopt(defined);
+namespace {
+
+Domain defined(const Connection& connection, const std::string& xml, unsigned flags) {
+  const virDomainPtr domain = virDomainDefineXMLFlags(connection.handle(), xml.c_str(), flags);
+  if (domain == nullptr) throw_last("define a domain on " + connection.uri());
+  return Domain::adopt(domain);
 }
+
+}  // namespace
+
+Domain Connection::define(const std::string& xml) const { return defined(*this, xml, VIR_DOMAIN_DEFINE_VALIDATE); }
+
+Domain Connection::define_as_known(const std::string& xml) const { return defined(*this, xml, 0); }
 
 std::string Connection::capabilities_xml() const {
   const OwnedText xml(virConnectGetCapabilities(handle()));

@@ -6,6 +6,7 @@
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <pugixml.hpp>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "virt/image_files.h"
@@ -119,7 +120,7 @@ std::vector<std::string> pool_names(const Connection& connection) {
   return names;
 }
 
-Pool pool(const Connection& connection, const std::string& name) {
+Pool known_pool(const Connection& connection, const std::string& name) {
   const virStoragePoolPtr found = virStoragePoolLookupByName(connection.handle(), name.c_str());
   if (found == nullptr) {
     if (!last_is_not_found()) throw_last("look up storage pool '" + name + "'");
@@ -133,8 +134,22 @@ Pool pool(const Connection& connection, const std::string& name) {
   Pool pool = Pool::adopt(found);
   if (!pool.active())
     throw Error(Code::refused, named(pool) + " is not active: virsh -c " + connection.uri() + " pool-start " + name);
+  return pool;
+}
+
+Pool pool(const Connection& connection, const std::string& name) {
+  Pool pool = known_pool(connection, name);
   pool.refresh();
   return pool;
+}
+
+bool is_taken(const Connection& connection, const Pool& pool, const std::string& volume) {
+  const bool of_this_host = connection.uri().find(":///") != std::string::npos;
+  if (!of_this_host) pool.refresh();
+  if (pool.find(volume)) return true;
+  const std::string directory = facts(pool).path;
+  struct stat seen {};
+  return of_this_host && !directory.empty() && ::lstat((directory + "/" + volume).c_str(), &seen) == 0;
 }
 
 std::optional<Pool> pool_of_directory(const Connection& connection, const std::string& directory) {

@@ -66,6 +66,10 @@ class Pool {
 // Active, and read anew. Throws base::Error{not_found} naming the pools there are, {refused} for one that is not
 // active.
 Pool pool(const Connection& connection, const std::string& name);
+// As pool(), but as libvirt knows it already: to read a pool of many volumes anew takes as long as making one.
+Pool known_pool(const Connection& connection, const std::string& name);
+// Whether the pool, which is active, has a volume of that name, or a file that it does not know of yet.
+bool is_taken(const Connection& connection, const Pool& pool, const std::string& volume);
 // The active pool whose directory `directory` is, read anew.
 std::optional<Pool> pool_of_directory(const Connection& connection, const std::string& directory);
 // The volume that a path is, as far as the active pools know.

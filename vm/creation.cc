@@ -7,7 +7,9 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "base/unique_fd.h"
 #include "disk/file_copy.h"
+#include "disk/new_file.h"
 #include "virt/domain_xml.h"
 #include "virt/image_files.h"
 #include "virt/lifecycle.h"
@@ -65,11 +67,21 @@ std::string whose(const virt::CreationMark& mark) {
   return fmt::format("process {} on {}, since {}", mark.pid, mark.host, mark.since);
 }
 
+std::string path_in(const virt::Pool& pool, const PlannedVolume& volume) {
+  return virt::facts(pool).path + "/" + volume.spec.name;
+}
+
 void copy_file(const base::Context& ctx, const virt::Pool& pool, const PlannedVolume& volume) {
-  disk::copy_file(ctx, volume.copy_of_file, virt::facts(pool).path + "/" + volume.spec.name,
+  disk::copy_file(ctx, volume.copy_of_file, path_in(pool, volume),
                   volume.shares_blocks ? disk::Sharing::required : disk::Sharing::where_possible);
   pool.refresh();
   virt::grow(pool.volume(volume.spec.name), volume.spec.capacity_bytes);
+}
+
+void write_new_file(const std::string& path, const std::string& content) {
+  disk::NewFile file(path);
+  base::write_all(file.fd(), content);
+  file.keep();
 }
 
 void undo_and_say(Creation& creation, const Error& why) {
@@ -96,7 +108,7 @@ Creation::Creation(const virt::Connection& connection, Making making, virt::Crea
   steps_.emplace_back([this](const auto&) { reserve(); });
   for (const auto& volume : making_.volumes) {
     steps_.emplace_back([this, &volume](const auto& ctx) { make_volume(ctx, volume); });
-    if (!volume.seed) continue;
+    if (!volume.seed || volume.made_here) continue;
     steps_.emplace_back([this, &volume](const auto& ctx) { fill_volume(ctx, volume); });
   }
   if (!making_.variables.empty()) steps_.emplace_back([this](const auto& ctx) { write_variables(ctx); });
@@ -114,13 +126,13 @@ std::string Creation::marked_xml() const {
   return virt::marked_definition(virt::DomainXml(making_.definition), mark_);
 }
 
-void Creation::reserve() { domain_ = connection_.define(marked_xml()); }
+void Creation::reserve() { domain_ = connection_.define_as_known(marked_xml()); }
 
 void Creation::make_volume(const base::Context& ctx, const PlannedVolume& volume) {
-  const auto pool = virt::pool(connection_, volume.pool);
+  const auto pool = virt::known_pool(connection_, volume.pool);
   const virt::VolumeName name{volume.pool, volume.spec.name};
   // Since the plan was made: not ours to write to, and not to remove. libvirt itself would not look again.
-  if (pool.find(name.name)) {
+  if (virt::is_taken(connection_, pool, name.name)) {
     disown(name);
     throw Error(Code::refused, named(name) + " has come to be there meanwhile, and is not overwritten");
   }
@@ -133,6 +145,8 @@ void Creation::make_volume(const base::Context& ctx, const PlannedVolume& volume
   try {
     if (!volume.copy_of_file.empty())
       copy_file(ctx, pool, volume);
+    else if (volume.seed && volume.made_here)
+      write_new_file(path_in(pool, volume), seed_content_);
     else if (volume.copy_of.name.empty())
       virt::create_volume(ctx, pool, spec);
     else
@@ -145,7 +159,7 @@ void Creation::make_volume(const base::Context& ctx, const PlannedVolume& volume
 }
 
 void Creation::fill_volume(const base::Context& ctx, const PlannedVolume& volume) {
-  const auto pool = virt::pool(connection_, volume.pool);
+  const auto pool = virt::known_pool(connection_, volume.pool);
   try {
     virt::upload(ctx, pool.volume(volume.spec.name), seed_content_);
   } catch (const Error& e) {
@@ -157,7 +171,7 @@ void Creation::disown(const virt::VolumeName& name) {
   const auto is_it = [&](const virt::VolumeName& other) { return other.pool == name.pool && other.name == name.name; };
   std::erase_if(tried_, is_it);
   std::erase_if(mark_.volumes, is_it);
-  domain_ = connection_.define(marked_xml());
+  domain_ = connection_.define_as_known(marked_xml());
 }
 
 // Before the firmware finds none, and makes them anew.
@@ -165,7 +179,7 @@ void Creation::write_variables(const base::Context& ctx) {
   virt::write_small_file(ctx, connection_, virt::DomainXml(making_.definition).nvram(), making_.variables);
 }
 
-void Creation::complete() { domain_ = connection_.define(making_.definition); }
+void Creation::complete() { domain_ = connection_.define_as_known(making_.definition); }
 
 void Creation::undo() {
   if (!domain_) return;
@@ -173,7 +187,7 @@ void Creation::undo() {
   try {
     if (domain_->active()) virt::power_off(*domain_, virt::Pull::at_once);
     // Back under the mark, should this be the moment to be killed.
-    domain_ = connection_.define(marked_xml());
+    domain_ = connection_.define_as_known(marked_xml());
   } catch (const Error& e) {
     throw Error(Code::io, "'" + domain_->name() + "' cannot be removed again: " + e.what());
   }

@@ -17,6 +17,7 @@ json to_json(const PlannedVolume& volume) {
                  {"format", spec.format},
                  {"capacity", spec.capacity_bytes},
                  {"preallocate", spec.preallocation},
+                 {"made_here", volume.made_here},
                  {"copy_of_file", volume.copy_of_file},
                  {"shares_blocks", volume.shares_blocks},
                  {"target", volume.target}};
@@ -35,6 +36,7 @@ PlannedVolume volume_from(const json& fields) {
                                 .capacity_bytes = fields.at("capacity"),
                                 .preallocation = fields.at("preallocate")},
                        .copy_of = {},
+                       .made_here = fields.at("made_here"),
                        .copy_of_file = fields.at("copy_of_file"),
                        .shares_blocks = fields.at("shares_blocks"),
                        .target = fields.at("target")};

@@ -17,9 +17,11 @@ struct PlannedVolume {
   std::string pool;
   virt::VolumeSpec spec;
   virt::VolumeName copy_of = {};  // empty: of nothing
-  // Else a file of this host's that is copied as it is, by this process and not by the hypervisor.
-  std::string copy_of_file = {};
-  bool shares_blocks = false;  // with that file, as long as both are the same: refused where that cannot be
+  // The pool's directory is this process's own, too: copies and seeds are written there, and not through libvirt, which
+  // reads all of the pool anew after each.
+  bool made_here = false;
+  std::string copy_of_file = {};  // in place of `copy_of`, where it is made here
+  bool shares_blocks = false;     // with that file: refused where that cannot be
   // It holds this seed, and is as large as that turns out to be; nullopt: nothing is written.
   std::optional<SeedRequest> seed = std::nullopt;
   std::string target = {};        // which disk of the machine it becomes
