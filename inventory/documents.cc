@@ -1,5 +1,7 @@
 #include "inventory/documents.h"
 
+#include <filesystem>
+
 #include "base/error.h"
 #include "base/unique_fd.h"
 
@@ -38,6 +40,17 @@ yaml::Document parse(const Report& report, std::string_view text, const std::str
 }
 
 }  // namespace
+
+bool has_yaml_name(const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension();
+  return extension.empty() || extension == ".yaml" || extension == ".yml" || extension == ".json";
+}
+
+std::string not_read(const std::string& path) {
+  return "not read as an inventory: its name must end in .yaml, .yml, .json or nothing; convert others with "
+         "'ansible-inventory -i " +
+         path + " --list --yaml'";
+}
 
 const yaml::Document* keep_file(Inventory::Content& content, Report& report, const std::string& path) {
   std::string text;

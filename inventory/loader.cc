@@ -28,11 +28,6 @@ bool is_ignored(const std::string& name) {
   return std::any_of(kEndings.begin(), kEndings.end(), [&](std::string_view ending) { return name.ends_with(ending); });
 }
 
-bool has_yaml_name(const std::string& path) {
-  const std::string extension = fs::path(path).extension();
-  return extension.empty() || extension == ".yaml" || extension == ".yml" || extension == ".json";
-}
-
 bool is_directory(const std::string& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
@@ -60,11 +55,7 @@ class Loader {
 void Loader::read_source(const std::string& path, int depth) {
   report_.context().check_stop();
   if (is_directory(path)) return read_directory(path, depth);
-  if (!has_yaml_name(path))
-    return report_.error({.file = path, .at = {}},
-                         "not read as an inventory: its name must end in .yaml, .yml, .json or nothing; convert others "
-                         "with 'ansible-inventory -i " +
-                             path + " --list --yaml'");
+  if (!has_yaml_name(path)) return report_.error({.file = path, .at = {}}, not_read(path));
   const yaml::Document* document = keep_file(*content_, report_, path);
   if (document != nullptr) read_inventory(*content_, report_, *document);
 }

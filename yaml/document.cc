@@ -303,14 +303,8 @@ std::string located(const std::string& file, Position at, std::string_view text)
 }
 
 Document parse(std::string_view text, const std::string& file, const ParseOptions& options) {
-  if (text.size() > options.limits.max_bytes)
-    throw Error(Code::usage, file + ": larger than the limit of " + std::to_string(options.limits.max_bytes) +
-                                 " bytes; split the file");
-  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
-    throw Error(Code::usage, located(file, {1, 1}, "the file is UTF-16; write it as UTF-8"));
+  check_encoding(text, file, options.limits);
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  if (const auto nul = text.find('\0'); nul != std::string_view::npos)
-    throw Error(Code::usage, located(file, position_of_byte(text, nul), "a NUL byte; write the file as UTF-8 text"));
   return Builder(text, file, options).build();
 }
 

@@ -36,6 +36,16 @@ std::string hint(std::string_view text, const yaml_parser_t& parser) {
 
 }  // namespace
 
+void check_encoding(std::string_view text, const std::string& file, const Limits& limits) {
+  const auto refuse = [](const std::string& why) { throw base::Error(base::Code::usage, why); };
+  if (text.size() > limits.max_bytes)
+    refuse(file + ": larger than the limit of " + std::to_string(limits.max_bytes) + " bytes; split the file");
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
+    refuse(located(file, {1, 1}, "the file is UTF-16; write it as UTF-8"));
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos)
+    refuse(located(file, position_of_byte(text, nul), "a NUL byte; write the file as UTF-8 text"));
+}
+
 Position position_of(const yaml_mark_t& mark) {
   return {.line = static_cast<std::uint32_t>(mark.line + 1), .column = static_cast<std::uint32_t>(mark.column + 1)};
 }

@@ -31,6 +31,9 @@ class EventReader {
   yaml_event_t event_{};
 };
 
+// What libyaml would not refuse, or not in words that help. Throws base::Error{usage}.
+void check_encoding(std::string_view text, const std::string& file, const Limits& limits);
+
 Position position_of(const yaml_mark_t& mark);
 // The position of a byte of `text`, counted as editors do.
 Position position_of_byte(std::string_view text, std::size_t offset);

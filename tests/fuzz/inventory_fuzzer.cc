@@ -1,5 +1,5 @@
 // An inventory either loads, and then every query on it ends, or is a usage error; with problems collected it always
-// loads.
+// loads. It takes a host and lets it go, which the second time changes nothing, or is left alone with a usage error.
 #include <algorithm>
 #include <cstdint>
 #include <stdexcept>
@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "inventory/ansible_json.h"
 #include "inventory/connection.h"
+#include "inventory/entries.h"
 #include "inventory/inventory.h"
 
 namespace {
@@ -48,6 +49,20 @@ void load(std::string_view text, inventory::Dialect dialect, std::vector<std::st
   }
 }
 
+void edit(const std::string& text, inventory::Dialect dialect) {
+  const std::vector<inventory::HostEntry> entries{{"web1", "web", {{"address", "192.0.2.1"}, {"x", "@"}}},
+                                                  {"new1", "new", {{"host_key", std::vector<std::string>{"a", "b"}}}}};
+  try {
+    const std::string more = inventory::with_hosts(text, "i", entries, dialect);
+    if (inventory::with_hosts(more, "i", entries, dialect) != more) throw std::logic_error("changed the second time");
+    const std::string less = inventory::without_hosts(more, "i", {"web1", "new1"}, dialect);
+    if (inventory::without_hosts(less, "i", {"web1", "new1"}, dialect) != less)
+      throw std::logic_error("removed the second time");
+  } catch (const base::Error& error) {
+    if (error.code() != base::Code::usage) throw;
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -56,5 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   load(text, inventory::Dialect::muster, nullptr);
   load(text, inventory::Dialect::muster, &problems);
   load(text, inventory::Dialect::ansible_strict, nullptr);
+  edit(std::string(text), inventory::Dialect::muster);
+  edit(std::string(text), inventory::Dialect::ansible_strict);
   return 0;
 }
