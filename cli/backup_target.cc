@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 #include "cli/size_text.h"
+#include "disk/image_claim.h"
 #include "disk/open_image.h"
 
 namespace muster::cli {
@@ -69,6 +70,7 @@ LocalTarget::LocalTarget(Wanted wanted) : RestoreTarget(std::move(wanted)) {
     throw Error(Code::usage, wanted_.path + " is no file or block device");
   if (is_file_ && format_ == ImageFormat::raw && static_cast<std::uint64_t>(facts.st_size) < wanted_.size_bytes)
     refuse_smaller(static_cast<std::uint64_t>(facts.st_size));
+  if (exists_) disk::check_unclaimed(wanted_.path);
   if (wanted_.format) return;
   check_name_of_raw(wanted_.path);
   // Says no where the file begins as another format.

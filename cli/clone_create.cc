@@ -8,10 +8,12 @@
 #include "base/error.h"
 #include "cli/clone_commands.h"
 #include "cli/clone_orders.h"
+#include "cli/clone_places.h"
+#include "cli/clone_ready.h"
 #include "cli/json_lines.h"
-#include "cli/size_text.h"
 #include "cli/unit_run.h"
 #include "cli/vm_run.h"
+#include "cli/vm_waiting.h"
 
 namespace muster::cli {
 namespace {
@@ -23,6 +25,10 @@ using nlohmann::json;
 constexpr std::chrono::minutes kPlanPatience{10};
 // Images are copied at the disks' speed.
 constexpr std::chrono::hours kMakePatience{4};
+constexpr std::chrono::hours kCarryPatience{24};
+// Booting is work for the hypervisor; the rest is not.
+constexpr int kBootsAtOnce = 8;
+constexpr std::chrono::minutes kWaitPatience{2};
 
 // One machine of the run, and what its hypervisor plans for it: as text, which takes a fraction of what JSON does as
 // a tree.
@@ -47,11 +53,48 @@ void add_plan_of(const VerbCommand& command, const std::string& uri, const clone
       {{"request", clone::to_json(request)}, {"take_over", command.program.settings.flag("yes")}}, kPlanPatience, take);
 }
 
+void carry_master(const VerbCommand& command, const clone::CloneRequest& request, const Placement& placement,
+                  const std::string& uri) {
+  command.program.ctx.note(fmt::format("the master {}@{} goes from {} to {}", request.master.name, placement.generation,
+                                       placement.owners.front(), uri));
+  command.workers.call(uri, "master_carry",
+                       {{"from", placement.owners.front()},
+                        {"master", request.master.name},
+                        {"generation", placement.generation},
+                        {"pool", request.pool},
+                        {"take_over", command.program.settings.flag("yes")}},
+                       kCarryPatience);
+}
+
+// On each hypervisor in turn, each knowing the addresses that those before have given away.
+Plan plan_all(const VerbCommand& command, clone::CloneRequest request) {
+  Plan plan;
+  const auto placement = place_clones(command, request);
+  request.master.number = placement.generation;
+  request.taken_macs = placement.macs;
+  for (const auto& place : placement.places) {
+    request.machines = place.machines;
+    if (!place.has_master && command.program.settings.flag("dry-run")) {
+      for (const auto& machine : place.machines)
+        plan.clones.push_back({.target = {.name = machine.name, .uri = place.uri, .domain = machine.name},
+                               .plan_text = json{{"name", machine.name}, {"plan", "carry the master there, and create"}}.dump()});
+      continue;
+    }
+    if (!place.has_master) carry_master(command, request, placement, place.uri);
+    const std::size_t first = plan.clones.size();
+    add_plan_of(command, place.uri, request, plan);
+    for (std::size_t i = first; i < plan.clones.size(); ++i)
+      for (const auto& mac : plan.clones[i].plan().at("macs")) request.taken_macs.insert(mac.get<std::string>());
+  }
+  plan.master.update({{"master", request.master.name}, {"generation", placement.generation}});
+  return plan;
+}
+
 // The same for all of them, mostly: once.
 void tell_left_out(const VerbCommand& command, const std::vector<Clone>& clones) {
   std::map<std::string, std::size_t> counts;
   for (const auto& clone : clones)
-    for (const auto& what : clone.plan().at("left_out")) ++counts[what.get<std::string>()];
+    for (const auto& what : clone.plan().value("left_out", json::array())) ++counts[what.get<std::string>()];
   for (const auto& [what, count] : counts)
     command.program.ctx.note(fmt::format("{} of {} clones: left out {}", count, clones.size(), what));
 }
@@ -80,22 +123,68 @@ json shown(const Plan& plan, json planned) {
   return planned;
 }
 
-json make(const VerbCommand& command, const Plan& plan, const Clone& clone) {
-  const json planned = clone.plan();
-  const bool there = !planned.contains("making");
-  json fields = plan.master;
-  fields.update({{"kind", planned.at("kind")}, {"made", !there}, {"changed", !there}});
-  if (there) return fields;
-  fields["macs"] = planned.at("macs");
-  fields.update(command.workers.call(
-      clone.target.uri, "clone_make",
-      {{"making", planned.at("making")}, {"take_over", command.program.settings.flag("yes")}}, kMakePatience));
-  return fields;
-}
+// Makes it, and has it come as far as the options say.
+class CloneWork {
+ public:
+  CloneWork(const VerbCommand& command, const Plan& plan, const clone::CloneRequest& request)
+      : command_(command), plan_(plan), wait_(command.program.settings.text("wait")), readying_(command) {
+    for (const auto& machine : request.machines)
+      if (machine.fixed) fixed_[machine.name] = machine.fixed->address.substr(0, machine.fixed->address.find('/'));
+  }
+
+  json run(const Clone& clone) {
+    const json planned = clone.plan();
+    const bool there = !planned.contains("making");
+    json fields = plan_.master;
+    fields.update({{"kind", planned.at("kind")}, {"made", !there}, {"changed", !there}});
+    if (!there) make(clone, planned, fields);
+    CloneToReady ready{.target = clone.target,
+                       .uuid = there ? planned.value("uuid", "") : planned.at("making").value("uuid", ""),
+                       .fixed_address = fixed_[clone.target.name],
+                       .disk_bytes = planned.value("disk_bytes", std::vector<std::uint64_t>{})};
+    readying_.enlist(ready);
+    come_up(ready, fields);
+    return fields;
+  }
+
+ private:
+  void make(const Clone& clone, const json& planned, json& fields) {
+    fields["macs"] = planned.at("macs");
+    fields.update(command_.workers.call(
+        clone.target.uri, "clone_make",
+        {{"making", planned.at("making")}, {"take_over", command_.program.settings.flag("yes")}}, kMakePatience));
+  }
+
+  void come_up(const CloneToReady& clone, json& fields) {
+    const Settings& settings = command_.program.settings;
+    if (wait_ == "ssh") return readying_.make_ready(clone, fields);
+    if (!wait_ && !settings.flag("start")) return;
+    fields.update(command_.workers.call(clone.target.uri, "start", {{"domain", clone.target.domain}}, kUsualPatience));
+    if (!wait_) return;
+    const auto patience = settings.duration("timeout").value_or(kWaitPatience);
+    fields.update(command_.workers.call(clone.target.uri, "wait",
+                                        {{"domain", clone.target.domain},
+                                         {"patience_ms", patience.count()},
+                                         {"milestone", milestone_for(clone.target, *milestone_of(settings, "wait"))}},
+                                        patience + kUsualPatience));
+  }
+
+  const VerbCommand& command_;
+  const Plan& plan_;
+  const std::optional<std::string> wait_;
+  CloneReadying readying_;
+  std::map<std::string, std::string> fixed_;
+};
 
 std::string made_line(const Plan& plan, const Clone& clone, const json& result) {
-  if (!result.value("made", false)) return fmt::format("{}: unchanged\n", clone.target.name);
-  return fmt::format("{}: made, {} to {}\n", clone.target.name, result.value("kind", ""), master_name(plan));
+  std::string text = fmt::format("{}: ", clone.target.name);
+  text += result.value("made", false)
+              ? fmt::format("made, {} to {}", result.value("kind", ""), master_name(plan))
+              : "there already";
+  if (const std::string state = result.value("state", ""); !state.empty() && state != "shut off") text += ", " + state;
+  if (const std::string address = result.value("address", ""); !address.empty()) text += ", " + address;
+  if (result.value("verified", false)) text += ", verified";
+  return text + "\n";
 }
 
 VmSelection selection_of(const std::vector<Clone>& clones) {
@@ -119,16 +208,17 @@ int show(const VerbCommand& command, const Plan& plan, UnitRun& run, const VmSel
 }  // namespace
 
 int clone_create(const VerbCommand& command) {
+  CloneReadying::check(command.program.settings);
   const auto request = clone_request_of(command);
-  const auto uris = named_hypervisors(command.program);
-  Plan plan;
-  add_plan_of(command, uris.front(), request, plan);
+  const auto plan = plan_all(command, request);
   tell_left_out(command, plan.clones);
   const auto selection = selection_of(plan.clones);
   UnitRun run(command.program, selection.names, kMachines);
   if (command.program.settings.flag("dry-run")) return show(command, plan, run, selection);
+  if (command.program.settings.given("wait") || command.program.settings.flag("start")) run.usual_fanout(kBootsAtOnce);
+  CloneWork clones(command, plan, request);
   const auto work = [&](std::size_t number) {
-    json result = make(command, plan, plan.clones[number]);
+    json result = clones.run(plan.clones[number]);
     if (!command.program.json()) command.program.console.out(made_line(plan, plan.clones[number], result));
     return result;
   };

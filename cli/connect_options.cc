@@ -121,4 +121,22 @@ ssh::ConnectOptions connect_options(const Program& program) {
   return options;
 }
 
+ssh::SshConfig load_ssh_config(const Program& program) {
+  using Kind = ssh::ConfigSource::Kind;
+  using Presence = ssh::ConfigSource::Presence;
+  const ssh::LocalFacts facts{.home = home_directory(),
+                              .user = user_name(),
+                              .host_name = host_name(),
+                              .uid = ::getuid(),
+                              .environment = [](const std::string& name) { return environment(name); }};
+  if (const auto file = program.settings.text("ssh-config")) {
+    if (*file == "none") return ssh::SshConfig::load(program.ctx, {}, facts);
+    return ssh::SshConfig::load(program.ctx, {{*file, Kind::user, Presence::required}}, facts);
+  }
+  return ssh::SshConfig::load(program.ctx,
+                              {{home_directory() + "/.ssh/config", Kind::user, Presence::optional},
+                               {"/etc/ssh/ssh_config", Kind::system, Presence::optional}},
+                              facts);
+}
+
 }  // namespace muster::cli

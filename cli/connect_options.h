@@ -13,6 +13,9 @@ namespace muster::cli {
 // Asks for --ask-pass where it was given. Throws base::Error{usage}.
 ssh::ConnectOptions connect_options(const Program& program);
 
+// Of --ssh-config, else the user's and the system's.
+ssh::SshConfig load_ssh_config(const Program& program);
+
 // The secret of an option like --ask-pass[=FD]: nullopt if it was not given, else from the terminal, or the first line
 // of the descriptor. Throws base::Error{usage} without a terminal or for a descriptor that cannot be read.
 std::optional<std::string> asked_secret(const Program& program, std::string_view option, const std::string& prompt);

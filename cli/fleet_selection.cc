@@ -1,38 +1,15 @@
 #include "cli/fleet_selection.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "cli/connect_options.h"
-#include "cli/environment.h"
 #include "parallel-ssh/host_key.h"
 
 namespace muster::cli {
-namespace {
 
 using base::Code;
 using base::Error;
-
-ssh::SshConfig load_ssh_config(const Program& program) {
-  using Kind = ssh::ConfigSource::Kind;
-  using Presence = ssh::ConfigSource::Presence;
-  const ssh::LocalFacts facts{.home = home_directory(),
-                              .user = user_name(),
-                              .host_name = host_name(),
-                              .uid = ::getuid(),
-                              .environment = [](const std::string& name) { return environment(name); }};
-  if (const auto file = program.settings.text("ssh-config")) {
-    if (*file == "none") return ssh::SshConfig::load(program.ctx, {}, facts);
-    return ssh::SshConfig::load(program.ctx, {{*file, Kind::user, Presence::required}}, facts);
-  }
-  return ssh::SshConfig::load(program.ctx,
-                              {{home_directory() + "/.ssh/config", Kind::user, Presence::optional},
-                               {"/etc/ssh/ssh_config", Kind::system, Presence::optional}},
-                              facts);
-}
-
-}  // namespace
 
 inventory::Selection select_hosts(const Program& program, const inventory::Inventory& inventory,
                                   const std::string& pattern) {

@@ -53,9 +53,21 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "copy guest name pool yes"},
     {"master", "list", "[MASTER]", "masters, their generations, and who is built on them", "names"},
     {"master", "remove", "MASTER[@GENERATION]", "let a master go, or one generation of it, that nothing is built on", "yes"},
+    {"master", "edit", "MASTER", "a machine over the newest generation; once it is off, the next one of it",
+     "abandon flatten promote start yes"},
+
     {"clone", "create", "MASTER[@GENERATION] NAME...", "machines out of a master; those that are missing of a range",
-     "address autostart cpus dns full gateway linked mac-prefix memory network pool reflink size ssh-key start timeout "
-     "user-data wait yes"},
+     "add-to address autostart command cpus dns full gateway group host-keys key known-hosts linked "
+     "mac-prefix memory network on pool port reflink size spread ssh-config ssh-key start timeout transport user "
+     "user-data var wait yes"},
+    {"clone", "list", "[MASTER]", "clones, of which generation, of which kind, and where", "names"},
+    {"clone", "verify", "PATTERN", "whether they are who they should be, and nobody is twice, over SSH",
+     "host-keys key known-hosts limit port ssh-config transport user"},
+    {"clone", "flatten", "PATTERN", "let clones stand alone, also while they run", "limit yes"},
+    {"clone", "gc", "", "what clones and masters left behind", "yes"},
+
+    {"key", "scan", "PATTERN", "host keys as the hypervisor vouches for them, into the inventory",
+     "add-to host-keys key known-hosts limit port ssh-config timeout transport user via yes"},
 
     {"backup", "init", "[REPO]", "a new repository in a directory, with a key file unless told otherwise",
      "chunk-size no-encryption"},

@@ -19,6 +19,7 @@
 #include "virt/image_files.h"
 #include "virt/lifecycle.h"
 #include "virt/served_definition.h"
+#include "vm/claims.h"
 #include "vm/disk_ownership.h"
 #include "vm/live_backup.h"
 #include "vm/served_machine.h"
@@ -243,6 +244,7 @@ json look(const WorkerCall& call) {
 // Who else uses the images of a machine's disks: they would be written over under them.
 json users(const WorkerCall& call) {
   const auto domain = call.domain();
+  vm::check_unclaimed(call.ctx, call.connection, domain);
   json users = json::array();
   const auto images = vm::ownership(call.ctx, call.connection, {.domain = domain});
   for (const auto& image : images.images)

@@ -7,15 +7,24 @@
 #include "cli/worker_operations.h"
 #include "clone/clone_mark.h"
 #include "clone/clone_plan.h"
+#include "clone/first_boot.h"
+#include "clone/master_store.h"
+#include "virt/addresses.h"
 #include "virt/domain_xml.h"
 #include "virt/lifecycle.h"
+#include "virt/statistics.h"
+#include "virt/storage.h"
 #include "vm/creation.h"
+#include "vm/wait_for.h"
 
 namespace muster::cli {
 namespace {
 
 using base::Error;
 using nlohmann::json;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLeastForAddress{5000};
 
 json clone_fields(const clone::PlannedClone& planned) {
   json fields = {{"name", planned.name},
@@ -23,7 +32,12 @@ json clone_fields(const clone::PlannedClone& planned) {
                  {"kind", clone::name_of(planned.kind)},
                  {"macs", planned.macs},
                  {"left_out", planned.left_out}};
-  if (planned.state != clone::PlannedClone::State::there) fields["making"] = vm::to_json(planned.making);
+  for (const auto& volume : planned.making.volumes)
+    if (!volume.seed) fields["disk_bytes"].push_back(volume.spec.capacity_bytes);
+  if (planned.state != clone::PlannedClone::State::there)
+    fields["making"] = vm::to_json(planned.making);
+  else
+    fields["uuid"] = planned.making.uuid;
   return fields;
 }
 
@@ -42,13 +56,89 @@ json plan(const WorkerCall& call) {
           {"guest", clone::name_of(generation.guest)}};
 }
 
+// What is there that placing clones has to know.
+json survey(const WorkerCall& call) {
+  const std::string master = call.arguments.at("master"), pool_name = call.arguments.at("pool");
+  json generations = json::array(), masters = json::array();
+  std::string pool = pool_name;
+  for (const auto& generation : clone::generations(call.ctx, call.connection)) {
+    if (!generation.whole()) continue;
+    if (masters.empty() || masters.back() != generation.master) masters.push_back(generation.master);
+    if (generation.master != master) continue;
+    generations.push_back(generation.number);
+    const auto image = virt::volume_of_path(call.connection, generation.images.front().path);
+    if (pool_name.empty() && image) pool = image->pool();
+  }
+  json macs = json::array(), machines = json::array();
+  for (const auto& domain : call.connection.domains()) {
+    call.ctx.check_stop();
+    try {
+      machines.push_back(domain.name());
+      for (const auto& interface : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).interfaces())
+        macs.push_back(interface.mac);
+    } catch (const Error& e) {
+      if (e.code() != base::Code::not_found) throw;  // gone since it was listed
+    }
+  }
+  const std::uint64_t room = pool.empty() ? 0 : virt::facts(virt::pool(call.connection, pool)).available_bytes;
+  return {{"generations", std::move(generations)},
+          {"masters", std::move(masters)},
+          {"macs", std::move(macs)},
+          {"machines", std::move(machines)},
+          {"free_memory_bytes", virt::node_statistics(call.connection).free_memory_bytes},
+          {"free_disk_bytes", room}};
+}
+
 json make(const WorkerCall& call) {
   const auto making = vm::making_from_json(call.arguments.at("making"));
   const auto domain = vm::make(call.ctx, call.connection, making, {.start = false, .take_over = take_over(call.arguments)});
   return {{"uuid", domain.uuid()}, {"state", virt::name_of(domain.state())}, {"made", true}};
 }
 
-constexpr std::array kOperations{WorkerOperation{"clone_plan", plan}, WorkerOperation{"clone_make", make}};
+json heard_fields(const clone::HostKeysHeard& heard) {
+  return {{"host_keys", heard.keys}, {"heard_by", clone::name_of(heard.by)}};
+}
+
+json addresses_of(const virt::Domain& domain) {
+  json addresses = json::array();
+  for (const auto& known : virt::all_addresses(domain)) addresses.push_back(known.address);
+  return addresses;
+}
+
+// Until its host key and an address are known; without an address where nobody on the hypervisor can know one.
+json boot(const WorkerCall& call) {
+  const auto domain = call.domain();
+  const auto deadline = base::Clock::now() + milliseconds(call.arguments.at("patience_ms").get<std::int64_t>());
+  const auto left = [&] { return std::chrono::duration_cast<milliseconds>(deadline - base::Clock::now()); };
+  json fields = heard_fields(clone::start_and_hear_keys(call.ctx, domain, left()));
+  if (call.arguments.at("needs_address").get<bool>())
+    vm::wait_for(call.ctx, domain, {.kind = vm::Milestone::Kind::ip}, std::max(left(), kLeastForAddress));
+  fields["addresses"] = addresses_of(domain);
+  fields["state"] = virt::name_of(domain.state());
+  return fields;
+}
+
+json host_keys(const WorkerCall& call) {
+  const auto domain = call.domain();
+  const auto heard = clone::known_keys(call.ctx, domain);
+  if (!heard)
+    throw Error(base::Code::unsupported,
+                "nobody can vouch for the host key of '" + domain.name() + "': " +
+                    (domain.active() ? "its guest agent does not answer, or may not run commands"
+                                     : "it is off, and was never started by muster clone create") +
+                    "; muster key scan --via network takes what the network says");
+  json fields = heard_fields(*heard);
+  fields["addresses"] = domain.active() ? addresses_of(domain) : json::array();
+  fields["disk_bytes"] = json::array();
+  for (const auto& disk : virt::DomainXml(domain.xml(virt::Domain::Xml::current)).disks())
+    if (const auto bytes = virt::disk_sizes(domain, disk.target).capacity_bytes; bytes && disk.device == "disk")
+      fields["disk_bytes"].push_back(*bytes);
+  fields["uuid"] = domain.uuid();
+  return fields;
+}
+
+constexpr std::array kOperations{WorkerOperation{"clone_survey", survey}, WorkerOperation{"clone_plan", plan}, WorkerOperation{"clone_make", make},
+                                 WorkerOperation{"clone_boot", boot}, WorkerOperation{"host_keys", host_keys}};
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/worker_operations.h"
 #include "virt/lifecycle.h"
+#include "vm/claims.h"
 #include "vm/stop.h"
 #include "vm/tombstone.h"
 #include "vm/wait_for.h"
@@ -37,6 +38,7 @@ json start(const WorkerCall& call) {
   if (const auto retirement = vm::retirement_of(domain); retirement && retirement->aim != vm::Aim::undelete)
     throw Error(Code::refused, "the retirement of '" + domain.name() +
                                    "' was begun: muster vm undelete makes it what it was, vm delete ends it");
+  vm::check_unclaimed(call.ctx, call.connection, domain);
   const bool paused = call.arguments.value("paused", false);
   virt::start(domain, paused ? virt::StartAs::paused : virt::StartAs::running);
   return result(domain, Change::made);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/worker_operations.h"
+#include "clone/carrying.h"
 #include "clone/dependants.h"
 #include "clone/master_removal.h"
 #include "clone/master_store.h"
@@ -109,8 +110,24 @@ json remove(const WorkerCall& call) {
   return {{"generations", generations.size()}, {"removed", std::move(removed)}, {"freed", std::move(freed)}};
 }
 
+// From another hypervisor to this one.
+json carry(const WorkerCall& call) {
+  const virt::Connection from(call.arguments.at("from").get<std::string>());
+  const clone::MasterName name{.name = call.arguments.at("master"), .number = call.arguments.at("generation")};
+  const auto generation = clone::find_generation(clone::generations(call.ctx, from), name, from.uri());
+  const auto carried = clone::carry(call.ctx,
+                                    {.from = from,
+                                     .to = call.connection,
+                                     .pool = call.arguments.at("pool"),
+                                     .take_over = call.arguments.at("take_over")},
+                                    generation,
+                                    [&](std::uint64_t bytes) { call.progress({{"bytes_read", bytes}}); });
+  return generation_fields(carried);
+}
+
 constexpr std::array kOperations{WorkerOperation{"master_plan_seal", plan_seal}, WorkerOperation{"master_seal", seal},
-                                 WorkerOperation{"master_list", list}, WorkerOperation{"master_remove", remove}};
+                                 WorkerOperation{"master_list", list}, WorkerOperation{"master_remove", remove},
+                                 WorkerOperation{"master_carry", carry}};
 
 }  // namespace
 

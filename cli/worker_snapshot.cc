@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/guest_watchdog.h"
 #include "cli/worker_operations.h"
+#include "vm/claims.h"
 #include "vm/snapshot.h"
 
 namespace muster::cli {
@@ -40,6 +41,7 @@ json with_state(const virt::Domain& domain, json snapshot) {
 
 json create(const WorkerCall& call) {
   const auto domain = call.domain();
+  vm::check_unclaimed(call.ctx, call.connection, domain);
   const json& wanted = call.arguments;
   vm::SnapshotRequest request{.name = snapshot_name(call),
                               .description = wanted.value("description", ""),
@@ -70,6 +72,7 @@ json facts(const WorkerCall& call) {
 
 json revert(const WorkerCall& call) {
   const auto domain = call.domain();
+  vm::check_unclaimed(call.ctx, call.connection, domain);
   return with_state(domain, to_json(vm::revert_to_snapshot(call.ctx, domain, snapshot_name(call))));
 }
 

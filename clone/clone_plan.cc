@@ -172,6 +172,7 @@ class ClonePlanner {
       } else {
         check_is_clone(there->second);
         clone.state = PlannedClone::State::there;
+        clone.making.uuid = there->second.uuid();
         return clone;
       }
     }

@@ -33,6 +33,7 @@ json to_json(const MasterImage& image) {
                  {"content_sha256", image.content_sha256},
                  {"made", image.made}};
   if (image.mode_before) fields["mode_before"] = *image.mode_before;
+  if (image.carried_bytes != 0) fields["carried_bytes"] = image.carried_bytes;
   return fields;
 }
 
@@ -48,6 +49,7 @@ MasterImage image_from(const json& fields) {
                     .header_sha256 = fields.at("header_sha256"),
                     .content_sha256 = fields.at("content_sha256"),
                     .made = fields.at("made")};
+  image.carried_bytes = fields.value("carried_bytes", std::uint64_t{0});
   if (fields.contains("mode_before")) image.mode_before = fields["mode_before"].get<unsigned>();
   return image;
 }

@@ -26,6 +26,7 @@ struct MasterImage {
   // It was made for the master, and goes with it; else it was there before, with this mode.
   bool made = false;
   std::optional<unsigned> mode_before = std::nullopt;
+  std::uint64_t carried_bytes = 0;  // of one that is on its way from another hypervisor: from its beginning
 };
 inline constexpr std::uint64_t kHeaderBytes = 64U << 10;
 

@@ -137,6 +137,10 @@ std::string download(const base::Context& ctx, const Volume& volume, std::uint64
 // What it holds, in order, in pieces of at most 1 MiB. Holes are left out, as far as the hypervisor tells of them.
 using VolumeSink = std::function<void(std::uint64_t offset, std::string_view bytes)>;
 void read_data(const base::Context& ctx, const Volume& volume, const VolumeSink& sink);
+// Copies `length` bytes from `offset` on to the same place of another hypervisor's volume, which is as large and holds
+// zeroes there. Holes stay holes.
+void copy_data(const base::Context& ctx, const Volume& from, const Volume& to, std::uint64_t offset,
+               std::uint64_t length);
 
 void remove(const Volume& volume);
 

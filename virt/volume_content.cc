@@ -168,6 +168,8 @@ std::string making(const VolumeSpec& spec, const Pool& pool) {
   return "make volume '" + spec.name + "' in pool '" + pool.name() + "'";
 }
 
+using HoleSink = std::function<void(std::int64_t bytes)>;
+
 // What comes next in a stream: data, a hole, or the end.
 enum class Next { data, hole, end };
 Next receive(virStreamPtr stream, std::string& piece, std::int64_t& hole_bytes, const std::string& action) {
@@ -219,21 +221,54 @@ void grow(const Volume& volume, std::uint64_t capacity_bytes) {
 
 void upload(const base::Context& ctx, const Volume& volume, std::string_view bytes) { write_at(ctx, volume, 0, bytes); }
 
-void read_data(const base::Context& ctx, const Volume& volume, const VolumeSink& sink) {
+namespace {
+
+void read_range(const base::Context& ctx, const Volume& volume, std::uint64_t offset, std::uint64_t length,
+                const VolumeSink& data, const HoleSink& hole) {
   const std::string action = "read " + named(volume);
   Stream stream(volume);
-  if (virStorageVolDownload(volume.handle(), stream.handle(), 0, 0, VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM) != 0)
+  if (virStorageVolDownload(volume.handle(), stream.handle(), offset, length,
+                            VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM) != 0)
     throw_last(action);
   stream.opened();
   std::string piece;
-  std::uint64_t offset = 0;
   for (std::int64_t hole_bytes = 0;;) {
     ctx.check_stop();
     const Next next = receive(stream.handle(), piece, hole_bytes, action);
     if (next == Next::end) break;
-    if (next == Next::data) sink(offset, piece);
+    if (next == Next::data) data(offset, piece);
+    if (next == Next::hole && hole) hole(hole_bytes);
     offset += next == Next::data ? piece.size() : static_cast<std::uint64_t>(hole_bytes);
   }
+  stream.finish(action);
+}
+
+void send(virStreamPtr stream, std::string_view bytes, const std::string& action) {
+  while (!bytes.empty()) {
+    const int sent = virStreamSend(stream, bytes.data(), bytes.size());
+    if (sent < 0) throw_last(action);
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+}
+
+}  // namespace
+
+void read_data(const base::Context& ctx, const Volume& volume, const VolumeSink& sink) {
+  read_range(ctx, volume, 0, 0, sink, {});
+}
+
+void copy_data(const base::Context& ctx, const Volume& from, const Volume& to, std::uint64_t offset,
+               std::uint64_t length) {
+  const std::string action = "write " + named(to);
+  Stream stream(to);
+  if (virStorageVolUpload(to.handle(), stream.handle(), offset, length, VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM) != 0)
+    throw_last(action);
+  stream.opened();
+  read_range(
+      ctx, from, offset, length, [&](std::uint64_t, std::string_view bytes) { send(stream.handle(), bytes, action); },
+      [&](std::int64_t bytes) {
+        if (virStreamSendHole(stream.handle(), bytes, 0) != 0) throw_last(action);
+      });
   stream.finish(action);
 }
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "vm/claims.h"
 #include "base/quantity.h"
 #include "vm/polling.h"
 
@@ -167,6 +168,7 @@ DeviceChange change_medium(const Domain& domain, const std::string& wanted_targe
 DeviceChange attach_disk(const virt::Connection& connection, const Domain& domain, const DiskToAttach& request) {
   auto sides = sides_of(domain);
   const ImageSource source = with_format(resolved(connection, request.image), request.format);
+  if (!request.read_only) check_unclaimed(base::Context{}, connection, source.path);
   DeviceChange change{.device = request.target};
   // Where it is already, it stays; the other side gets it under the same name.
   std::erase_if(sides, [&](const Side& side) {

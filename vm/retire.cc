@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "vm/claims.h"
 #include "vm/retire_steps.h"
 
 namespace muster::vm {
@@ -19,6 +20,7 @@ RetireWork work_on(const base::Context& ctx, const virt::Connection& connection,
                    const RetireOptions& options) {
   if (!domain.persistent())
     throw Error(Code::refused, "'" + domain.name() + "' has no definition: it is gone once it is stopped");
+  check_unclaimed(ctx, connection, domain);
   auto journal = retirement_of(domain);
   if (!journal) journal = Retirement{.name = domain.name(), .begun = now()};
   if (!lies_in_trash(domain.name(), *journal)) journal->name = domain.name();  // somebody may have renamed it since

@@ -1,0 +1,62 @@
+#include "cli/clone_proof.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+
+constexpr std::uint64_t kSectorBytes = 512;
+
+}  // namespace
+
+// Also for shells and systems that have hardly anything.
+const char* const kSelfPortrait =
+    "echo host-name=$(hostname 2>/dev/null || cat /proc/sys/kernel/hostname);"
+    " echo machine-id=$(cat /etc/machine-id 2>/dev/null);"
+    " for d in /sys/block/*; do echo disk=$(cat $d/size 2>/dev/null); done";
+
+SelfPortrait self_portrait(std::string_view output) {
+  SelfPortrait portrait;
+  while (!output.empty()) {
+    std::string_view line = output.substr(0, output.find('\n'));
+    output.remove_prefix(std::min(line.size() + 1, output.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    const auto value = [&](std::string_view key) { return line.substr(key.size()); };
+    std::uint64_t sectors = 0;
+    if (line.starts_with("host-name=")) portrait.host_name = value("host-name=");
+    if (line.starts_with("machine-id=")) portrait.machine_id = value("machine-id=");
+    if (!line.starts_with("disk=")) continue;
+    const auto number = value("disk=");
+    std::from_chars(number.data(), number.data() + number.size(), sectors);
+    portrait.disk_bytes.push_back(sectors * kSectorBytes);
+  }
+  return portrait;
+}
+
+void check_portrait(const SelfPortrait& portrait, const Expected& expected) {
+  // A guest may know itself with its domain.
+  const std::string short_name = portrait.host_name.substr(0, portrait.host_name.find('.'));
+  if (portrait.host_name != expected.name && short_name != expected.name)
+    throw Error(Code::corrupt, "it calls itself '" + portrait.host_name + "', and should be '" + expected.name + "'");
+  for (const auto bytes : expected.disk_bytes)
+    if (std::find(portrait.disk_bytes.begin(), portrait.disk_bytes.end(), bytes) == portrait.disk_bytes.end())
+      throw Error(Code::corrupt, fmt::format("it sees no disk of {} bytes, which it should have", bytes));
+}
+
+void OnlyOnes::take(const std::string& kind, const std::string& value, const std::string& machine) {
+  if (value.empty()) return;
+  const std::lock_guard lock(mutex_);
+  const auto [entry, fresh] = taken_.try_emplace({kind, value}, machine);
+  if (!fresh && entry->second != machine)
+    throw Error(Code::corrupt, fmt::format("its {} {} is that of '{}', too", kind, value, entry->second));
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,65 @@
+#include "cli/host_logins.h"
+
+#include <thread>
+
+#include "base/error.h"
+#include "cli/connect_options.h"
+
+namespace muster::cli {
+namespace {
+
+using base::Code;
+using base::Error;
+using ssh::HostState;
+
+constexpr std::chrono::seconds kPause{1};
+constexpr std::chrono::seconds kMostOfOneTry{20};
+
+class Kept : public ssh::OutputSink {
+ public:
+  void output(ssh::Stream, std::string_view bytes) override {
+    text += bytes.substr(0, HostLogins::kMaxOutput - std::min(text.size(), HostLogins::kMaxOutput));
+  }
+  std::string text;
+};
+
+Error error_of(const ssh::HostReport& report) {
+  const auto code = report.state == HostState::unreachable ? Code::unreachable
+                    : report.state == HostState::timeout   ? Code::timeout
+                    : report.state == HostState::skipped   ? Code::cancelled
+                                                           : Code::io;
+  return {code, report.error.empty() ? "it did not come to an end" : report.error};
+}
+
+}  // namespace
+
+HostLogins::HostLogins(const Program& program)
+    : program_(program),
+      config_(load_ssh_config(program)),
+      resolution_(connect_options(program), config_, [](const std::string&) { return std::nullopt; }),
+      abort_(program.interrupts.abort()),
+      keys_([this](const std::string& path) {
+        return ask_on_terminal("passphrase of " + path + ": ", program_.interrupts.drain());
+      }),
+      connector_(abort_, host_keys_, keys_),
+      runner_(program.ctx, connector_, host_keys_, abort_, 0) {}
+
+HostLogins::Answer HostLogins::run(const inventory::ConnectionFacts& facts, const std::string& command,
+                                   base::TimePoint deadline) {
+  const auto target = resolution_.resolve(facts);
+  ssh::RunRequest request;
+  request.command.command = command;
+  request.clocks.total = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::Clock::now()),
+                                  std::chrono::milliseconds(kMostOfOneTry));
+  for (;;) {
+    program_.ctx.check_stop();
+    Kept kept;
+    const auto report = runner_.run(target, request, kept);
+    if (report.status) return {.status = *report.status, .output = std::move(kept.text)};
+    // A guest that comes up answers before it lets anybody in.
+    if (base::Clock::now() + kPause > deadline || report.state == HostState::skipped) throw error_of(report);
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+}  // namespace muster::cli

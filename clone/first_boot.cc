@@ -1,0 +1,119 @@
+#include "clone/first_boot.h"
+
+#include "base/error.h"
+#include "base/quantity.h"
+#include "virt/domain_xml.h"
+#include "virt/lifecycle.h"
+#include "virt/metadata.h"
+#include "vm/console_log.h"
+#include "vm/guest_host_keys.h"
+#include "vm/polling.h"
+
+namespace muster::clone {
+namespace {
+
+using base::Code;
+using base::Error;
+
+constexpr const char* kPart = "host_keys";
+
+void note(const virt::Domain& domain, const HostKeysHeard& heard) {
+  virt::MetadataElement part{
+      .name = kPart, .attributes = {{"uuid", domain.uuid()}, {"by", name_of(heard.by)}}};
+  for (const auto& key : heard.keys) part.children.push_back({.name = "key", .text = key});
+  virt::put_metadata_part(domain, part);
+}
+
+std::optional<HostKeysHeard> noted(const virt::Domain& domain) {
+  const auto part = virt::metadata_part(domain, kPart);
+  if (!part || part->attribute("uuid") != domain.uuid()) return std::nullopt;
+  HostKeysHeard heard{.keys = {}, .by = HeardBy::metadata};
+  for (const auto& key : part->children)
+    for (const auto& line : vm::host_keys_in(key.text)) heard.keys.push_back(line);
+  return heard.keys.empty() ? std::nullopt : std::optional(heard);
+}
+
+// An agent that may not tell is as good as none.
+std::vector<std::string> told_by_agent(const base::Context& ctx, const virt::Domain& domain,
+                                       const std::string& instance, std::string& complaint) {
+  try {
+    auto keys = vm::host_keys_by_agent(ctx, domain, instance);
+    complaint = "its agent has not answered, or told no key";
+    return keys;
+  } catch (const Error& e) {
+    if (e.code() == Code::cancelled) throw;
+    complaint = e.what();
+    return {};
+  }
+}
+
+// From the first instruction on: what it says before somebody listens is lost.
+class Listener {
+ public:
+  explicit Listener(const virt::Domain& domain) {
+    try {
+      log_.emplace(domain);
+    } catch (const Error& e) {
+      complaint_ = e.what();
+    }
+  }
+  std::vector<std::string> keys() {
+    if (!log_) return {};
+    auto keys = vm::host_keys_on_console(log_->text());
+    if (keys.empty()) complaint_ = "its console told none";
+    return keys;
+  }
+  const std::string& complaint() const { return complaint_; }
+
+ private:
+  std::optional<vm::ConsoleLog> log_;
+  std::string complaint_;
+};
+
+}  // namespace
+
+const char* name_of(HeardBy source) {
+  switch (source) {
+    case HeardBy::agent:
+      return "agent";
+    case HeardBy::console:
+      return "console";
+    case HeardBy::metadata:
+      return "metadata";
+  }
+  return "";
+}
+
+HostKeysHeard start_and_hear_keys(const base::Context& ctx, const virt::Domain& domain,
+                                  std::chrono::milliseconds patience) {
+  const bool off = !domain.active();
+  if (off) virt::start(domain, virt::StartAs::paused);
+  Listener listener(domain);
+  // Also where somebody was killed in between.
+  const bool first = off || (domain.state() == virt::State::paused && !noted(domain));
+  if (first) virt::resume(domain);
+  HostKeysHeard heard;
+  std::string complaint;
+  const auto told = [&] {
+    heard = {.keys = listener.keys(), .by = HeardBy::console};
+    if (heard.keys.empty()) heard = {.keys = told_by_agent(ctx, domain, domain.uuid(), complaint), .by = HeardBy::agent};
+    if (heard.keys.empty() && !first)
+      if (const auto before = noted(domain)) heard = *before;
+    return !heard.keys.empty();
+  };
+  if (!vm::wait_until(ctx, base::Clock::now() + patience, told))
+    throw Error(Code::timeout, "'" + domain.name() + "' told its host key nowhere within " +
+                                   base::format_duration(patience) + ": " + listener.complaint() + "; " + complaint);
+  if (heard.by != HeardBy::metadata) note(domain, heard);
+  return heard;
+}
+
+std::optional<HostKeysHeard> known_keys(const base::Context& ctx, const virt::Domain& domain) {
+  std::string complaint;
+  HostKeysHeard heard{.keys = domain.active() ? told_by_agent(ctx, domain, "", complaint) : std::vector<std::string>{},
+                      .by = HeardBy::agent};
+  if (!heard.keys.empty()) return heard;
+  return noted(domain);
+}
+
+}  // namespace muster::clone

@@ -1,0 +1,32 @@
+// The first boot of a clone: started while somebody listens to its console, so that the host key that it makes is heard
+// through the hypervisor, and noted in its metadata (part `host_keys`). Blocks for at most its patience. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/context.h"
+#include "virt/connection.h"
+#include "virt/domain.h"
+
+namespace muster::clone {
+
+enum class HeardBy { agent, console, metadata };
+const char* name_of(HeardBy source);
+
+struct HostKeysHeard {
+  std::vector<std::string> keys;  // lines `TYPE BASE64`
+  HeardBy by = HeardBy::agent;
+};
+
+// Starts it if it is off. Throws base::Error{timeout} where neither its agent nor its console told within `patience`,
+// saying what was tried.
+HostKeysHeard start_and_hear_keys(const base::Context& ctx, const virt::Domain& domain,
+                                  std::chrono::milliseconds patience);
+
+// Of one that runs: by its agent, else what was heard at its first boot. nullopt: neither has any.
+std::optional<HostKeysHeard> known_keys(const base::Context& ctx, const virt::Domain& domain);
+
+}  // namespace muster::clone

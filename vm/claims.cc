@@ -1,0 +1,28 @@
+#include "vm/claims.h"
+
+#include "base/error.h"
+#include "disk/image_claim.h"
+#include "virt/domain_xml.h"
+#include "virt/image_files.h"
+#include "virt/storage.h"
+
+namespace muster::vm {
+namespace {
+
+bool is_of_this_host(const virt::Connection& connection) { return connection.uri().find(":///") != std::string::npos; }
+
+}  // namespace
+
+void check_unclaimed(const base::Context& ctx, const virt::Connection& connection, const std::string& image) {
+  if (!image.starts_with('/')) return;
+  if (const auto claim = virt::volume_of_path(connection, disk::claim_file(image)))
+    throw disk::claimed(image, virt::download(ctx, *claim, disk::kMaxClaimBytes));
+  if (is_of_this_host(connection)) disk::check_unclaimed(image);
+}
+
+void check_unclaimed(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain) {
+  for (const auto& disk : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).disks())
+    if (disk.device == "disk" && !disk.read_only) check_unclaimed(ctx, connection, virt::image_path(connection, disk));
+}
+
+}  // namespace muster::vm
