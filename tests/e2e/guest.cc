@@ -14,7 +14,6 @@
 namespace muster::e2e {
 namespace {
 
-constexpr int kBootMs = 60'000;
 constexpr std::size_t kMaxConsoleBytes = 4U << 20U;
 
 void must(const std::vector<std::string>& argv) {
@@ -23,10 +22,11 @@ void must(const std::vector<std::string>& argv) {
   if (done.code != 0) throw base::Error(base::Code::io, argv.at(0) + ": " + (done.late ? "too slow" : done.err));
 }
 
-// A copy of `file` in `directory`, made once. The build directory may be closed to QEMU's user, and libvirt would
-// change the owner of a file that all tests share.
-std::string copied(const std::string& file, const std::string& directory) {
-  const auto copy = std::filesystem::path(directory) / ("guest-" + std::filesystem::path(file).filename().string());
+// A copy of an image's `file` in `directory`, made once. The build directory may be closed to QEMU's user, and libvirt
+// would change the owner of a file that all tests share.
+std::string copied(const std::filesystem::path& file, const std::string& directory) {
+  const std::string name = file.parent_path().filename().string() + '-' + file.filename().string();
+  const auto copy = std::filesystem::path(directory) / name;
   if (!std::filesystem::exists(copy)) std::filesystem::copy_file(file, copy);
   return copy;
 }
@@ -46,14 +46,19 @@ std::string list(const std::string& key, const std::vector<std::string>& items) 
 
 }  // namespace
 
-GuestImage guest_image() {
-  const std::string directory = std::string(MUSTER_BUILD_DIR) + "/testbed/guest";
-  must({std::string(MUSTER_SOURCE_DIR) + "/tests/testbed/guest", directory});
+GuestImage guest_image_in(const std::string& directory) {
   const std::string words = base::read_file(directory + "/cmdline", 4096);
   return {.disk = directory + "/disk.qcow2",
           .kernel = directory + "/vmlinuz",
           .initrd = directory + "/initrd",
-          .kernel_words = words.substr(0, words.find('\n'))};
+          .kernel_words = words.substr(0, words.find('\n')),
+          .up = "TINY-READY"};
+}
+
+GuestImage guest_image() {
+  const std::string directory = std::string(MUSTER_BUILD_DIR) + "/testbed/guest";
+  must({std::string(MUSTER_SOURCE_DIR) + "/tests/testbed/guest", directory});
+  return guest_image_in(directory);
 }
 
 void write_seed(const std::string& file, const Seed& seed) {
@@ -67,7 +72,7 @@ void write_seed(const std::string& file, const Seed& seed) {
 }
 
 Guest::Guest(Hypervisor& hypervisor, Options options)
-    : hypervisor_(hypervisor), options_(std::move(options)), image_(guest_image()) {
+    : hypervisor_(hypervisor), options_(std::move(options)), image_(options_.image ? *options_.image : guest_image()) {
   const std::string stem = hypervisor_.directory() + '/' + name();
   disk_ = stem + ".qcow2";
   seed_ = stem + "-seed.iso";
@@ -101,10 +106,15 @@ std::string Guest::xml() const {
   std::string ports;
   for (int i = 0; i < 8; ++i) ports += "<controller type='pci' model='pcie-root-port'/>";
   return "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>" + name() +
-         "</name><memory unit='MiB'>192</memory><vcpu current='1'>2</vcpu>"
+         "</name><memory unit='MiB'>" + std::to_string(image_.memory_mib) + "</memory><vcpu current='1'>" +
+         std::to_string(image_.most_cpus) +
+         "</vcpu>"
          "<os><type arch='x86_64' machine='q35'>hvm</type>" +
          (options_.boot == Boot::kernel ? direct : "<boot dev='hd'/>") +
-         "</os><features><acpi/></features><cpu mode='maximum'/>"
+         "</os><features><acpi/></features>"
+         // What an emulator is slow at, and its guests use where they can.
+         "<cpu mode='maximum'><feature policy='disable' name='erms'/><feature policy='disable' name='smap'/>"
+         "<feature policy='disable' name='smep'/><feature policy='disable' name='pku'/></cpu>"
          "<clock offset='utc'><timer name='hpet' present='no'/></clock>"
          "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"
          "<disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/><source file='" +
@@ -134,7 +144,7 @@ void Guest::start() {
 
 void Guest::wait_until_up() {
   // QEMU's own network accepts connections long before the guest does.
-  const bool up = wait_until([&] { return console().find("TINY-READY") != std::string::npos; }, kBootMs);
+  const bool up = wait_until([&] { return console().find(image_.up) != std::string::npos; }, image_.boot_ms);
   if (!up) throw base::Error(base::Code::timeout, "guest " + name() + " is not up; its console: " + console());
   if (options_.link == Link::network && endpoint_.port == 0)
     endpoint_ = hypervisor_.reach({.address = leased_address(), .port = 22});

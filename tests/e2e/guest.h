@@ -2,6 +2,7 @@
 // own disk. Under emulation it is up in 5 to 10 s. Lives as long as its hypervisor; not thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,14 @@ struct GuestImage {
   std::string kernel;  // of a faster boot without BIOS and boot loader: these three, the disk being vda
   std::string initrd;
   std::string kernel_words;  // its command line
+  std::string up;            // the console shows it once SSH answers and the seed's commands were run
+  int boot_ms = 60'000;      // may pass until then
+  unsigned memory_mib = 192;
+  unsigned most_cpus = 2;  // starts with one
 };
 GuestImage guest_image();
+// The files in a directory as tests/testbed/guest leaves them there.
+GuestImage guest_image_in(const std::string& directory);
 
 struct Seed {
   std::string host_name;
@@ -41,6 +48,7 @@ class Guest {
     Seed seed;  // its host name is the domain's name
     Boot boot = Boot::kernel;
     Link link = Link::user_mode;
+    std::optional<GuestImage> image = {};  // guest_image() if none
   };
 
   // Makes disk and seed in the hypervisor's directory and defines the domain. Does not start it.
