@@ -7,7 +7,11 @@
 namespace muster::cli {
 namespace {
 
-constexpr auto kVerbs = std::to_array<std::pair<std::string_view, VerbRun>>({{"create", clone_create}});
+constexpr auto kVerbs = std::to_array<std::pair<std::string_view, VerbRun>>({{"create", clone_create},
+                                                                             {"list", clone_list},
+                                                                             {"verify", clone_verify},
+                                                                             {"flatten", clone_flatten},
+                                                                             {"gc", clone_gc}});
 
 int run_clone(Program& program) { return run_verb(program, kVerbs); }
 

@@ -49,8 +49,8 @@ void add_plan_of(const VerbCommand& command, const std::string& uri, const clone
     plan.clones.push_back({.target = {.name = name, .uri = uri, .domain = name}, .plan_text = planned.dump()});
   };
   plan.master = command.workers.call(
-      uri, "clone_plan",
-      {{"request", clone::to_json(request)}, {"take_over", command.program.settings.flag("yes")}}, kPlanPatience, take);
+      uri, "clone_plan", {{"request", clone::to_json(request)}, {"take_over", command.program.settings.flag("yes")}},
+      kPlanPatience, take);
 }
 
 void carry_master(const VerbCommand& command, const clone::CloneRequest& request, const Placement& placement,
@@ -76,8 +76,9 @@ Plan plan_all(const VerbCommand& command, clone::CloneRequest request) {
     request.machines = place.machines;
     if (!place.has_master && command.program.settings.flag("dry-run")) {
       for (const auto& machine : place.machines)
-        plan.clones.push_back({.target = {.name = machine.name, .uri = place.uri, .domain = machine.name},
-                               .plan_text = json{{"name", machine.name}, {"plan", "carry the master there, and create"}}.dump()});
+        plan.clones.push_back(
+            {.target = {.name = machine.name, .uri = place.uri, .domain = machine.name},
+             .plan_text = json{{"name", machine.name}, {"plan", "carry the master there, and create"}}.dump()});
       continue;
     }
     if (!place.has_master) carry_master(command, request, placement, place.uri);
@@ -178,9 +179,8 @@ class CloneWork {
 
 std::string made_line(const Plan& plan, const Clone& clone, const json& result) {
   std::string text = fmt::format("{}: ", clone.target.name);
-  text += result.value("made", false)
-              ? fmt::format("made, {} to {}", result.value("kind", ""), master_name(plan))
-              : "there already";
+  text += result.value("made", false) ? fmt::format("made, {} to {}", result.value("kind", ""), master_name(plan))
+                                      : "there already";
   if (const std::string state = result.value("state", ""); !state.empty() && state != "shut off") text += ", " + state;
   if (const std::string address = result.value("address", ""); !address.empty()) text += ", " + address;
   if (result.value("verified", false)) text += ", verified";

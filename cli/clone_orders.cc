@@ -34,8 +34,9 @@ std::vector<std::string> names_of(const VerbCommand& command) {
   std::set<std::string> seen;
   for (const auto& name : names) {
     if (!is_host_name(name))
-      throw Error(Code::usage, "'" + name + "' cannot be a machine's and its guest's name: write letters, digits, - and "
-                                            ". of at most 63 characters");
+      throw Error(Code::usage, "'" + name +
+                                   "' cannot be a machine's and its guest's name: write letters, digits, - and "
+                                   ". of at most 63 characters");
     if (!seen.insert(name).second) throw Error(Code::usage, "'" + name + "' is named twice");
   }
   return names;
@@ -87,8 +88,8 @@ clone::CloneKind kind_of(const Settings& settings) {
   for (const auto one : {clone::CloneKind::linked, clone::CloneKind::reflink, clone::CloneKind::full}) {
     if (!settings.flag(clone::name_of(one))) continue;
     if (kind != clone::CloneKind::automatic)
-      throw Error(Code::usage, fmt::format("--{} and --{}: write one of them", clone::name_of(kind),
-                                           clone::name_of(one)));
+      throw Error(Code::usage,
+                  fmt::format("--{} and --{}: write one of them", clone::name_of(kind), clone::name_of(one)));
     kind = one;
   }
   return kind;

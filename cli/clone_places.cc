@@ -66,10 +66,11 @@ unsigned chosen_generation(const std::vector<Surveyed>& surveyed, const clone::M
     for (const auto& name : one.answer.at("masters")) known += (known.empty() ? "" : ", ") + name.get<std::string>();
   }
   if (newest != 0) return newest;
-  throw Error(Code::not_found, fmt::format("no master '{}{}' there{}", master.name,
-                                           master.number ? "@" + std::to_string(*master.number) : "",
-                                           known.empty() ? ": muster master seal VM --name " + master.name + " makes one"
-                                                         : "; there are: " + known));
+  throw Error(
+      Code::not_found,
+      fmt::format(
+          "no master '{}{}' there{}", master.name, master.number ? "@" + std::to_string(*master.number) : "",
+          known.empty() ? ": muster master seal VM --name " + master.name + " makes one" : "; there are: " + known));
 }
 
 // Hosts that the inventory has already say where they are, and how many of the groups are where.
@@ -104,7 +105,8 @@ std::vector<clone::ToPlace> to_place(const clone::CloneRequest& request, const s
       const auto [entry, fresh] = there.try_emplace(name, one.uri);
       if (!fresh && std::any_of(request.machines.begin(), request.machines.end(),
                                 [&](const auto& wanted) { return wanted.name == name; }))
-        throw Error(Code::refused, fmt::format("'{}' is on {} and on {}", name.get<std::string>(), entry->second, one.uri));
+        throw Error(Code::refused,
+                    fmt::format("'{}' is on {} and on {}", name.get<std::string>(), entry->second, one.uri));
     }
   std::vector<clone::ToPlace> machines;
   for (const auto& wanted : request.machines) {
@@ -114,8 +116,8 @@ std::vector<clone::ToPlace> to_place(const clone::CloneRequest& request, const s
     if (found != there.end()) machine.uri = found->second;
     if (said != inventory.uri_of.end()) {
       if (machine.uri && *machine.uri != said->second)
-        throw Error(Code::refused, fmt::format("'{}' is on {}, and the inventory says {}", wanted.name, *machine.uri,
-                                               said->second));
+        throw Error(Code::refused,
+                    fmt::format("'{}' is on {}, and the inventory says {}", wanted.name, *machine.uri, said->second));
       machine.uri = said->second;
     }
     machines.push_back(std::move(machine));
@@ -131,7 +133,8 @@ bool has(const json& generations, unsigned number) {
 
 Placement place_clones(const VerbCommand& command, const clone::CloneRequest& request) {
   const auto surveyed = survey(command, request);
-  Placement placement{.places = {}, .owners = {}, .generation = chosen_generation(surveyed, request.master), .macs = {}};
+  Placement placement{
+      .places = {}, .owners = {}, .generation = chosen_generation(surveyed, request.master), .macs = {}};
   const auto inventory = declared(command.program);
   std::vector<clone::Place> places;
   for (const auto& one : surveyed) {
@@ -145,9 +148,9 @@ Placement place_clones(const VerbCommand& command, const clone::CloneRequest& re
     for (const auto& mac : one.answer.at("macs")) placement.macs.insert(mac.get<std::string>());
   }
   const auto spread = command.program.settings.flag("spread") ? clone::Spread::yes : clone::Spread::no;
-  const auto chosen = clone::place(to_place(request, surveyed, inventory), places, spread,
-                                   {.memory_bytes = request.memory_bytes.value_or(std::uint64_t{1} << 30),
-                                    .disk_bytes = request.size_bytes});
+  const auto chosen = clone::place(
+      to_place(request, surveyed, inventory), places, spread,
+      {.memory_bytes = request.memory_bytes.value_or(std::uint64_t{1} << 30), .disk_bytes = request.size_bytes});
   for (std::size_t place = 0; place < places.size(); ++place) {
     PlacedClones placed{.uri = places[place].uri, .has_master = places[place].has_master, .machines = {}};
     for (std::size_t i = 0; i < chosen.size(); ++i)

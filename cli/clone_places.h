@@ -18,10 +18,10 @@ struct PlacedClones {
 };
 
 struct Placement {
-  std::vector<PlacedClones> places;    // those that get any, or have some
-  std::vector<std::string> owners;     // hypervisors that have the master's generation
-  unsigned generation = 0;             // the newest of them all, or the one that was named
-  std::set<std::string> macs;          // of every machine of every hypervisor that was asked
+  std::vector<PlacedClones> places;  // those that get any, or have some
+  std::vector<std::string> owners;   // hypervisors that have the master's generation
+  unsigned generation = 0;           // the newest of them all, or the one that was named
+  std::set<std::string> macs;        // of every machine of every hypervisor that was asked
 };
 
 // Throws base::Error{not_found} where none of them has the master, {usage, refused} for a machine that is there on

@@ -31,7 +31,8 @@ class CloneReadying {
 
   // Adds it to the inventory, if there is one, as far as it is known before it runs.
   void enlist(const CloneToReady& clone);
-  // All of it, within --timeout. Adds to the fields of its result. Throws base::Error{timeout, unreachable, corrupt, io}.
+  // All of it, within --timeout. Adds to the fields of its result. Throws base::Error{timeout, unreachable, corrupt,
+  // io}.
   void make_ready(const CloneToReady& clone, nlohmann::json& fields);
 
  private:

@@ -24,7 +24,7 @@ void pin_in_known_hosts(const Program& program, const std::string& uuid, const s
   const auto files = program.settings.list("known-hosts");
   const std::string file = files.empty() ? home_directory() + "/.ssh/known_hosts" : files.front();
   const auto directory = std::filesystem::path(file).parent_path();
-  if (std::error_code error; !directory.empty() && std::filesystem::create_directory(directory, error))
+  if (std::error_code error; !directory.empty() && std::filesystem::create_directories(directory, error))
     std::filesystem::permissions(directory, std::filesystem::perms::owner_all, error);
   edit_text_file(program.ctx, file, 0600, [&](const std::string& text) { return with_pins(text, uuid, keys); });
 }

@@ -45,7 +45,8 @@ class LockedFile {
       if (errno != EWOULDBLOCK) base::throw_errno("lock " + path);
       return false;
     }
-    struct stat held {}, there {};
+    struct stat held {
+    }, there{};
     if (::fstat(fd_.get(), &held) != 0 || ::stat(path.c_str(), &there) != 0) return false;
     mode_ = held.st_mode & 07777U;
     return held.st_ino == there.st_ino && held.st_dev == there.st_dev;
@@ -70,9 +71,8 @@ std::optional<std::string> inventory_file(const Program& program) {
 
 bool write_hosts(const Program& program, const std::string& file, const std::vector<inventory::HostEntry>& entries) {
   const auto dialect = dialect_of(program);
-  return edit_text_file(program.ctx, file, 0644, [&](const std::string& text) {
-    return inventory::with_hosts(text, file, entries, dialect);
-  });
+  return edit_text_file(program.ctx, file, 0644,
+                        [&](const std::string& text) { return inventory::with_hosts(text, file, entries, dialect); });
 }
 
 bool edit_text_file(const base::Context& ctx, const std::string& file, mode_t mode,

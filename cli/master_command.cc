@@ -54,8 +54,7 @@ std::string seal_plan_line(const VmTarget& target, const json& result) {
 VmSelection source_of(const VerbCommand& command) {
   const std::string& word = command.only_word();
   const std::size_t hash = word.find('#'), slash = word.find('/');
-  const bool image = hash == std::string::npos ? slash != std::string::npos
-                                               : word.find('/', hash) != std::string::npos;
+  const bool image = hash == std::string::npos ? slash != std::string::npos : word.find('/', hash) != std::string::npos;
   if (!image) return select_machines(command.program, command.workers, word, Purpose::change);
   VmTarget target{.name = word, .uri = {}, .domain = word};
   if (hash != std::string::npos) {
@@ -191,9 +190,9 @@ int master_list(const VerbCommand& command) {
 }
 
 std::string removal_line(const VmTarget& target, const json& result) {
-  std::string text = fmt::format("{}: {} of {}\n", target.domain,
-                                 result.value("generations", 0) == 1 ? "let go" : "all its generations let go",
-                                 target.uri);
+  std::string text =
+      fmt::format("{}: {} of {}\n", target.domain,
+                  result.value("generations", 0) == 1 ? "let go" : "all its generations let go", target.uri);
   for (const auto& image : result.at("removed")) text += fmt::format("  removed {}\n", image.get<std::string>());
   for (const auto& image : result.at("freed")) text += fmt::format("  {} may change again\n", image.get<std::string>());
   return text;
@@ -220,15 +219,74 @@ int master_remove(const VerbCommand& command) {
   if (!plan) confirm(command.program, "remove the master " + master);
   return run_on_machines(command.program, command.workers, selection,
                          {.name = "master_remove",
-                          .arguments = [plan](const VmTarget& target) {
-                            return json{{"master", target.domain}, {"plan", plan}};
-                          },
+                          .arguments =
+                              [plan](const VmTarget& target) {
+                                return json{{"master", target.domain}, {"plan", plan}};
+                              },
                           .patience = kLookPatience,
                           .line = removal_line});
 }
 
+std::string edit_line(const VmTarget& target, const json& result) {
+  return fmt::format("{}: {} {}; muster vm start {} and change it, then stop it and muster master edit {} --promote\n",
+                     name_of_generation(result), result.value("changed", false) ? "edited in" : "is being edited in",
+                     result.value("machine", ""), result.value("machine", ""), target.domain);
+}
+
+std::string promoted_line(const VmTarget& target, const json& result) {
+  return fmt::format("{}: is a generation of its own now, on {}\n", name_of_generation(result), target.uri);
+}
+
+std::string abandoned_line(const VmTarget& target, const json&) {
+  return fmt::format("{}: what was edited is gone\n", target.domain);
+}
+
+int begin_edit(const VerbCommand& command, const VmSelection& selection) {
+  const Settings& settings = command.program.settings;
+  const bool plan = settings.flag("dry-run");
+  const auto& target = selection.targets.front();
+  const int status = run_on_machines(command.program, command.workers, selection,
+                                     {.name = "master_edit",
+                                      .arguments =
+                                          [plan](const VmTarget& one) {
+                                            return json{{"master", one.domain}, {"plan", plan}};
+                                          },
+                                      .patience = kLookPatience,
+                                      .line = edit_line});
+  if (status == 0 && settings.flag("start") && !plan)
+    command.workers.call(target.uri, "start", {{"domain", target.domain + "-edit"}}, kUsualPatience);
+  return status;
+}
+
+int master_edit(const VerbCommand& command) {
+  const Settings& settings = command.program.settings;
+  const auto selection = places_of(command, command.only_word());
+  if (selection.targets.size() > 1)
+    throw Error(Code::usage, "several hypervisors have it: name one with -c, and carry the new generation from there");
+  if (settings.flag("promote") && settings.flag("abandon"))
+    throw Error(Code::usage, "--promote keeps what was edited, and --abandon throws it away: write one of them");
+  if (settings.flag("flatten") && !settings.flag("promote")) settings.reject("flatten", "it goes with --promote");
+  const auto& target = selection.targets.front();
+  if (!settings.flag("promote") && !settings.flag("abandon")) return begin_edit(command, selection);
+  if (settings.flag("dry-run")) {
+    command.program.console.out(fmt::format("{}: would {}\n", target.name,
+                                            settings.flag("promote") ? "become a generation" : "be thrown away"));
+    return 0;
+  }
+  if (settings.flag("abandon")) confirm(command.program, "throw away what was edited of " + target.domain);
+  const bool flatten = settings.flag("flatten");
+  return run_on_machines(command.program, command.workers, selection,
+                         {.name = settings.flag("promote") ? "master_promote" : "master_abandon",
+                          .arguments =
+                              [flatten](const VmTarget& one) {
+                                return json{{"master", one.domain}, {"flatten", flatten}};
+                              },
+                          .patience = std::chrono::milliseconds(kSealPatience),
+                          .line = settings.flag("promote") ? promoted_line : abandoned_line});
+}
+
 constexpr auto kVerbs = std::to_array<std::pair<std::string_view, VerbRun>>(
-    {{"seal", master_seal}, {"list", master_list}, {"remove", master_remove}});
+    {{"seal", master_seal}, {"list", master_list}, {"remove", master_remove}, {"edit", master_edit}});
 
 int run_master(Program& program) { return run_verb(program, kVerbs); }
 

@@ -16,7 +16,7 @@ inline constexpr CommandSet kRun = 1, kPing = 2, kSsh = 4, kInventory = 8, kDoct
 inline constexpr CommandSet kFleet = kRun | kPing;
 inline constexpr CommandSet kMasters = kMaster | kClone;
 inline constexpr CommandSet kVirt = kVm | kCapabilities | kMasters | kKeys;  // through libvirt
-inline constexpr CommandSet kMany = kFleet | kVirt;       // over many units
+inline constexpr CommandSet kMany = kFleet | kVirt;                          // over many units
 inline constexpr CommandSet kRemote = kFleet | kSsh | kClone | kKeys;
 inline constexpr CommandSet kEvery = ~CommandSet{0};
 

@@ -52,7 +52,8 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"master", "seal", "VM|IMAGE --name=NAME", "a machine that is off, or an image, becomes a generation of a master",
      "copy guest name pool yes"},
     {"master", "list", "[MASTER]", "masters, their generations, and who is built on them", "names"},
-    {"master", "remove", "MASTER[@GENERATION]", "let a master go, or one generation of it, that nothing is built on", "yes"},
+    {"master", "remove", "MASTER[@GENERATION]", "let a master go, or one generation of it, that nothing is built on",
+     "yes"},
     {"master", "edit", "MASTER", "a machine over the newest generation; once it is off, the next one of it",
      "abandon flatten promote start yes"},
 
@@ -66,7 +67,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"clone", "flatten", "PATTERN", "let clones stand alone, also while they run", "limit yes"},
     {"clone", "gc", "", "what clones and masters left behind", "yes"},
 
-    {"key", "scan", "PATTERN", "host keys as the hypervisor vouches for them, into the inventory",
+    {"key", "scan", "PATTERN --via=hypervisor", "host keys as the hypervisor vouches for them, into the inventory",
      "add-to host-keys key known-hosts limit port ssh-config timeout transport user via yes"},
 
     {"backup", "init", "[REPO]", "a new repository in a directory, with a key file unless told otherwise",

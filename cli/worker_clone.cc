@@ -8,6 +8,8 @@
 #include "clone/clone_mark.h"
 #include "clone/clone_plan.h"
 #include "clone/first_boot.h"
+#include "clone/flatten.h"
+#include "clone/leftovers.h"
 #include "clone/master_store.h"
 #include "virt/addresses.h"
 #include "virt/domain_xml.h"
@@ -51,9 +53,8 @@ json plan(const WorkerCall& call) {
       clone::plan_clones(call.ctx, call.connection, clone::clone_request_from(call.arguments.at("request")),
                          take_over(call.arguments) == vm::TakeOver::when_unknown,
                          [&](const auto& planned) { call.progress(clone_fields(planned)); });
-  return {{"master", generation.master},
-          {"generation", generation.number},
-          {"guest", clone::name_of(generation.guest)}};
+  return {
+      {"master", generation.master}, {"generation", generation.number}, {"guest", clone::name_of(generation.guest)}};
 }
 
 // What is there that placing clones has to know.
@@ -91,7 +92,8 @@ json survey(const WorkerCall& call) {
 
 json make(const WorkerCall& call) {
   const auto making = vm::making_from_json(call.arguments.at("making"));
-  const auto domain = vm::make(call.ctx, call.connection, making, {.start = false, .take_over = take_over(call.arguments)});
+  const auto domain =
+      vm::make(call.ctx, call.connection, making, {.start = false, .take_over = take_over(call.arguments)});
   return {{"uuid", domain.uuid()}, {"state", virt::name_of(domain.state())}, {"made", true}};
 }
 
@@ -137,8 +139,59 @@ json host_keys(const WorkerCall& call) {
   return fields;
 }
 
-constexpr std::array kOperations{WorkerOperation{"clone_survey", survey}, WorkerOperation{"clone_plan", plan}, WorkerOperation{"clone_make", make},
-                                 WorkerOperation{"clone_boot", boot}, WorkerOperation{"host_keys", host_keys}};
+json list(const WorkerCall& call) {
+  json clones = json::array();
+  for (const auto& domain : call.connection.domains()) {
+    call.ctx.check_stop();
+    try {
+      const auto mark = clone::clone_mark(domain);
+      if (!mark) continue;
+      clones.push_back({{"name", domain.name()},
+                        {"uuid", domain.uuid()},
+                        {"master", mark->master},
+                        {"generation", mark->generation},
+                        {"kind", clone::name_of(mark->kind)},
+                        {"since", mark->since},
+                        {"state", virt::name_of(domain.state())}});
+    } catch (const Error& e) {
+      if (e.code() != base::Code::not_found) throw;  // gone since it was listed
+    }
+  }
+  return {{"clones", std::move(clones)}};
+}
+
+json flatten(const WorkerCall& call) {
+  const auto domain = call.domain();
+  if (call.arguments.at("plan").get<bool>()) return {{"disks", clone::built_on_others(call.connection, domain)}};
+  const bool changed = clone::flatten(call.ctx, domain, {.progress = [&](std::uint64_t done, std::uint64_t total) {
+                                        call.progress({{"bytes_done", done}, {"bytes_total", total}});
+                                      }});
+  return {{"changed", changed}, {"state", virt::name_of(domain.state())}};
+}
+
+json unfinished_fields(const std::vector<clone::Leftovers::Unfinished>& all) {
+  json list = json::array();
+  for (const auto& one : all) list.push_back({{"name", one.name}, {"parts", one.parts}, {"kept_because", one.at_work}});
+  return list;
+}
+
+json collect(const WorkerCall& call) {
+  const auto makers = call.arguments.at("take_over").get<bool>() ? clone::GoneOrNot::unknown : clone::GoneOrNot::gone;
+  const auto found = clone::look_for_leftovers(call.ctx, call.connection, makers);
+  json fields = {{"machines", unfinished_fields(found.machines)},
+                 {"masters", unfinished_fields(found.masters)},
+                 {"orphans", found.orphans},
+                 {"damaged", found.damaged},
+                 {"removed", json::array()}};
+  if (!call.arguments.at("plan").get<bool>())
+    fields["removed"] = clone::remove_leftovers(call.ctx, call.connection, makers);
+  return fields;
+}
+
+constexpr std::array kOperations{WorkerOperation{"clone_survey", survey},   WorkerOperation{"clone_plan", plan},
+                                 WorkerOperation{"clone_make", make},       WorkerOperation{"clone_boot", boot},
+                                 WorkerOperation{"host_keys", host_keys},   WorkerOperation{"clone_list", list},
+                                 WorkerOperation{"clone_flatten", flatten}, WorkerOperation{"clone_gc", collect}};
 
 }  // namespace
 

@@ -7,9 +7,11 @@
 #include "cli/worker_operations.h"
 #include "clone/carrying.h"
 #include "clone/dependants.h"
+#include "clone/editing.h"
 #include "clone/master_removal.h"
 #include "clone/master_store.h"
 #include "clone/sealing.h"
+#include "vm/creation.h"
 
 namespace muster::cli {
 namespace {
@@ -64,9 +66,9 @@ json plan_seal(const WorkerCall& call) {
 
 json seal(const WorkerCall& call) {
   const auto plan = clone::plan_sealing(call.ctx, call.connection, seal_request(call.arguments));
-  const auto generation =
-      clone::seal(call.ctx, call.connection, plan,
-                  [&](std::uint64_t bytes) { call.progress({{"bytes_read", bytes}}); });
+  const auto generation = clone::seal(call.ctx, call.connection, plan, [&](std::uint64_t bytes) {
+    call.progress({{"bytes_read", bytes}});
+  });
   json fields = generation_fields(generation);
   fields["changed"] = !plan.sealed_already;
   return fields;
@@ -120,14 +122,40 @@ json carry(const WorkerCall& call) {
                                      .to = call.connection,
                                      .pool = call.arguments.at("pool"),
                                      .take_over = call.arguments.at("take_over")},
-                                    generation,
-                                    [&](std::uint64_t bytes) { call.progress({{"bytes_read", bytes}}); });
+                                    generation, [&](std::uint64_t bytes) {
+                                      call.progress({{"bytes_read", bytes}});
+                                    });
   return generation_fields(carried);
 }
 
-constexpr std::array kOperations{WorkerOperation{"master_plan_seal", plan_seal}, WorkerOperation{"master_seal", seal},
-                                 WorkerOperation{"master_list", list}, WorkerOperation{"master_remove", remove},
-                                 WorkerOperation{"master_carry", carry}};
+json edit(const WorkerCall& call) {
+  const std::string master = call.arguments.at("master");
+  const auto plan = clone::plan_edit(call.ctx, call.connection, master);
+  json fields = {
+      {"master", master}, {"generation", plan.base.number + 1}, {"machine", plan.machine}, {"changed", !plan.begun}};
+  if (plan.begun || call.arguments.at("plan").get<bool>()) return fields;
+  vm::make(call.ctx, call.connection, plan.making, {.start = false, .take_over = vm::TakeOver::from_the_dead});
+  return fields;
+}
+
+json promote(const WorkerCall& call) {
+  const auto chain = call.arguments.at("flatten").get<bool>() ? clone::Chain::flattened : clone::Chain::kept;
+  return generation_fields(
+      clone::promote(call.ctx, call.connection, call.arguments.at("master"), chain, [&](std::uint64_t bytes) {
+        call.progress({{"bytes_read", bytes}});
+      }));
+}
+
+json abandon(const WorkerCall& call) {
+  clone::abandon(call.ctx, call.connection, call.arguments.at("master"));
+  return {{"master", call.arguments.at("master")}};
+}
+
+constexpr std::array kOperations{
+    WorkerOperation{"master_plan_seal", plan_seal}, WorkerOperation{"master_seal", seal},
+    WorkerOperation{"master_list", list},           WorkerOperation{"master_remove", remove},
+    WorkerOperation{"master_carry", carry},         WorkerOperation{"master_edit", edit},
+    WorkerOperation{"master_promote", promote},     WorkerOperation{"master_abandon", abandon}};
 
 }  // namespace
 

@@ -26,11 +26,10 @@ virt::Domain WorkerCall::domain() const {
 }
 
 const WorkerOperation* find_operation(std::string_view name) {
-  for (const auto& topic :
-       {list_operations(), life_operations(), retire_operations(), move_operations(), watch_operations(),
-        definition_operations(), create_operations(), resource_operations(), limit_operations(), device_operations(),
-        snapshot_operations(), backup_operations(), boot_operations(), served_operations(),
-        master_operations(), clone_operations()})
+  for (const auto& topic : {list_operations(), life_operations(), retire_operations(), move_operations(),
+                            watch_operations(), definition_operations(), create_operations(), resource_operations(),
+                            limit_operations(), device_operations(), snapshot_operations(), backup_operations(),
+                            boot_operations(), served_operations(), master_operations(), clone_operations()})
     for (const auto& operation : topic)
       if (operation.name == name) return &operation;
   return nullptr;

@@ -33,13 +33,14 @@ void check_same(const Generation& there, const Generation& here, const std::stri
 
 void check_abandoned(const Carriage& carriage, const Generation& there) {
   const auto life = vm::life_of(*there.maker);
-  const std::string what = fmt::format("the master {} is on its way to {} by process {} on {}, since {}",
-                                       name_of(there), carriage.to.uri(), there.maker->pid, there.maker->host,
-                                       there.maker->since);
+  const std::string what =
+      fmt::format("the master {} is on its way to {} by process {} on {}, since {}", name_of(there), carriage.to.uri(),
+                  there.maker->pid, there.maker->host, there.maker->since);
   if (life == vm::MakerLife::alive) throw Error(Code::busy, what);
   if (life == vm::MakerLife::unknown && !carriage.take_over)
-    throw Error(Code::refused, what + ", and from here nobody can tell whether that still is at it: if not, --yes goes "
-                                      "on from there");
+    throw Error(Code::refused, what +
+                                   ", and from here nobody can tell whether that still is at it: if not, --yes goes "
+                                   "on from there");
 }
 
 virt::Volume source_of(const Carriage& carriage, const MasterImage& image) {
@@ -55,17 +56,17 @@ Generation planned(const Carriage& carriage, const Generation& generation) {
     if (!image.backing_path.empty())
       throw Error(Code::unsupported, "image " + image.path + " is built on " + image.backing_path +
                                          ", and cannot be carried alone: promote with --flatten, or seal --copy");
-    const auto pool = virt::pool(
-        carriage.to, carriage.pool.empty() ? source_of(carriage, image).pool() : carriage.pool);
+    const auto pool =
+        virt::pool(carriage.to, carriage.pool.empty() ? source_of(carriage, image).pool() : carriage.pool);
     const auto facts = virt::facts(pool);
     if (!facts.holds_files())
       throw Error(Code::unsupported, "pool '" + pool.name() + "' of " + carriage.to.uri() + " holds no files");
     if (facts.available_bytes < image.allocation_bytes)
-      throw Error(Code::no_space, fmt::format("pool '{}' of {} has {} bytes left, and {} takes {}", pool.name(),
-                                              carriage.to.uri(), facts.available_bytes, image.path,
-                                              image.allocation_bytes));
-    image.path = fmt::format("{}/{}-g{}-{}.{}", facts.path, generation.master, generation.number, image.target,
-                             image.format);
+      throw Error(Code::no_space,
+                  fmt::format("pool '{}' of {} has {} bytes left, and {} takes {}", pool.name(), carriage.to.uri(),
+                              facts.available_bytes, image.path, image.allocation_bytes));
+    image.path =
+        fmt::format("{}/{}-g{}-{}.{}", facts.path, generation.master, generation.number, image.target, image.format);
     image.made = true;
     image.mode_before.reset();
     image.carried_bytes = 0;

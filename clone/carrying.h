@@ -23,8 +23,8 @@ struct Carriage {
 };
 
 // Returns the generation as it is over there: nothing is done where that is whole. Throws base::Error{corrupt} for one
-// that is not what was sealed, here or after it came there, {unsupported} for images that are built on others, {refused}
-// for another file of the name, {busy} while somebody else carries it, {no_space}.
+// that is not what was sealed, here or after it came there, {unsupported} for images that are built on others,
+// {refused} for another file of the name, {busy} while somebody else carries it, {no_space}.
 Generation carry(const base::Context& ctx, const Carriage& carriage, const Generation& generation,
                  const ReadProgress& progress);
 

@@ -23,9 +23,8 @@ virt::MetadataElement to_metadata(const CloneMark& mark) {
 std::optional<CloneMark> clone_mark(const virt::Domain& domain) {
   const auto part = virt::metadata_part(domain, kPart);
   if (!part || part->attribute("uuid") != domain.uuid()) return std::nullopt;
-  CloneMark mark{.uuid = part->attribute("uuid"),
-                 .master = part->attribute("master"),
-                 .since = part->attribute("since")};
+  CloneMark mark{
+      .uuid = part->attribute("uuid"), .master = part->attribute("master"), .since = part->attribute("since")};
   const std::string number = part->attribute("generation");
   std::from_chars(number.data(), number.data() + number.size(), mark.generation);
   try {

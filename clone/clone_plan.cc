@@ -50,8 +50,8 @@ struct Basis {
 CloneKind chosen_kind(const base::Context& ctx, const CloneRequest& request, const Generation& generation,
                       const virt::PoolFacts& pool, bool seen_here) {
   const auto& image = generation.images.front();
-  const bool shares = seen_here && pool.holds_files() && image.backing_path.empty() &&
-                      disk::can_share_blocks(image.path, pool.path);
+  const bool shares =
+      seen_here && pool.holds_files() && image.backing_path.empty() && disk::can_share_blocks(image.path, pool.path);
   const bool links = pool.holds_files();
   switch (request.kind) {
     case CloneKind::automatic:
@@ -64,8 +64,9 @@ CloneKind chosen_kind(const base::Context& ctx, const CloneRequest& request, con
       return CloneKind::reflink;
     case CloneKind::linked:
       if (!links)
-        throw Error(Code::unsupported, "volumes of a pool of the type " + pool.type + " cannot be built on an image: "
-                                       "--full copies it");
+        throw Error(Code::unsupported, "volumes of a pool of the type " + pool.type +
+                                           " cannot be built on an image: "
+                                           "--full copies it");
       return CloneKind::linked;
     case CloneKind::full:
       break;
@@ -144,9 +145,7 @@ class ClonePlanner {
     virt::set_interfaces(basis_.definition, elements);
   }
 
-  void tell(const std::vector<std::string>& gone) {
-    gone_.insert(gone_.end(), gone.begin(), gone.end());
-  }
+  void tell(const std::vector<std::string>& gone) { gone_.insert(gone_.end(), gone.begin(), gone.end()); }
 
   void look_at_domains() {
     for (const auto& domain : connection_.domains()) {
@@ -183,8 +182,8 @@ class ClonePlanner {
   void check_is_clone(const virt::Domain& domain) const {
     const auto mark = clone_mark(domain);
     if (mark && mark->master == basis_.generation.master) return;
-    throw Error(Code::refused, "'" + domain.name() + "' is there already on " + connection_.uri() + ", and is no clone " +
-                                   "of '" + basis_.generation.master + "'");
+    throw Error(Code::refused, "'" + domain.name() + "' is there already on " + connection_.uri() +
+                                   ", and is no clone " + "of '" + basis_.generation.master + "'");
   }
 
   void make(const WantedClone& wanted, const std::vector<virt::VolumeName>& left, PlannedClone& clone) {
@@ -294,8 +293,10 @@ class ClonePlanner {
                               .user_data = request_.user_data,
                               .fixed = wanted.fixed,
                               .macs = clone.macs};
-    const vm::SeedRequest seed{
-        .host_name = wanted.name, .ssh_keys = {}, .user_data = user_data(guest), .network_config = network_config(guest)};
+    const vm::SeedRequest seed{.host_name = wanted.name,
+                               .ssh_keys = {},
+                               .user_data = user_data(guest),
+                               .network_config = network_config(guest)};
     vm::PlannedVolume volume{.pool = basis_.pool.name(), .spec = {}, .made_here = basis_.made_here, .seed = seed};
     volume.spec.name = wanted.name + "-seed.iso";
     volume.spec.format = virt::VolumeFormat::raw;

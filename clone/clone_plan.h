@@ -34,10 +34,10 @@ const char* name_of(PlannedClone::State state);
 using PlanSink = std::function<void(const PlannedClone& clone)>;
 
 // Returns the generation that is cloned. All are planned before any is to be made: what the sink got counts only once
-// this returns. `take_over`: also what somebody left half made of whom nobody can tell from here whether they still are at it.
-// Throws base::Error{refused} for a name that another machine has, or a volume that is there already, {corrupt} for a
-// master that is not what was sealed, {no_space} where copies would not fit, {unsupported} for a kind that the storage
-// cannot do, {usage} for a disk smaller than the master's.
+// this returns. `take_over`: also what somebody left half made of whom nobody can tell from here whether they still are
+// at it. Throws base::Error{refused} for a name that another machine has, or a volume that is there already, {corrupt}
+// for a master that is not what was sealed, {no_space} where copies would not fit, {unsupported} for a kind that the
+// storage cannot do, {usage} for a disk smaller than the master's.
 Generation plan_clones(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
                        bool take_over, const PlanSink& sink);
 

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 
-
 namespace muster::clone {
 namespace {
 
@@ -51,16 +50,16 @@ const char* name_of(CloneKind kind) {
 CloneKind clone_kind_named(std::string_view name) {
   for (const auto kind : kKinds)
     if (name == name_of(kind)) return kind;
-  throw base::Error(base::Code::usage, "clones of the kind '" + std::string(name) + "': there are linked, reflink, full");
+  throw base::Error(base::Code::usage,
+                    "clones of the kind '" + std::string(name) + "': there are linked, reflink, full");
 }
 
 json to_json(const CloneRequest& request) {
-  json fields = {{"master", request.master.name},       {"kind", name_of(request.kind)},
-                 {"pool", request.pool},                {"size", request.size_bytes},
-                 {"ssh_keys", request.ssh_keys},        {"user_data", request.user_data},
-                 {"autostart", request.autostart},      {"mac_prefix", request.mac_prefix},
-                 {"taken_macs", request.taken_macs},    {"networks", json::array()},
-                 {"machines", json::array()}};
+  json fields = {
+      {"master", request.master.name},  {"kind", name_of(request.kind)},    {"pool", request.pool},
+      {"size", request.size_bytes},     {"ssh_keys", request.ssh_keys},     {"user_data", request.user_data},
+      {"autostart", request.autostart}, {"mac_prefix", request.mac_prefix}, {"taken_macs", request.taken_macs},
+      {"networks", json::array()},      {"machines", json::array()}};
   if (request.master.number) fields["generation"] = *request.master.number;
   if (request.cpus) fields["cpus"] = *request.cpus;
   if (request.memory_bytes) fields["memory"] = *request.memory_bytes;

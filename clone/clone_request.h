@@ -33,16 +33,16 @@ struct WantedClone {
 struct CloneRequest {
   MasterName master;
   CloneKind kind = CloneKind::automatic;
-  std::string pool = {};                           // empty: that of the master's images
-  std::optional<unsigned> cpus = std::nullopt;     // nullopt: as the master
+  std::string pool = {};                        // empty: that of the master's images
+  std::optional<unsigned> cpus = std::nullopt;  // nullopt: as the master
   std::optional<std::uint64_t> memory_bytes = std::nullopt;
-  std::uint64_t size_bytes = 0;                    // of the first disk; 0: as the master's
-  std::vector<vm::NetworkRequest> networks = {};   // empty: as the master's; one of kind `none`: none
+  std::uint64_t size_bytes = 0;                   // of the first disk; 0: as the master's
+  std::vector<vm::NetworkRequest> networks = {};  // empty: as the master's; one of kind `none`: none
   std::vector<std::string> ssh_keys = {};
   std::string user_data = {};
   bool autostart = false;
-  std::string mac_prefix = {};                     // empty: the usual one
-  std::set<std::string> taken_macs = {};           // by machines of other hypervisors
+  std::string mac_prefix = {};            // empty: the usual one
+  std::set<std::string> taken_macs = {};  // by machines of other hypervisors
   std::vector<WantedClone> machines = {};
 };
 

@@ -1,6 +1,6 @@
 // What an image file holds as one number, whichever way its holes are stored: SHA-256 over, for each aligned 1 MiB that
-// is not all zeroes, its index as 8 bytes, least significant first, and the SHA-256 of it without the zeroes at its end.
-// Not thread-safe.
+// is not all zeroes, its index as 8 bytes, least significant first, and the SHA-256 of it without the zeroes at its
+// end. Not thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -18,8 +18,7 @@ using base::Error;
 constexpr const char* kPart = "host_keys";
 
 void note(const virt::Domain& domain, const HostKeysHeard& heard) {
-  virt::MetadataElement part{
-      .name = kPart, .attributes = {{"uuid", domain.uuid()}, {"by", name_of(heard.by)}}};
+  virt::MetadataElement part{.name = kPart, .attributes = {{"uuid", domain.uuid()}, {"by", name_of(heard.by)}}};
   for (const auto& key : heard.keys) part.children.push_back({.name = "key", .text = key});
   virt::put_metadata_part(domain, part);
 }
@@ -96,7 +95,8 @@ HostKeysHeard start_and_hear_keys(const base::Context& ctx, const virt::Domain& 
   std::string complaint;
   const auto told = [&] {
     heard = {.keys = listener.keys(), .by = HeardBy::console};
-    if (heard.keys.empty()) heard = {.keys = told_by_agent(ctx, domain, domain.uuid(), complaint), .by = HeardBy::agent};
+    if (heard.keys.empty())
+      heard = {.keys = told_by_agent(ctx, domain, domain.uuid(), complaint), .by = HeardBy::agent};
     if (heard.keys.empty() && !first)
       if (const auto before = noted(domain)) heard = *before;
     return !heard.keys.empty();

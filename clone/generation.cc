@@ -123,20 +123,19 @@ std::string name_of(const Generation& generation) {
 std::string to_text(const Generation& generation) {
   json images = json::array();
   for (const auto& image : generation.images) images.push_back(to_json(image));
-  json claim = {
-      {"v", kVersion},
-      {"holder", "generation " + std::to_string(generation.number) + " of the master '" + generation.master +
-                     "' (muster master list shows what is built on it)"},
-      {"master",
-       {{"name", generation.master},
-        {"generation", generation.number},
-        {"sealed", generation.sealed},
-        {"source", generation.source},
-        {"source_uuid", generation.source_uuid},
-        {"images", images},
-        {"definition", generation.definition},
-        {"variables", base::base64_encode(generation.variables)},
-        {"guest", name_of(generation.guest)}}}};
+  json claim = {{"v", kVersion},
+                {"holder", "generation " + std::to_string(generation.number) + " of the master '" + generation.master +
+                               "' (muster master list shows what is built on it)"},
+                {"master",
+                 {{"name", generation.master},
+                  {"generation", generation.number},
+                  {"sealed", generation.sealed},
+                  {"source", generation.source},
+                  {"source_uuid", generation.source_uuid},
+                  {"images", images},
+                  {"definition", generation.definition},
+                  {"variables", base::base64_encode(generation.variables)},
+                  {"guest", name_of(generation.guest)}}}};
   if (generation.maker) claim["master"]["maker"] = to_json(*generation.maker);
   return claim.dump(1) + "\n";
 }
@@ -157,8 +156,9 @@ MasterName parse_master_name(std::string_view text) {
   const bool named = !name.name.empty() && name.name.size() <= kMaxNameBytes && name.name[0] != '.' &&
                      name.name[0] != '-' && std::all_of(name.name.begin(), name.name.end(), may_be_in_a_name);
   if (!named)
-    throw Error(Code::usage, "'" + name.name + "' is no name of a master: write letters, digits, and . _ + - after the "
-                                               "first");
+    throw Error(Code::usage, "'" + name.name +
+                                 "' is no name of a master: write letters, digits, and . _ + - after the "
+                                 "first");
   if (at == std::string_view::npos) return name;
   const std::string_view digits = text.substr(at + 1);
   unsigned number = 0;

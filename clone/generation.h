@@ -68,7 +68,8 @@ struct MasterName {
   std::string name;
   std::optional<unsigned> number = std::nullopt;  // nullopt: the newest
 };
-// Throws base::Error{usage}: a name is letters, digits, `.`, `_`, `+`, `-`, not first a `.` or `-`, at most 128 of them.
+// Throws base::Error{usage}: a name is letters, digits, `.`, `_`, `+`, `-`, not first a `.` or `-`, at most 128 of
+// them.
 MasterName parse_master_name(std::string_view text);
 
 }  // namespace muster::clone

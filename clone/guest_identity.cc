@@ -67,9 +67,10 @@ std::string own_part(const GuestIdentity& guest) {
 std::string_view kind_of(const std::string& user_data) {
   for (const auto& [beginning, kind] : kKinds)
     if (user_data.starts_with(beginning)) return kind;
-  throw Error(Code::usage,
-              "user-data that is to stand beside a clone's own begins with #cloud-config, #!, #include, #cloud-boothook, "
-              "#part-handler or ## template: jinja");
+  throw Error(
+      Code::usage,
+      "user-data that is to stand beside a clone's own begins with #cloud-config, #!, #include, #cloud-boothook, "
+      "#part-handler or ## template: jinja");
 }
 
 // In base64: whatever it holds, it is not the boundary. Lists of both are put together, and not one in place of the

@@ -43,8 +43,9 @@ MacAddresses::MacAddresses(const std::string& prefix) {
     throw Error(Code::usage, "'" + prefix + "' is no beginning of MAC addresses: write one to five bytes, as 52:54:00");
   // The lowest bit of the first byte makes a group address.
   if (std::string_view("13579bdf").find(bytes[1]) != std::string_view::npos)
-    throw Error(Code::usage, "'" + prefix + "' begins group addresses, which no machine can have: its second digit has "
-                                            "to be even");
+    throw Error(Code::usage, "'" + prefix +
+                                 "' begins group addresses, which no machine can have: its second digit has "
+                                 "to be even");
   prefix_ = bytes + ":";
   random_bytes_ = kMacBytes - count;
 }
@@ -56,8 +57,9 @@ std::string MacAddresses::next() {
     for (std::size_t byte = 0; byte < random_bytes_; ++byte) mac += (byte == 0 ? "" : ":") + digits.substr(2 * byte, 2);
     if (taken_.insert(mac).second) return mac;
   }
-  throw Error(Code::refused, "hardly any MAC address that begins with " + prefix_ + " is left: choose a shorter or "
-                                                                                   "another beginning (--mac-prefix)");
+  throw Error(Code::refused, "hardly any MAC address that begins with " + prefix_ +
+                                 " is left: choose a shorter or "
+                                 "another beginning (--mac-prefix)");
 }
 
 }  // namespace muster::clone

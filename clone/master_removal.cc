@@ -33,9 +33,10 @@ void check_unneeded(const std::vector<Generation>& going, const Surroundings& ar
     auto users = dependants(generation, around);
     std::erase_if(users, [&](const auto& user) { return images.contains(user.image); });
     if (!users.empty())
-      throw Error(Code::refused, fmt::format("the master {} is needed by {}: flatten or delete them first (muster clone "
-                                             "flatten)",
-                                             name_of(generation), told(users)));
+      throw Error(Code::refused,
+                  fmt::format("the master {} is needed by {}: flatten or delete them first (muster clone "
+                              "flatten)",
+                              name_of(generation), told(users)));
   }
   if (!around.images.unseen.empty())
     throw Error(Code::refused, fmt::format("it cannot be told whether something is built on the master '{}': {}",
@@ -51,6 +52,10 @@ std::vector<std::string> remove_images(const base::Context& ctx, const virt::Con
     free_image(ctx, connection, image);
   }
   return removed;
+}
+
+void drop_claims(const base::Context& ctx, const virt::Connection& connection, const Generation& generation) {
+  for (const auto& image : generation.images) free_image(ctx, connection, image);
 }
 
 }  // namespace muster::clone

@@ -20,4 +20,7 @@ void check_unneeded(const std::vector<Generation>& going, const Surroundings& ar
 std::vector<std::string> remove_images(const base::Context& ctx, const virt::Connection& connection,
                                        const Generation& generation);
 
+// The claims alone, and the modes from before: the images stay.
+void drop_claims(const base::Context& ctx, const virt::Connection& connection, const Generation& generation);
+
 }  // namespace muster::clone

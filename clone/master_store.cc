@@ -16,8 +16,7 @@ using base::Error;
 
 std::vector<Generation> generations(const base::Context& ctx, const virt::Connection& connection) {
   std::map<std::pair<std::string, unsigned>, Generation> found;
-  for (const auto& [path, text] :
-       virt::read_small_files(ctx, connection, disk::kClaimSuffix, disk::kMaxClaimBytes)) {
+  for (const auto& [path, text] : virt::read_small_files(ctx, connection, disk::kClaimSuffix, disk::kMaxClaimBytes)) {
     try {
       auto generation = generation_from(text);
       std::pair key{generation.master, generation.number};

@@ -32,7 +32,8 @@ std::size_t named(const std::vector<Place>& places, const ToPlace& machine) {
   const auto found =
       std::find_if(places.begin(), places.end(), [&](const auto& place) { return place.uri == *machine.uri; });
   if (found == places.end())
-    throw Error(Code::usage, "'" + machine.name + "' belongs on " + *machine.uri + ", which is not among the "
+    throw Error(Code::usage, "'" + machine.name + "' belongs on " + *machine.uri +
+                                 ", which is not among the "
                                  "hypervisors that are asked: add it with --on");
   return static_cast<std::size_t>(found - places.begin());
 }

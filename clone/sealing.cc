@@ -45,8 +45,8 @@ class Planner {
   Planner(const base::Context& ctx, const virt::Connection& connection, const SealRequest& request)
       : ctx_(ctx), connection_(connection), request_(request) {
     if (parse_master_name(request.name).number)
-      throw Error(Code::usage, "generations are numbered by themselves: write --name " +
-                                   parse_master_name(request.name).name);
+      throw Error(Code::usage,
+                  "generations are numbered by themselves: write --name " + parse_master_name(request.name).name);
     plan_.generation.master = request.name;
     plan_.generation.source = request.source;
     plan_.generation.guest = request.guest.value_or(GuestKind::cloud_init);
@@ -93,8 +93,7 @@ class Planner {
     plan_.generation.definition = definition.text();
     plan_.generation.source_uuid = domain->uuid();
     if (const auto file = virt::variables_file(connection_, definition); !file.empty())
-      plan_.generation.variables =
-          virt::read_small_file(ctx_, connection_, file, kMaxVariablesBytes).value_or("");
+      plan_.generation.variables = virt::read_small_file(ctx_, connection_, file, kMaxVariablesBytes).value_or("");
   }
 
   void add_disk(const virt::DiskElement& disk) {
@@ -154,8 +153,9 @@ class Planner {
   // In place: it stays where it is, and so does what is below it.
   void check_place(const MasterImage& image, const Surroundings& around) {
     if (!virt::pool_of_directory(connection_, virt::directory_of(image.path)))
-      throw Error(Code::unsupported, image.path + " is in no active storage pool of files, where masters are found: "
-                                                  "define one for its directory, or add --copy --pool POOL");
+      throw Error(Code::unsupported, image.path +
+                                         " is in no active storage pool of files, where masters are found: "
+                                         "define one for its directory, or add --copy --pool POOL");
     const auto seen = around.images.images.find(image.path);
     const std::string below = seen == around.images.images.end() ? "" : seen->second.backing_path;
     if (below.empty()) return;
@@ -245,9 +245,17 @@ void check_still_off(const base::Context& ctx, const virt::Connection& connectio
     if (domain) check_is_off(*domain);
     check_unchanged(ctx, connection, generation, Depth::surface);
   } catch (const Error&) {
-    remove_images(ctx, connection, generation);
+    drop_claims(ctx, connection, generation);
     throw;
   }
+}
+
+void finish(const base::Context& ctx, const virt::Connection& connection, Generation& generation) {
+  generation.maker.reset();
+  for (auto& image : generation.images)
+    if (!image.mode_before) make_read_only(ctx, connection, image);
+  write_claims(ctx, connection, generation);
+  check_still_off(ctx, connection, generation);
 }
 
 }  // namespace
@@ -265,16 +273,24 @@ Generation seal(const base::Context& ctx, const virt::Connection& connection, co
     write_claims(ctx, connection, generation);
   }
   for (std::size_t i = 0; i < plan.copied.size(); ++i) copy(ctx, connection, plan.copied[i], generation.images[i]);
-  if (!plan.sealed_already) {
-    for (auto& image : generation.images) measure(ctx, connection, image, progress);
-    generation.sealed = vm::time_text(vm::now());
+  if (plan.sealed_already) {
+    finish(ctx, connection, generation);
+    return generation;
   }
-  generation.maker.reset();
-  for (auto& image : generation.images)
-    if (!image.mode_before) make_read_only(ctx, connection, image);
-  write_claims(ctx, connection, generation);
-  check_still_off(ctx, connection, generation);
+  try {
+    seal_images(ctx, connection, generation, progress);
+  } catch (const Error&) {
+    if (!plan.copied.empty()) remove_images(ctx, connection, generation);
+    throw;
+  }
   return generation;
+}
+
+void seal_images(const base::Context& ctx, const virt::Connection& connection, Generation& generation,
+                 const ReadProgress& progress) {
+  for (auto& image : generation.images) measure(ctx, connection, image, progress);
+  generation.sealed = vm::time_text(vm::now());
+  finish(ctx, connection, generation);
 }
 
 }  // namespace muster::clone

@@ -40,4 +40,9 @@ SealPlan plan_sealing(const base::Context& ctx, const virt::Connection& connecti
 Generation seal(const base::Context& ctx, const virt::Connection& connection, const SealPlan& plan,
                 const ReadProgress& progress);
 
+// The last part of it: the images, which nobody writes to, are measured, made read-only, and claimed. Where the machine
+// was started meanwhile, or an image changed, they are nobody's again, and this throws.
+void seal_images(const base::Context& ctx, const virt::Connection& connection, Generation& generation,
+                 const ReadProgress& progress);
+
 }  // namespace muster::clone

@@ -31,8 +31,7 @@ base::UniqueFd open_to_read(const std::string& path) {
 void copy_stretch(int from, int to, off_t begin, off_t end, const std::string& what) {
   off_t read_at = begin, write_at = begin;
   while (read_at < end) {
-    const ssize_t copied =
-        ::copy_file_range(from, &read_at, to, &write_at, static_cast<std::size_t>(end - read_at), 0);
+    const ssize_t copied = ::copy_file_range(from, &read_at, to, &write_at, static_cast<std::size_t>(end - read_at), 0);
     if (copied < 0 && errno == EINTR) continue;
     if (copied < 0) base::throw_errno(what);
     if (copied == 0) throw Error(Code::io, what + ": it became shorter while it was read");

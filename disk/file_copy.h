@@ -10,8 +10,9 @@ namespace muster::disk {
 
 enum class Sharing { required, where_possible };
 
-// `to` is made, with mode 0600, and must not be there; durable when this returns, and gone again when it throws. Throws base::Error{refused} where `to` is there, {unsupported} where blocks cannot be shared and have
-// to be, {no_space, io, not_found, cancelled}.
+// `to` is made, with mode 0600, and must not be there; durable when this returns, and gone again when it throws. Throws
+// base::Error{refused} where `to` is there, {unsupported} where blocks cannot be shared and have to be, {no_space, io,
+// not_found, cancelled}.
 void copy_file(const base::Context& ctx, const std::string& from, const std::string& to, Sharing sharing);
 
 // Whether a file made in `directory` can share blocks with `file`. Leaves nothing behind.

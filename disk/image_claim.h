@@ -1,6 +1,6 @@
-// A claim on an image: somebody needs its bytes as they are, and says so in a file beside it, IMAGE.muster-claim, a JSON
-// object whose `holder` is for people; what else is in it is the holder's. Whoever is about to change an image looks
-// for its claim first. One that cannot be read is a claim, too. Any thread.
+// A claim on an image: somebody needs its bytes as they are, and says so in a file beside it, IMAGE.muster-claim, a
+// JSON object whose `holder` is for people; what else is in it is the holder's. Whoever is about to change an image
+// looks for its claim first. One that cannot be read is a claim, too. Any thread.
 #pragma once
 
 #include <cstdint>

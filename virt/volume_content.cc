@@ -227,8 +227,8 @@ void read_range(const base::Context& ctx, const Volume& volume, std::uint64_t of
                 const VolumeSink& data, const HoleSink& hole) {
   const std::string action = "read " + named(volume);
   Stream stream(volume);
-  if (virStorageVolDownload(volume.handle(), stream.handle(), offset, length,
-                            VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM) != 0)
+  if (virStorageVolDownload(volume.handle(), stream.handle(), offset, length, VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM) !=
+      0)
     throw_last(action);
   stream.opened();
   std::string piece;

@@ -122,9 +122,7 @@ void Creation::step(const base::Context& ctx) {
   ++next_;
 }
 
-std::string Creation::marked_xml() const {
-  return virt::marked_definition(virt::DomainXml(making_.definition), mark_);
-}
+std::string Creation::marked_xml() const { return virt::marked_definition(virt::DomainXml(making_.definition), mark_); }
 
 void Creation::reserve() { domain_ = connection_.define_as_known(marked_xml()); }
 
@@ -150,8 +148,7 @@ void Creation::make_volume(const base::Context& ctx, const PlannedVolume& volume
     else if (volume.copy_of.name.empty())
       virt::create_volume(ctx, pool, spec);
     else
-      virt::copy_volume(ctx, pool, spec,
-                        virt::pool(connection_, volume.copy_of.pool).volume(volume.copy_of.name));
+      virt::copy_volume(ctx, pool, spec, virt::pool(connection_, volume.copy_of.pool).volume(volume.copy_of.name));
   } catch (const Error& e) {
     if (e.code() == Code::refused) disown(name);
     throw with_room(e, pool);

@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "vm/claims.h"
 #include "base/quantity.h"
+#include "vm/claims.h"
 #include "vm/polling.h"
 
 namespace muster::vm {

@@ -73,8 +73,7 @@ const char* name_of(virt::DiskSource::Kind kind) {
 std::string disk_xml(const BuiltDisk& disk, bool qemu) {
   const bool cdrom = disk.device == BuiltDisk::Device::cdrom;
   const char* discard = cdrom ? "" : " discard='unmap'";
-  const std::string driver =
-      qemu ? fmt::format("      <driver name='qemu' type='{}'{}/>\n", disk.format, discard) : "";
+  const std::string driver = qemu ? fmt::format("      <driver name='qemu' type='{}'{}/>\n", disk.format, discard) : "";
   return fmt::format("    <disk type='{}' device='{}'>\n{}      {}\n      <target dev='{}' bus='{}'/>\n{}    </disk>\n",
                      name_of(disk.source.kind), cdrom ? "cdrom" : "disk", driver, source_xml(disk.source), disk.target,
                      disk.bus, cdrom ? "      <readonly/>\n" : "");

@@ -21,9 +21,9 @@ std::vector<std::string> host_keys_on_console(std::string_view text);
 // Of all lines of files like /etc/ssh/ssh_host_ed25519_key.pub. Pure.
 std::vector<std::string> host_keys_in(std::string_view text);
 
-// Empty while no agent answers, or the guest has none yet. `instance`: of a seed; a guest with cloud-init has its own keys
-// only once that is done with it, and those of its image before. Throws base::Error{unsupported} where the agent may not read
-// files and run commands, {cancelled}.
+// Empty while no agent answers, or the guest has none yet. `instance`: of a seed; a guest with cloud-init has its own
+// keys only once that is done with it, and those of its image before. Throws base::Error{unsupported} where the agent
+// may not read files and run commands, {cancelled}.
 std::vector<std::string> host_keys_by_agent(const base::Context& ctx, const virt::Domain& domain,
                                             const std::string& instance = "");
 

@@ -42,7 +42,8 @@ PlannedVolume volume_from(const json& fields) {
                        .target = fields.at("target")};
   if (fields.contains("seed")) volume.seed = seed_from_json(fields["seed"]);
   if (fields.contains("backing"))
-    volume.spec.backing = virt::BackingImage{.path = fields["backing"].at("path"), .format = fields["backing"].at("format")};
+    volume.spec.backing =
+        virt::BackingImage{.path = fields["backing"].at("path"), .format = fields["backing"].at("format")};
   if (fields.contains("copy_of")) volume.copy_of = {fields["copy_of"].at("pool"), fields["copy_of"].at("name")};
   return volume;
 }

@@ -24,7 +24,7 @@ struct PlannedVolume {
   bool shares_blocks = false;     // with that file: refused where that cannot be
   // It holds this seed, and is as large as that turns out to be; nullopt: nothing is written.
   std::optional<SeedRequest> seed = std::nullopt;
-  std::string target = {};        // which disk of the machine it becomes
+  std::string target = {};  // which disk of the machine it becomes
 };
 
 struct Making {

@@ -111,10 +111,7 @@ std::string Guest::xml() const {
          "</vcpu>"
          "<os><type arch='x86_64' machine='q35'>hvm</type>" +
          (options_.boot == Boot::kernel ? direct : "<boot dev='hd'/>") +
-         "</os><features><acpi/></features>"
-         // What an emulator is slow at, and its guests use where they can.
-         "<cpu mode='maximum'><feature policy='disable' name='erms'/><feature policy='disable' name='smap'/>"
-         "<feature policy='disable' name='smep'/><feature policy='disable' name='pku'/></cpu>"
+         "</os><features><acpi/></features><cpu mode='maximum'/>"
          "<clock offset='utc'><timer name='hpet' present='no'/></clock>"
          "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>"
          "<disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/><source file='" +
