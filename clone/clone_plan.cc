@@ -82,7 +82,8 @@ Basis basis_of(const base::Context& ctx, const virt::Connection& connection, con
   const auto image = virt::volume_of_path(connection, generation.images.front().path);
   const auto pool = virt::pool(connection, request.pool.empty() && image ? image->pool() : request.pool);
   const auto pool_facts = virt::facts(pool);
-  const bool seen_here = virt::is_seen_here(connection, generation.images.front().path);
+  const bool seen_here =
+      virt::is_seen_here(connection, generation.images.front().path) && virt::is_seen_here(connection, pool);
   const bool writable = pool_facts.holds_files() && ::access(pool_facts.path.c_str(), W_OK) == 0;
   const auto kind = chosen_kind(ctx, request, generation, pool_facts, seen_here && writable);
   virt::DomainXml definition(generation.definition);

@@ -145,7 +145,9 @@ Generation promote(const base::Context& ctx, const virt::Connection& connection,
                    const ReadProgress& progress) {
   const auto domain = edited(connection, master);
   auto generation = promoted_already(ctx, connection, domain);
-  if (!generation) {
+  if (generation) {
+    claim_images(ctx, connection, *generation);
+  } else {
     check_off(domain);
     if (chain == Chain::flattened) flatten(ctx, domain, {});
     generation = next_of(ctx, connection, domain, master);

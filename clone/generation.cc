@@ -33,6 +33,8 @@ json to_json(const MasterImage& image) {
                  {"content_sha256", image.content_sha256},
                  {"made", image.made}};
   if (image.mode_before) fields["mode_before"] = *image.mode_before;
+  if (!image.copy_of.empty())
+    fields["copy_of"] = {{"path", image.copy_of}, {"modified", image.copy_of_modified}};
   if (image.carried_bytes != 0) fields["carried_bytes"] = image.carried_bytes;
   return fields;
 }
@@ -49,6 +51,10 @@ MasterImage image_from(const json& fields) {
                     .header_sha256 = fields.at("header_sha256"),
                     .content_sha256 = fields.at("content_sha256"),
                     .made = fields.at("made")};
+  if (fields.contains("copy_of")) {
+    image.copy_of = fields["copy_of"].at("path");
+    image.copy_of_modified = fields["copy_of"].at("modified");
+  }
   image.carried_bytes = fields.value("carried_bytes", std::uint64_t{0});
   if (fields.contains("mode_before")) image.mode_before = fields["mode_before"].get<unsigned>();
   return image;

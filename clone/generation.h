@@ -26,6 +26,8 @@ struct MasterImage {
   // It was made for the master, and goes with it; else it was there before, with this mode.
   bool made = false;
   std::optional<unsigned> mode_before = std::nullopt;
+  // What it is a copy of, and when that had changed last: sealing the same again is nothing new.
+  std::string copy_of = {}, copy_of_modified = {};
   std::uint64_t carried_bytes = 0;  // of one that is on its way from another hypervisor: from its beginning
 };
 inline constexpr std::uint64_t kHeaderBytes = 64U << 10;

@@ -21,6 +21,7 @@ void free_image(const base::Context& ctx, const virt::Connection& connection, co
       ::chmod(image.path.c_str(), *image.mode_before) != 0)
     ctx.warn(image.path + " stays read-only: " + base::errno_text(errno));
   virt::remove_image(connection, disk::claim_file(image.path));
+  virt::remove_image(connection, disk::next_claim_file(image.path));
 }
 
 }  // namespace

@@ -12,15 +12,29 @@ namespace {
 using base::Code;
 using base::Error;
 
+using Generations = std::map<std::pair<std::string, unsigned>, Generation>;
+
+void add(Generations& all, Generation generation) {
+  std::pair key{generation.master, generation.number};
+  all.emplace(std::move(key), std::move(generation));
+}
+
+std::optional<Generation> if_whole(const std::optional<std::string>& text) {
+  if (!text || !disk::is_whole_claim(*text)) return std::nullopt;
+  return generation_from(*text);
+}
+
 }  // namespace
 
 std::vector<Generation> generations(const base::Context& ctx, const virt::Connection& connection) {
-  std::map<std::pair<std::string, unsigned>, Generation> found;
+  Generations found;
+  // Those that are to come count first.
+  for (const auto& [path, text] :
+       virt::read_small_files(ctx, connection, disk::kNextClaimSuffix, disk::kMaxClaimBytes))
+    if (auto generation = if_whole(text)) add(found, std::move(*generation));
   for (const auto& [path, text] : virt::read_small_files(ctx, connection, disk::kClaimSuffix, disk::kMaxClaimBytes)) {
     try {
-      auto generation = generation_from(text);
-      std::pair key{generation.master, generation.number};
-      found.emplace(std::move(key), std::move(generation));
+      add(found, generation_from(text));
     } catch (const Error& e) {
       ctx.warn(path + " " + e.what() + ": its image is not used");
     }
@@ -45,12 +59,18 @@ Generation find_generation(const std::vector<Generation>& all, const MasterName&
 
 void write_claims(const base::Context& ctx, const virt::Connection& connection, const Generation& generation) {
   const std::string text = to_text(generation);
-  for (const auto& image : generation.images)
+  for (const auto& image : generation.images) {
+    virt::write_small_file(ctx, connection, disk::next_claim_file(image.path), text);
     virt::write_small_file(ctx, connection, disk::claim_file(image.path), text);
+    virt::remove_image(connection, disk::next_claim_file(image.path));
+  }
 }
 
 std::optional<Generation> claim_of_image(const base::Context& ctx, const virt::Connection& connection,
                                          const std::string& image) {
+  if (auto next = if_whole(
+          virt::read_small_file(ctx, connection, disk::next_claim_file(image), disk::kMaxClaimBytes)))
+    return next;
   const auto text = virt::read_small_file(ctx, connection, disk::claim_file(image), disk::kMaxClaimBytes);
   if (!text) return std::nullopt;
   try {

@@ -122,11 +122,23 @@ class Planner {
         continue;
       }
       plan_.generation.number = other.number + 1;
-      if (request_.copy || other.images.front().path != plan_.generation.images.front().path) continue;
+      if (!is_of_this_source(other)) continue;
       plan_.generation = other;
       plan_.sealed_already = true;
       return;
     }
+  }
+
+  // In place: these very images. Of copies: what they were copied of has not changed since.
+  bool is_of_this_source(const Generation& other) const {
+    const auto& images = plan_.generation.images;
+    return std::equal(images.begin(), images.end(), other.images.begin(), other.images.end(),
+                      [&](const auto& image, const auto& sealed) {
+                        if (!request_.copy) return image.path == sealed.path;
+                        const auto source = virt::volume_of_path(connection_, image.path);
+                        return source && sealed.copy_of == image.path &&
+                               sealed.copy_of_modified == virt::facts(*source).modified;
+                      });
   }
 
   void check_abandoned(const Generation& other) const {
@@ -185,6 +197,8 @@ class Planner {
       if (!facts.holds_files())
         throw Error(Code::unsupported, "pool '" + pool.name() + "' is of the type " + facts.type +
                                            ", and masters are files: name another with --pool");
+      image.copy_of = image.path;
+      image.copy_of_modified = virt::facts(*source).modified;
       image.capacity_bytes = virt::facts(*source).capacity_bytes;
       image.format = image.format == "raw" && !request_.pool.empty() ? "raw" : "qcow2";
       image.path = facts.path + "/" + request_.name + "-g" + std::to_string(plan_.generation.number) + "-" +
@@ -225,6 +239,8 @@ void measure(const base::Context& ctx, const virt::Connection& connection, Maste
   now.target = image.target;
   now.format = image.format;
   now.made = image.made;
+  now.copy_of = image.copy_of;
+  now.copy_of_modified = image.copy_of_modified;
   image = std::move(now);
 }
 
@@ -250,14 +266,6 @@ void check_still_off(const base::Context& ctx, const virt::Connection& connectio
   }
 }
 
-void finish(const base::Context& ctx, const virt::Connection& connection, Generation& generation) {
-  generation.maker.reset();
-  for (auto& image : generation.images)
-    if (!image.mode_before) make_read_only(ctx, connection, image);
-  write_claims(ctx, connection, generation);
-  check_still_off(ctx, connection, generation);
-}
-
 }  // namespace
 
 SealPlan plan_sealing(const base::Context& ctx, const virt::Connection& connection, const SealRequest& request) {
@@ -274,7 +282,7 @@ Generation seal(const base::Context& ctx, const virt::Connection& connection, co
   }
   for (std::size_t i = 0; i < plan.copied.size(); ++i) copy(ctx, connection, plan.copied[i], generation.images[i]);
   if (plan.sealed_already) {
-    finish(ctx, connection, generation);
+    claim_images(ctx, connection, generation);
     return generation;
   }
   try {
@@ -286,11 +294,19 @@ Generation seal(const base::Context& ctx, const virt::Connection& connection, co
   return generation;
 }
 
+void claim_images(const base::Context& ctx, const virt::Connection& connection, Generation& generation) {
+  generation.maker.reset();
+  for (auto& image : generation.images)
+    if (!image.mode_before) make_read_only(ctx, connection, image);
+  write_claims(ctx, connection, generation);
+  check_still_off(ctx, connection, generation);
+}
+
 void seal_images(const base::Context& ctx, const virt::Connection& connection, Generation& generation,
                  const ReadProgress& progress) {
   for (auto& image : generation.images) measure(ctx, connection, image, progress);
   generation.sealed = vm::time_text(vm::now());
-  finish(ctx, connection, generation);
+  claim_images(ctx, connection, generation);
 }
 
 }  // namespace muster::clone

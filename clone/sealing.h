@@ -44,5 +44,7 @@ Generation seal(const base::Context& ctx, const virt::Connection& connection, co
 // was started meanwhile, or an image changed, they are nobody's again, and this throws.
 void seal_images(const base::Context& ctx, const virt::Connection& connection, Generation& generation,
                  const ReadProgress& progress);
+// The very last: of images that are measured. Whoever was killed in it calls it again.
+void claim_images(const base::Context& ctx, const virt::Connection& connection, Generation& generation);
 
 }  // namespace muster::clone

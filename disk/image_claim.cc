@@ -14,25 +14,40 @@ using nlohmann::json;
 
 std::string claim_file(const std::string& image) { return image + std::string(kClaimSuffix); }
 
+std::string next_claim_file(const std::string& image) { return image + std::string(kNextClaimSuffix); }
+
+bool is_whole_claim(std::string_view text) {
+  const json claim = json::parse(text, nullptr, false);
+  return claim.is_object() && claim.contains("holder") && claim["holder"].is_string();
+}
+
 std::string claim_holder(std::string_view text) {
   const json claim = json::parse(text, nullptr, false);
-  const bool named = claim.is_object() && claim.contains("holder") && claim["holder"].is_string();
-  return named ? claim["holder"].get<std::string>() : "somebody whose claim beside it cannot be read";
+  return is_whole_claim(text) ? claim["holder"].get<std::string>() : "somebody whose claim beside it cannot be read";
 }
 
 Error claimed(const std::string& image, std::string_view claim_text) {
   return {Code::refused, image + " may not change: it belongs to " + claim_holder(claim_text)};
 }
 
-void check_unclaimed(const std::string& image) {
-  const std::string path = claim_file(image);
+namespace {
+
+// nullopt: there is no such file.
+std::optional<std::string> text_of(const std::string& path) {
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) return;
+  if (!std::filesystem::exists(path, error)) return std::nullopt;
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxClaimBytes, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-  throw claimed(image, text);
+  return text;
+}
+
+}  // namespace
+
+void check_unclaimed(const std::string& image) {
+  if (const auto next = text_of(next_claim_file(image)); next && is_whole_claim(*next)) throw claimed(image, *next);
+  if (const auto claim = text_of(claim_file(image))) throw claimed(image, *claim);
 }
 
 }  // namespace muster::disk

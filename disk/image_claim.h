@@ -1,6 +1,10 @@
 // A claim on an image: somebody needs its bytes as they are, and says so in a file beside it, IMAGE.muster-claim, a
 // JSON object whose `holder` is for people; what else is in it is the holder's. Whoever is about to change an image
-// looks for its claim first. One that cannot be read is a claim, too. Any thread.
+// looks for its claim first. One that cannot be read is a claim, too.
+//
+// Where files can be made and removed, but not renamed, a claim is changed by way of IMAGE.muster-claim-next: that is
+// written whole, then the claim is, then it goes. One that can be read counts before the claim; one that cannot was cut
+// off, and counts for nothing. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +20,10 @@ inline constexpr std::string_view kClaimSuffix = ".muster-claim";
 inline constexpr std::uint64_t kMaxClaimBytes = 8U << 20;
 
 std::string claim_file(const std::string& image);
+std::string next_claim_file(const std::string& image);
+inline constexpr std::string_view kNextClaimSuffix = ".muster-claim-next";
+// It was not cut off.
+bool is_whole_claim(std::string_view text);
 
 // Who holds it, out of the claim's text.
 std::string claim_holder(std::string_view text);

@@ -1,5 +1,6 @@
 #include "virt/image_files.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <functional>
@@ -305,6 +306,14 @@ bool is_seen_here(const Connection& connection, const std::string& path) {
   const OwnedVolume volume = volume_at(connection, path);
   const auto image = volume ? image_of(volume.get()) : std::nullopt;
   return image && image->identity.starts_with("inode ");
+}
+
+bool is_seen_here(const Connection& connection, const Pool& pool) {
+  const auto volumes = volumes_of(pool.handle());
+  return volumes && std::any_of(volumes->begin(), volumes->end(), [&](const auto& volume) {
+           const auto image = image_of(volume.get());
+           return image && is_seen_here(connection, image->path);
+         });
 }
 
 Removal remove_image(const Connection& connection, const std::string& path) {

@@ -15,6 +15,7 @@
 #include "base/context.h"
 #include "virt/connection.h"
 #include "virt/domain_xml.h"
+#include "virt/storage.h"
 
 namespace muster::virt {
 
@@ -55,6 +56,9 @@ std::string identity_of(const Connection& connection, const std::string& path);
 
 // Whether this machine sees the hypervisor's file under the same path, and not another one, or none.
 bool is_seen_here(const Connection& connection, const std::string& path);
+
+// The same of a pool of files, by any volume that it has: false for an empty one.
+bool is_seen_here(const Connection& connection, const Pool& pool);
 
 enum class Removal { removed, was_gone };
 // Throws base::Error{unsupported} where the hypervisor has no storage driver, {refused} for what is no file.

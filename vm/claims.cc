@@ -15,6 +15,10 @@ bool is_of_this_host(const virt::Connection& connection) { return connection.uri
 
 void check_unclaimed(const base::Context& ctx, const virt::Connection& connection, const std::string& image) {
   if (!image.starts_with('/')) return;
+  if (const auto next = virt::volume_of_path(connection, disk::next_claim_file(image))) {
+    const std::string text = virt::download(ctx, *next, disk::kMaxClaimBytes);
+    if (disk::is_whole_claim(text)) throw disk::claimed(image, text);
+  }
   if (const auto claim = virt::volume_of_path(connection, disk::claim_file(image)))
     throw disk::claimed(image, virt::download(ctx, *claim, disk::kMaxClaimBytes));
   if (is_of_this_host(connection)) disk::check_unclaimed(image);

@@ -3,12 +3,9 @@
 // given again. A relay in front of libvirtd says where the command stands.
 #include <functional>
 
-#include <signal.h>
-
 #include "tests/e2e/guest.h"
-#include "tests/e2e/libvirt_relay.h"
+#include "tests/e2e/kill_between_changes.h"
 #include "tests/e2e/on_hypervisor.h"
-#include "tests/e2e/process_table.h"
 
 namespace muster::e2e {
 namespace {
@@ -36,26 +33,8 @@ class Killed : public OnHypervisor {
   }
   Finished vm(const Words& words) const { return run(vm_on(words, hypervisor().uri())); }
 
-  // Starts it, and kills it before its change number `changes` (from 0). With its worker, or without: that finds its
-  // way to the end alone. False if it ended before.
-  enum class Whom { both, muster };
   bool killed_before(const Words& words, int changes, Whom whom) {
-    relay().let_through(changes);
-    MusterProcess process(vm_on(words, relay().uri()));
-    EXPECT_TRUE(wait_until([&] { return relay().holds() || !is_running(process.pid()); }));
-    if (!relay().holds()) {
-      const auto ended = process.finish();
-      EXPECT_EQ(ended.code, 0) << told(ended);
-      return false;
-    }
-    const auto tree = process_tree(process.pid());
-    EXPECT_GE(tree.size(), 2U);
-    for (const pid_t pid : tree)
-      if (whom == Whom::both || pid == process.pid()) ::kill(pid, SIGKILL);
-    if (whom == Whom::muster) relay().release();
-    EXPECT_TRUE(wait_until([&] { return std::none_of(tree.begin() + 1, tree.end(), is_running); }));
-    process.finish();
-    return true;
+    return e2e::killed_before(relay(), vm_on(words, relay().uri()), changes, whom);
   }
 
   // Kills `words` at each of their changes, gives them again, and compares `facts` with what they are when nobody kills

@@ -46,6 +46,22 @@ constexpr std::array<std::uint32_t, 20> kChanges = {
     kBackupBegin,
 };
 
+// More that leave something behind: volumes, and whether a domain is there, and runs.
+constexpr std::array<std::uint32_t, 12> kLifeAndStorage = {
+    9,    // start
+    12,   // pull the plug
+    28,   // resume
+    29,   // autostart
+    93,   // create volume
+    94,   // delete volume
+    125,  // copy volume
+    196,  // start, paused
+    208,  // write into volume
+    231,  // undefine
+    234,  // pull the plug, gently
+    260,  // resize volume
+};
+
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -161,7 +177,8 @@ void LibvirtRelay::release() {
 }
 
 bool LibvirtRelay::may_pass(int connection, std::uint32_t procedure) {
-  if (std::find(kChanges.begin(), kChanges.end(), procedure) == kChanges.end()) return true;
+  const auto among = [&](const auto& all) { return std::find(all.begin(), all.end(), procedure) != all.end(); };
+  if (!among(kChanges) && !(counts_all_ && among(kLifeAndStorage))) return true;
   const std::lock_guard lock(mutex_);
   if (!limited_ || (held_ != 0 && held_ != connection)) return true;
   if (only_ != 0 && procedure != only_) return true;

@@ -27,6 +27,8 @@ class LibvirtRelay {
   // From now on: so many calls that change something pass, and the connection that makes the next is held; others go
   // on.
   void let_through(int changes);
+  // Volumes, starts and ends are changes, too.
+  void count_all() { counts_all_ = true; }
   // The next freeze of file systems, or begin of a backup job, instead.
   void hold_freeze();
   void hold_backup_begin();
@@ -50,7 +52,7 @@ class LibvirtRelay {
   std::uint32_t only_ = 0;  // the one procedure that is held; 0: each
   int left_ = 0;
   int held_ = 0;  // the connection; 0: none
-  std::atomic<bool> holding_ = false, keeping_ = false;
+  std::atomic<bool> holding_ = false, keeping_ = false, counts_all_ = false;
   std::vector<std::jthread> connections_;  // serve()'s
   std::jthread thread_;                    // last: ends before what it uses
 };
