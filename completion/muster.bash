@@ -1,6 +1,6 @@
 # bash completion for muster: commands, verbs, options, their values, and names of hosts and groups out of the inventory,
-# of domains on the libvirt connection, or of restore points in the repository, that the line names. Needs bash 4.2 and
-# nothing else; what goes wrong is silent.
+# of domains and masters on the libvirt connection, or of restore points in the repository, that the line names. Needs
+# bash 4.2 and nothing else; what goes wrong is silent.
 
 @TABLES@
 
@@ -128,6 +128,15 @@ _muster_offer_points() {
   _muster_offer '' "$1" "${points[@]}"
 }
 
+# TYPED: names of masters, on the connection or the hypervisors of the inventory that the line names.
+_muster_offer_masters() {
+  local masters program=${words[0]/#\~\//$HOME/}
+  mapfile -t masters < <(
+    timeout 1 "$program" master list -q --names "${sources[@]}" "${connection[@]}" </dev/null 2>/dev/null
+  )
+  _muster_offer '' "$1" "${masters[@]}"
+}
+
 # PREFIX TYPED: the last term of a host pattern.
 _muster_offer_pattern() {
   local prefix=$1 typed=$2 rest=${2##*[,:]}
@@ -164,7 +173,8 @@ _muster_offer_verb_argument() {
     backup:POINT* | backup:'[POINT]'*) _muster_offer_points "$1" ;;
     backup:'[REPO]') _muster_offer_action '' "$1" directory ;;
     *:PATTERN | *:'[PATTERN]') _muster_offer_pattern '' "$1" ;;
-    *:VM) _muster_offer_names '' "$1" ;;
+    *:VM | *:'VM|IMAGE') _muster_offer_names '' "$1" ;;
+    *:MASTER* | *:'[MASTER]') _muster_offer_masters "$1" ;;
     *[[:upper:]]*) ;;
     *'|'*) IFS='|' read -ra kinds <<<"$kind" && _muster_offer '' "$1" "${kinds[@]}" ;;
   esac
@@ -185,9 +195,9 @@ _muster_offer_argument() {
         show) _muster_offer_names '' "$1" ;;
       esac
       ;;
-    vm:0 | backup:0) _muster_offer '' "$1" ${_muster_verbs[$command]} ;;
-    vm:* | backup:*) _muster_offer_verb_argument "$1" ;;
     help:0) _muster_offer '' "$1" $_muster_commands ;;
+    *:0) _muster_offer '' "$1" ${_muster_verbs[$command]-} ;;
+    *) _muster_offer_verb_argument "$1" ;;
   esac
 }
 

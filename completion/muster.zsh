@@ -1,7 +1,7 @@
 #compdef muster
 # zsh completion for muster: commands, verbs, options, their values, and names of hosts and groups out of the inventory,
-# of domains on the libvirt connection, or of restore points in the repository, that the line names. What goes wrong is
-# silent.
+# of domains and masters on the libvirt connection, or of restore points in the repository, that the line names. What
+# goes wrong is silent.
 
 @TABLES@
 
@@ -45,6 +45,18 @@ _muster_machine() {
   local -a machines=(${${(M)${(f)"$(_muster_points)"}:#*@latest}%@latest})
   local expl
   _wanted machines expl machine compadd -a machines
+}
+
+# Names of masters, on the connection or the hypervisors of the inventory that the line names.
+_muster_master_names() {
+  timeout 1 ${~${(Q)words[1]}} master list -q --names $_muster_sources "$@" </dev/null 2>/dev/null
+}
+
+_muster_master() {
+  local -a connection=(${_muster_connection:+-c} $_muster_connection)
+  local -a masters=(${(f)"$(_muster_master_names $connection)"})
+  local expl
+  _wanted masters expl master compadd -a masters
 }
 
 _muster_verb() {
@@ -98,12 +110,15 @@ _muster() {
         show) places+=('3:host:_muster_host') ;;
       esac
       ;;
-    vm)
+    vm|master|clone|key)
       places=('2:verb:_muster_verb')
       for kind in ${=_muster_arguments[$verb]}; do
         case $kind in
           (PATTERN|\[PATTERN\]) places+=("$place:machine:_muster_pattern") ;;
-          (VM) places+=("$place:machine:_muster_host") ;;
+          (VM|VM\|IMAGE) places+=("$place:machine:_muster_host") ;;
+          (MASTER*|\[MASTER\]) places+=("$place:master:_muster_master") ;;
+          (--*) ;;
+          (NAME...) places+=('*:name: ') ;;
           (*[[:upper:]]*) places+=("$place:$kind: ") ;;
           (*\|*) places+=("$place:$kind:(${kind//\|/ })") ;;
         esac

@@ -126,6 +126,13 @@ std::string zsh_part(std::string_view text) {
   return part;
 }
 
+// What is explained ends at a bracket.
+std::string zsh_explanation(std::string_view text) {
+  std::string all = "[";
+  for (const char c : text) all += c == '[' || c == ']' ? std::string("\\") + c : std::string(1, c);
+  return all + "]";
+}
+
 std::string zsh_action(const OptionRow& option) {
   const std::string what = kind(option);
   if (what == "file") return "_files";
@@ -141,7 +148,7 @@ std::string zsh_specs(const OptionRow& option) {
   const std::string letter = option.letter == 0 ? "" : std::string("-") + option.letter;
   std::string lead = option.takes == Takes::list ? "*" : "";
   if (lead.empty() && !letter.empty()) lead = "(" + letter + " " + name + ")";
-  std::string help = "[" + std::string(option.help) + "]", long_end, letter_end;
+  std::string help = zsh_explanation(option.help), long_end, letter_end;
   if (takes_next_word(option)) {
     long_end = "=", letter_end = "+";
     help += ":" + zsh_part(option.value) + ":" + zsh_action(option);

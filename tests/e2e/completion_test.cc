@@ -5,6 +5,7 @@
 #include "cli/option_table.h"
 #include "cli/verb_table.h"
 #include "tests/e2e/end_to_end.h"
+#include "tests/e2e/hypervisor.h"
 #include "tests/e2e/pty_process.h"
 #include "tests/e2e/silent_socket.h"
 
@@ -159,6 +160,48 @@ TEST_P(Completion, KnowsDomainsOfTheConnection) {
   EXPECT_EQ(completed("muster vm -c test:///default info mai"), "muster vm -c test:///default info mail7");
 }
 
+TEST_P(Completion, KnowsVerbsOfMastersClonesAndKeys) {
+  const std::string sign = GetParam() == "zsh" ? "=" : "";  // of options with a value
+  EXPECT_EQ(completed("muster mast"), "muster master");
+  EXPECT_EQ(completed("muster master rem"), "muster master remove");
+  EXPECT_EQ(completed("muster clone flat"), "muster clone flatten");
+  EXPECT_EQ(completed("muster key sc"), "muster key scan");
+  EXPECT_EQ(completed("muster master edit --prom"), "muster master edit --promote");
+  EXPECT_EQ(completed("muster clone create --mac"), "muster clone create --mac-prefix" + sign);
+  EXPECT_EQ(completed("muster clone create --wait ag"), "muster clone create --wait agent");
+  EXPECT_EQ(completed("muster master seal --guest off"), "muster master seal --guest offline");
+  EXPECT_EQ(completed("muster master seal db"), "muster master seal db-main");
+  EXPECT_EQ(completed("muster clone flatten mai"), "muster clone flatten mail7");
+  EXPECT_EQ(completed("muster clone verify web01,pr"), "muster clone verify web01,prod");
+  EXPECT_EQ(completed("muster key scan --via hypervisor mai"), "muster key scan --via hypervisor mail7");
+  EXPECT_EQ(completed(kNoInventory + std::string("muster clone flatten -c test:///default te")),
+            "muster clone flatten -c test:///default test");
+}
+
+TEST_P(Completion, KnowsMastersOfTheConnection) {
+  if (const std::string reason = no_hypervisor_because(); !reason.empty()) GTEST_SKIP() << reason;
+  const Hypervisor hypervisor;
+  hypervisor.virsh({"pool-create-as", "default", "dir", "--target", hypervisor.directory()});
+  const std::string connection = "-c '" + hypervisor.uri() + "'";
+  for (const std::string name : {"golden", "web"}) {
+    hypervisor.make_disk(name);
+    const std::string image = hypervisor.directory() + "/" + name + ".qcow2";
+    ASSERT_TRUE(std::filesystem::exists(image));
+    const auto sealed =
+        run({.argv = {program("muster"), "master", "seal", "-q", "-c", hypervisor.uri(), image, "--name", name}});
+    ASSERT_EQ(sealed.code, 0) << told(sealed);
+  }
+  for (const std::string verb : {"master list", "master edit", "master remove", "clone create", "clone list"}) {
+    const std::string line = "muster " + verb + " " + connection + " gol";
+    EXPECT_EQ(completed(kNoInventory + line), line + "den");
+  }
+  const std::string line = "muster clone create " + connection + " golden gol";
+  EXPECT_EQ(completed(kNoInventory + line), line) << "a new name is nobody's";
+  write(file("hosts.yaml"), "all:\n  hosts: {h1: {hypervisor: '" + hypervisor.uri() + "'}}\n");
+  EXPECT_EQ(completed("muster master edit -i " + file("hosts.yaml") + " gol"),
+            "muster master edit -i " + file("hosts.yaml") + " golden");
+}
+
 TEST_P(Completion, GivesAHypervisorThatHangsASecond) {
   const SilentSocket silent(file("silent"));
   const std::string typed = "muster vm info -c 'qemu+unix:///system?socket=" + file("silent") + "' te";
@@ -166,6 +209,10 @@ TEST_P(Completion, GivesAHypervisorThatHangsASecond) {
   EXPECT_EQ(completed(kNoInventory + typed), typed);
   EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  const std::string masters = "muster master edit -c 'qemu+unix:///system?socket=" + file("silent") + "' te";
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(completed(kNoInventory + masters), masters);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10));
 }
 
 TEST_P(Completion, IsSilentWhereTheInventoryIsBroken) {
