@@ -66,6 +66,23 @@ void carry_master(const VerbCommand& command, const clone::CloneRequest& request
                        kCarryPatience);
 }
 
+void add_those_there(const VerbCommand& command, const PlacedClones& place, const clone::CloneRequest& request,
+                     Plan& plan) {
+  std::map<std::string, json> there;
+  const json answer = command.workers.call(place.uri, "clone_list", json::object(), kPlanPatience);
+  for (const auto& clone : answer.at("clones"))
+    if (clone.value("master", "") == request.master.name) there[clone.at("name").get<std::string>()] = clone;
+  for (const auto& machine : place.machines) {
+    if (!there.contains(machine.name))
+      throw Error(Code::refused, "'" + machine.name + "' is there already on " + place.uri + ", and is no clone of '" +
+                                     request.master.name + "'");
+    json planned = there[machine.name];
+    planned.update({{"plan", "unchanged"}, {"macs", json::array()}, {"left_out", json::array()}});
+    plan.clones.push_back({.target = {.name = machine.name, .uri = place.uri, .domain = machine.name},
+                           .plan_text = planned.dump()});
+  }
+}
+
 // On each hypervisor in turn, each knowing the addresses that those before have given away.
 Plan plan_all(const VerbCommand& command, clone::CloneRequest request) {
   Plan plan;
@@ -74,6 +91,11 @@ Plan plan_all(const VerbCommand& command, clone::CloneRequest request) {
   request.taken_macs = placement.macs;
   for (const auto& place : placement.places) {
     request.machines = place.machines;
+    // Of another generation, which may not even have to go there.
+    if (!place.has_master && place.all_there) {
+      add_those_there(command, place, request, plan);
+      continue;
+    }
     if (!place.has_master && command.program.settings.flag("dry-run")) {
       for (const auto& machine : place.machines)
         plan.clones.push_back(
@@ -116,7 +138,8 @@ std::string plan_line(const Plan& plan, const VmTarget& target, const json& plan
 
 // What users may read of a plan: not the seed, which may hold secrets of theirs.
 json shown(const Plan& plan, json planned) {
-  planned.update(plan.master);
+  planned["master"] = plan.master.at("master");
+  planned["outcome"] = "plan";
   if (!planned.contains("making")) return planned;
   planned["uuid"] = planned["making"].at("uuid");
   planned["xml"] = planned["making"].at("definition");
@@ -127,8 +150,8 @@ json shown(const Plan& plan, json planned) {
 // Makes it, and has it come as far as the options say.
 class CloneWork {
  public:
-  CloneWork(const VerbCommand& command, const Plan& plan, const clone::CloneRequest& request)
-      : command_(command), plan_(plan), wait_(command.program.settings.text("wait")), readying_(command) {
+  CloneWork(const VerbCommand& command, CloneReadying& readying, const Plan& plan, const clone::CloneRequest& request)
+      : command_(command), readying_(readying), plan_(plan), wait_(command.program.settings.text("wait")) {
     for (const auto& machine : request.machines)
       if (machine.fixed) fixed_[machine.name] = machine.fixed->address.substr(0, machine.fixed->address.find('/'));
   }
@@ -138,6 +161,8 @@ class CloneWork {
     const bool there = !planned.contains("making");
     json fields = plan_.master;
     fields.update({{"kind", planned.at("kind")}, {"made", !there}, {"changed", !there}});
+    fields["generation"] = planned.at("generation");
+    if (there) fields["uuid"] = planned.at("uuid");
     if (!there) make(clone, planned, fields);
     CloneToReady ready{.target = clone.target,
                        .uuid = there ? planned.value("uuid", "") : planned.at("making").value("uuid", ""),
@@ -171,9 +196,9 @@ class CloneWork {
   }
 
   const VerbCommand& command_;
+  CloneReadying& readying_;
   const Plan& plan_;
   const std::optional<std::string> wait_;
-  CloneReadying readying_;
   std::map<std::string, std::string> fixed_;
 };
 
@@ -208,15 +233,15 @@ int show(const VerbCommand& command, const Plan& plan, UnitRun& run, const VmSel
 }  // namespace
 
 int clone_create(const VerbCommand& command) {
-  CloneReadying::check(command.program.settings);
   const auto request = clone_request_of(command);
+  CloneReadying readying(command);
   const auto plan = plan_all(command, request);
   tell_left_out(command, plan.clones);
   const auto selection = selection_of(plan.clones);
   UnitRun run(command.program, selection.names, kMachines);
   if (command.program.settings.flag("dry-run")) return show(command, plan, run, selection);
   if (command.program.settings.given("wait") || command.program.settings.flag("start")) run.usual_fanout(kBootsAtOnce);
-  CloneWork clones(command, plan, request);
+  CloneWork clones(command, readying, plan, request);
   const auto work = [&](std::size_t number) {
     json result = clones.run(plan.clones[number]);
     if (!command.program.json()) command.program.console.out(made_line(plan, plan.clones[number], result));

@@ -1,8 +1,11 @@
 // muster clone gc: what was cut off, and can go.
+#include <atomic>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/clone_commands.h"
+#include "cli/exit_status.h"
 #include "cli/json_lines.h"
 #include "cli/unit_run.h"
 #include "cli/vm_run.h"
@@ -56,12 +59,15 @@ int clone_gc(const VerbCommand& command) {
   if (any) confirm(program, "remove what is half made and nobody's any more (--dry-run shows it)");
   UnitRun run(program, uris, kHypervisors, Closing::failures_only);
   const auto identity = [&](std::size_t number) { return json{{"uri", uris[number]}}; };
+  std::atomic<bool> damaged = false;
   const auto work = [&](std::size_t number) {
     json found = look(number, plan);
+    if (!found.at("damaged").empty()) damaged = true;
     if (!program.json()) program.console.out(found_text(uris[number], found));
     return found;
   };
-  return run_on_units(program, run, identity, {.run = work});
+  const auto judge = [&](int status) { return damaged && status == kAllWorked ? static_cast<int>(kDamage) : status; };
+  return run_on_units(program, run, identity, {.run = work, .judge = judge});
 }
 
 }  // namespace muster::cli

@@ -130,7 +130,11 @@ clone::CloneRequest clone_request_of(const VerbCommand& command) {
     request.cpus = static_cast<unsigned>(*cpus);
   if (const auto memory = settings.text("memory")) request.memory_bytes = base::parse_size(*memory);
   if (const auto size = settings.text("size")) request.size_bytes = base::parse_size(*size);
-  for (const auto& network : settings.list("network")) request.networks.push_back(vm::parse_network(network));
+  for (const auto& network : settings.list("network")) {
+    request.networks.push_back(vm::parse_network(network));
+    if (!request.networks.back().mac.empty())
+      settings.reject("network", "a MAC address is one machine's: --mac-prefix says what those of clones begin with");
+  }
   request.autostart = settings.flag("autostart");
   request.mac_prefix = settings.text("mac-prefix").value_or("");
   const auto seed = vm::read_seed({.host_name = {},

@@ -125,8 +125,14 @@ std::vector<clone::ToPlace> to_place(const clone::CloneRequest& request, const s
   return machines;
 }
 
-bool has(const json& generations, unsigned number) {
-  return std::find(generations.begin(), generations.end(), number) != generations.end();
+bool has(const json& list, const json& item) {
+  return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+std::uint64_t memory_of_master(const std::vector<Surveyed>& surveyed) {
+  std::uint64_t most = 0;
+  for (const auto& one : surveyed) most = std::max(most, one.answer.at("memory_bytes").get<std::uint64_t>());
+  return most;
 }
 
 }  // namespace
@@ -150,11 +156,16 @@ Placement place_clones(const VerbCommand& command, const clone::CloneRequest& re
   const auto spread = command.program.settings.flag("spread") ? clone::Spread::yes : clone::Spread::no;
   const auto chosen = clone::place(
       to_place(request, surveyed, inventory), places, spread,
-      {.memory_bytes = request.memory_bytes.value_or(std::uint64_t{1} << 30), .disk_bytes = request.size_bytes});
+      {.memory_bytes = request.memory_bytes.value_or(memory_of_master(surveyed)), .disk_bytes = request.size_bytes});
   for (std::size_t place = 0; place < places.size(); ++place) {
-    PlacedClones placed{.uri = places[place].uri, .has_master = places[place].has_master, .machines = {}};
-    for (std::size_t i = 0; i < chosen.size(); ++i)
-      if (chosen[i] == place) placed.machines.push_back(request.machines[i]);
+    PlacedClones placed{
+        .uri = places[place].uri, .has_master = places[place].has_master, .all_there = true, .machines = {}};
+    const auto& there = surveyed[place].answer.at("machines");
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      if (chosen[i] != place) continue;
+      placed.machines.push_back(request.machines[i]);
+      placed.all_there = placed.all_there && has(there, request.machines[i].name);
+    }
     if (!placed.machines.empty()) placement.places.push_back(std::move(placed));
   }
   return placement;

@@ -14,6 +14,7 @@ namespace muster::cli {
 struct PlacedClones {
   std::string uri;
   bool has_master = false;
+  bool all_there = false;  // machines of these names, already
   std::vector<clone::WantedClone> machines;
 };
 

@@ -44,15 +44,12 @@ CloneReadying::CloneReadying(const VerbCommand& command)
       file_(inventory_file(command.program)),
       logins_(command.program) {
   const Settings& settings = command.program.settings;
+  if (settings.given("command") && settings.text("wait") != "ssh")
+    settings.reject("command", "it runs once SSH is there: add --wait ssh");
   for (const char* option : {"group", "var"})
     if (settings.given(option) && !file_)
       settings.reject(option, "it is about an inventory, and there is none: -i FILE, or --add-to FILE");
   variables_of(settings, {}, "", {});
-}
-
-void CloneReadying::check(const Settings& settings) {
-  if (settings.given("command") && settings.text("wait") != "ssh")
-    settings.reject("command", "it runs once SSH is there: add --wait ssh");
 }
 
 void CloneReadying::enlist(const CloneToReady& clone) { write_entry(clone, clone.fixed_address, {}); }

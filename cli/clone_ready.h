@@ -24,10 +24,8 @@ struct CloneToReady {
 
 class CloneReadying {
  public:
+  // Throws base::Error{usage} for options that make no sense, whatever the clones.
   explicit CloneReadying(const VerbCommand& command);
-
-  // What the options say without any clone. Throws base::Error{usage}.
-  static void check(const Settings& settings);
 
   // Adds it to the inventory, if there is one, as far as it is known before it runs.
   void enlist(const CloneToReady& clone);

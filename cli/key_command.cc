@@ -19,7 +19,7 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 
-// The hypervisors' word goes into the inventory, for hosts that are in it, and into known_hosts.
+// The hypervisors' word goes into the inventory and into known_hosts.
 class Scan {
  public:
   Scan(const VerbCommand& command, const VmSelection& selection)

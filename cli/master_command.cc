@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -126,13 +127,10 @@ class Masters {
 };
 
 void print_names(const Program& program, const Masters& masters) {
-  std::string last;
+  std::set<std::string> names;
   for (const auto& of_one : masters.found())
-    for (const auto& generation : of_one)
-      if (const std::string name = generation.value("master", ""); name != last) {
-        program.console.out(name + "\n");
-        last = name;
-      }
+    for (const auto& generation : of_one) names.insert(generation.value("master", ""));
+  for (const auto& name : names) program.console.out(name + "\n");
 }
 
 void print(const Program& program, const Masters& masters) {
@@ -190,11 +188,14 @@ int master_list(const VerbCommand& command) {
 }
 
 std::string removal_line(const VmTarget& target, const json& result) {
-  std::string text =
-      fmt::format("{}: {} of {}\n", target.domain,
-                  result.value("generations", 0) == 1 ? "let go" : "all its generations let go", target.uri);
-  for (const auto& image : result.at("removed")) text += fmt::format("  removed {}\n", image.get<std::string>());
-  for (const auto& image : result.at("freed")) text += fmt::format("  {} may change again\n", image.get<std::string>());
+  const bool plan = result.value("outcome", "") == "plan";
+  std::string text = fmt::format("{}: {}{} on {}\n", target.domain, plan ? "would be " : "",
+                                 result.value("generations", 0) == 1 ? "let go" : "let go with all its generations",
+                                 target.uri);
+  for (const auto& image : result.at("removed"))
+    text += fmt::format("  {} {}\n", plan ? "remove" : "removed", image.get<std::string>());
+  for (const auto& image : result.at("freed"))
+    text += fmt::format("  {} may change again\n", image.get<std::string>());
   return text;
 }
 
@@ -228,16 +229,21 @@ int master_remove(const VerbCommand& command) {
 }
 
 std::string edit_line(const VmTarget& target, const json& result) {
+  if (result.value("outcome", "") == "plan")
+    return fmt::format("{}: would be edited in {}\n", name_of_generation(result), result.value("machine", ""));
   return fmt::format("{}: {} {}; muster vm start {} and change it, then stop it and muster master edit {} --promote\n",
                      name_of_generation(result), result.value("changed", false) ? "edited in" : "is being edited in",
                      result.value("machine", ""), result.value("machine", ""), target.domain);
 }
 
 std::string promoted_line(const VmTarget& target, const json& result) {
+  if (result.value("outcome", "") == "plan")
+    return fmt::format("{}: would be a generation of its own, on {}\n", name_of_generation(result), target.uri);
   return fmt::format("{}: is a generation of its own now, on {}\n", name_of_generation(result), target.uri);
 }
 
-std::string abandoned_line(const VmTarget& target, const json&) {
+std::string abandoned_line(const VmTarget& target, const json& result) {
+  if (result.value("outcome", "") == "plan") return fmt::format("{}: what was edited would go\n", target.domain);
   return fmt::format("{}: what was edited is gone\n", target.domain);
 }
 
@@ -260,6 +266,8 @@ int begin_edit(const VerbCommand& command, const VmSelection& selection) {
 
 int master_edit(const VerbCommand& command) {
   const Settings& settings = command.program.settings;
+  if (command.only_word().find('@') != std::string::npos)
+    throw Error(Code::usage, "the newest generation is edited: write its master's name alone");
   const auto selection = places_of(command, command.only_word());
   if (selection.targets.size() > 1)
     throw Error(Code::usage, "several hypervisors have it: name one with -c, and carry the new generation from there");
@@ -268,18 +276,14 @@ int master_edit(const VerbCommand& command) {
   if (settings.flag("flatten") && !settings.flag("promote")) settings.reject("flatten", "it goes with --promote");
   const auto& target = selection.targets.front();
   if (!settings.flag("promote") && !settings.flag("abandon")) return begin_edit(command, selection);
-  if (settings.flag("dry-run")) {
-    command.program.console.out(fmt::format("{}: would {}\n", target.name,
-                                            settings.flag("promote") ? "become a generation" : "be thrown away"));
-    return 0;
-  }
-  if (settings.flag("abandon")) confirm(command.program, "throw away what was edited of " + target.domain);
+  const bool plan = settings.flag("dry-run");
+  if (settings.flag("abandon") && !plan) confirm(command.program, "throw away what was edited of " + target.domain);
   const bool flatten = settings.flag("flatten");
   return run_on_machines(command.program, command.workers, selection,
                          {.name = settings.flag("promote") ? "master_promote" : "master_abandon",
                           .arguments =
-                              [flatten](const VmTarget& one) {
-                                return json{{"master", one.domain}, {"flatten", flatten}};
+                              [flatten, plan](const VmTarget& one) {
+                                return json{{"master", one.domain}, {"flatten", flatten}, {"plan", plan}};
                               },
                           .patience = std::chrono::milliseconds(kSealPatience),
                           .line = settings.flag("promote") ? promoted_line : abandoned_line});

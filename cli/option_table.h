@@ -17,7 +17,7 @@ inline constexpr CommandSet kFleet = kRun | kPing;
 inline constexpr CommandSet kMasters = kMaster | kClone;
 inline constexpr CommandSet kVirt = kVm | kCapabilities | kMasters | kKeys;  // through libvirt
 inline constexpr CommandSet kMany = kFleet | kVirt;                          // over many units
-inline constexpr CommandSet kRemote = kFleet | kSsh | kClone | kKeys;
+inline constexpr CommandSet kRemote = kFleet | kSsh | kClone;
 inline constexpr CommandSet kEvery = ~CommandSet{0};
 
 enum class Takes : std::uint8_t {

@@ -68,7 +68,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"clone", "gc", "", "what clones and masters left behind", "yes"},
 
     {"key", "scan", "PATTERN --via=hypervisor", "host keys as the hypervisor vouches for them, into the inventory",
-     "add-to host-keys key known-hosts limit port ssh-config timeout transport user via yes"},
+     "add-to known-hosts limit via"},
 
     {"backup", "init", "[REPO]", "a new repository in a directory, with a key file unless told otherwise",
      "chunk-size no-encryption"},

@@ -16,6 +16,7 @@
 #include "virt/lifecycle.h"
 #include "virt/statistics.h"
 #include "virt/storage.h"
+#include "vm/claims.h"
 #include "vm/creation.h"
 #include "vm/wait_for.h"
 
@@ -32,6 +33,7 @@ json clone_fields(const clone::PlannedClone& planned) {
   json fields = {{"name", planned.name},
                  {"plan", clone::name_of(planned.state)},
                  {"kind", clone::name_of(planned.kind)},
+                 {"generation", planned.generation},
                  {"macs", planned.macs},
                  {"left_out", planned.left_out}};
   for (const auto& volume : planned.making.volumes)
@@ -61,12 +63,14 @@ json plan(const WorkerCall& call) {
 json survey(const WorkerCall& call) {
   const std::string master = call.arguments.at("master"), pool_name = call.arguments.at("pool");
   json generations = json::array(), masters = json::array();
+  std::uint64_t memory_bytes = 0;
   std::string pool = pool_name;
   for (const auto& generation : clone::generations(call.ctx, call.connection)) {
     if (!generation.whole()) continue;
     if (masters.empty() || masters.back() != generation.master) masters.push_back(generation.master);
     if (generation.master != master) continue;
     generations.push_back(generation.number);
+    memory_bytes = virt::DomainXml(generation.definition).memory_bytes();
     const auto image = virt::volume_of_path(call.connection, generation.images.front().path);
     if (pool_name.empty() && image) pool = image->pool();
   }
@@ -87,7 +91,8 @@ json survey(const WorkerCall& call) {
           {"macs", std::move(macs)},
           {"machines", std::move(machines)},
           {"free_memory_bytes", virt::node_statistics(call.connection).free_memory_bytes},
-          {"free_disk_bytes", room}};
+          {"free_disk_bytes", room},
+          {"memory_bytes", memory_bytes}};
 }
 
 json make(const WorkerCall& call) {
@@ -112,6 +117,7 @@ json boot(const WorkerCall& call) {
   const auto domain = call.domain();
   const auto deadline = base::Clock::now() + milliseconds(call.arguments.at("patience_ms").get<std::int64_t>());
   const auto left = [&] { return std::chrono::duration_cast<milliseconds>(deadline - base::Clock::now()); };
+  vm::check_unclaimed(call.ctx, call.connection, domain);
   json fields = heard_fields(clone::start_and_hear_keys(call.ctx, domain, left()));
   if (call.arguments.at("needs_address").get<bool>())
     vm::wait_for(call.ctx, domain, {.kind = vm::Milestone::Kind::ip}, std::max(left(), kLeastForAddress));
@@ -128,7 +134,7 @@ json host_keys(const WorkerCall& call) {
                 "nobody can vouch for the host key of '" + domain.name() + "': " +
                     (domain.active() ? "its guest agent does not answer, or may not run commands"
                                      : "it is off, and was never started by muster clone create") +
-                    "; muster key scan --via network takes what the network says");
+                    "");
   json fields = heard_fields(*heard);
   fields["addresses"] = domain.active() ? addresses_of(domain) : json::array();
   fields["disk_bytes"] = json::array();
@@ -162,8 +168,8 @@ json list(const WorkerCall& call) {
 
 json flatten(const WorkerCall& call) {
   const auto domain = call.domain();
-  if (call.arguments.at("plan").get<bool>()) return {{"disks", clone::built_on_others(call.connection, domain)}};
-  const bool changed = clone::flatten(call.ctx, domain, {.progress = [&](std::uint64_t done, std::uint64_t total) {
+  if (call.arguments.at("plan").get<bool>()) return {{"disks", clone::built_on_others(call.connection, domain)}, {"outcome", "plan"}};
+  const bool changed = clone::flatten(call.ctx, call.connection, domain, {.progress = [&](std::uint64_t done, std::uint64_t total) {
                                         call.progress({{"bytes_done", done}, {"bytes_total", total}});
                                       }});
   return {{"changed", changed}, {"state", virt::name_of(domain.state())}};
@@ -183,7 +189,9 @@ json collect(const WorkerCall& call) {
                  {"orphans", found.orphans},
                  {"damaged", found.damaged},
                  {"removed", json::array()}};
-  if (!call.arguments.at("plan").get<bool>())
+  if (call.arguments.at("plan").get<bool>())
+    fields["outcome"] = "plan";
+  else
     fields["removed"] = clone::remove_leftovers(call.ctx, call.connection, makers);
   return fields;
 }

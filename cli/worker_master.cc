@@ -56,6 +56,7 @@ json plan_fields(const clone::SealPlan& plan) {
   json fields = generation_fields(plan.generation);
   fields["plan"] = plan.sealed_already ? "unchanged" : plan.copied.empty() ? "seal in place" : "seal a copy";
   fields.erase("state");
+  fields["outcome"] = "plan";
   if (plan.leftover) fields["removed_first"] = clone::name_of(*plan.leftover);
   return fields;
 }
@@ -102,6 +103,10 @@ std::vector<clone::Generation> meant(const WorkerCall& call) {
 // All of its generations, or none; the newest first, since it may be built on those before.
 json remove(const WorkerCall& call) {
   auto generations = meant(call);
+  for (const auto& generation : generations)
+    if (!generation.whole() && vm::life_of(*generation.maker) == vm::MakerLife::alive)
+      throw base::Error(base::Code::busy, "the master " + clone::name_of(generation) + " is being made by process " +
+                                              std::to_string(generation.maker->pid) + " on " + generation.maker->host);
   const auto around = clone::look_around(call.ctx, call.connection);
   clone::check_unneeded(generations, around);
   json removed = json::array(), freed = json::array();
@@ -109,7 +114,9 @@ json remove(const WorkerCall& call) {
     for (const auto& image : generation->images) (image.made ? removed : freed).push_back(image.path);
     if (!call.arguments.at("plan").get<bool>()) clone::remove_images(call.ctx, call.connection, *generation);
   }
-  return {{"generations", generations.size()}, {"removed", std::move(removed)}, {"freed", std::move(freed)}};
+  json fields = {{"generations", generations.size()}, {"removed", std::move(removed)}, {"freed", std::move(freed)}};
+  if (call.arguments.at("plan").get<bool>()) fields["outcome"] = "plan";
+  return fields;
 }
 
 // From another hypervisor to this one.
@@ -133,12 +140,17 @@ json edit(const WorkerCall& call) {
   const auto plan = clone::plan_edit(call.ctx, call.connection, master);
   json fields = {
       {"master", master}, {"generation", plan.base.number + 1}, {"machine", plan.machine}, {"changed", !plan.begun}};
+  if (call.arguments.at("plan").get<bool>()) fields["outcome"] = "plan";
   if (plan.begun || call.arguments.at("plan").get<bool>()) return fields;
   vm::make(call.ctx, call.connection, plan.making, {.start = false, .take_over = vm::TakeOver::from_the_dead});
   return fields;
 }
 
 json promote(const WorkerCall& call) {
+  if (call.arguments.at("plan").get<bool>()) {
+    const auto edit = clone::plan_edit(call.ctx, call.connection, call.arguments.at("master"));
+    return {{"master", edit.base.master}, {"generation", edit.base.number + 1}, {"outcome", "plan"}};
+  }
   const auto chain = call.arguments.at("flatten").get<bool>() ? clone::Chain::flattened : clone::Chain::kept;
   return generation_fields(
       clone::promote(call.ctx, call.connection, call.arguments.at("master"), chain, [&](std::uint64_t bytes) {
@@ -147,6 +159,7 @@ json promote(const WorkerCall& call) {
 }
 
 json abandon(const WorkerCall& call) {
+  if (call.arguments.at("plan").get<bool>()) return {{"master", call.arguments.at("master")}, {"outcome", "plan"}};
   clone::abandon(call.ctx, call.connection, call.arguments.at("master"));
   return {{"master", call.arguments.at("master")}};
 }

@@ -120,6 +120,13 @@ class ClonePlanner {
       throw Error(Code::usage, fmt::format("the master's disk has {} bytes: a clone's cannot have {}",
                                            basis_.generation.images.front().capacity_bytes, request.size_bytes));
     resize();
+    const bool asks_guest = !request.ssh_keys.empty() || !request.user_data.empty() ||
+                            std::any_of(request.machines.begin(), request.machines.end(),
+                                        [](const auto& machine) { return machine.fixed.has_value(); });
+    if (asks_guest && basis_.generation.guest != GuestKind::cloud_init)
+      throw Error(Code::usage, "the master " + name_of(basis_.generation) + " is sealed as a guest that reads no seed (" +
+                                   name_of(basis_.generation.guest) +
+                                   "): addresses, SSH keys and user-data have no way into its clones");
   }
 
   Generation plan(const PlanSink& sink) {
@@ -162,7 +169,7 @@ class ClonePlanner {
   }
 
   PlannedClone planned(const WantedClone& wanted) {
-    PlannedClone clone{.name = wanted.name, .kind = basis_.kind};
+    PlannedClone clone{.name = wanted.name, .kind = basis_.kind, .generation = basis_.generation.number};
     std::vector<virt::VolumeName> left;
     if (const auto there = domains_.find(wanted.name); there != domains_.end()) {
       if (const auto leftover = vm::find_leftover(connection_, wanted.name)) {
@@ -170,7 +177,9 @@ class ClonePlanner {
         clone.state = PlannedClone::State::half_made;
         left = leftover->mark.volumes;
       } else {
-        check_is_clone(there->second);
+        const auto mark = its_mark(there->second);
+        clone.kind = mark.kind;
+        clone.generation = mark.generation;
         clone.state = PlannedClone::State::there;
         clone.making.uuid = there->second.uuid();
         return clone;
@@ -180,9 +189,9 @@ class ClonePlanner {
     return clone;
   }
 
-  void check_is_clone(const virt::Domain& domain) const {
+  CloneMark its_mark(const virt::Domain& domain) const {
     const auto mark = clone_mark(domain);
-    if (mark && mark->master == basis_.generation.master) return;
+    if (mark && mark->master == basis_.generation.master) return *mark;
     throw Error(Code::refused, "'" + domain.name() + "' is there already on " + connection_.uri() +
                                    ", and is no clone " + "of '" + basis_.generation.master + "'");
   }

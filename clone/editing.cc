@@ -149,7 +149,7 @@ Generation promote(const base::Context& ctx, const virt::Connection& connection,
     claim_images(ctx, connection, *generation);
   } else {
     check_off(domain);
-    if (chain == Chain::flattened) flatten(ctx, domain, {});
+    if (chain == Chain::flattened) flatten(ctx, connection, domain, {});
     generation = next_of(ctx, connection, domain, master);
     seal_images(ctx, connection, *generation, progress);
   }

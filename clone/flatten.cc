@@ -10,6 +10,7 @@
 #include "virt/image_files.h"
 #include "virt/lifecycle.h"
 #include "virt/metadata.h"
+#include "vm/claims.h"
 #include "vm/polling.h"
 
 namespace muster::clone {
@@ -57,11 +58,19 @@ void pull(const base::Context& ctx, const virt::Domain& domain, const std::strin
                               "' did not come to stand alone: the log of its " + "hypervisor has why");
 }
 
-// Off again, and no trace of it.
+// Off again, and no trace of it. One that somebody let run meanwhile is theirs.
 void end_paused_run(const virt::Domain& domain) {
   if (!was_off(domain)) return;
-  if (domain.active()) virt::power_off(domain);
+  if (domain.active() && domain.state() == virt::State::paused) virt::power_off(domain);
   virt::drop_metadata_part(domain, kPart);
+}
+
+void start_paused(const virt::Domain& domain) {
+  if (virt::has_saved_image(domain))
+    throw Error(Code::refused, "'" + domain.name() + "' has saved memory, which goes with its disks as they are: start "
+                                                     "it, and flatten it while it runs");
+  virt::put_metadata_part(domain, {.name = kPart, .attributes = {{"uuid", domain.uuid()}}});
+  virt::start(domain, virt::StartAs::paused);
 }
 
 void note_independence(const virt::Domain& domain) {
@@ -89,16 +98,11 @@ std::vector<std::string> built_on_others(const virt::Connection& connection, con
   return targets;
 }
 
-bool flatten(const base::Context& ctx, const virt::Domain& domain, const FlattenOptions& options) {
-  if (!domain.active()) {
-    if (virt::has_saved_image(domain))
-      throw Error(Code::refused, "'" + domain.name() +
-                                     "' has saved memory, which goes with its disks as they are: start "
-                                     "it, and flatten it while it runs");
-    virt::put_metadata_part(domain, {.name = kPart, .attributes = {{"uuid", domain.uuid()}}});
-    virt::start(domain, virt::StartAs::paused);
-  }
+bool flatten(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
+             const FlattenOptions& options) {
+  vm::check_unclaimed(ctx, connection, domain);
   try {
+    if (!domain.active()) start_paused(domain);
     const auto targets = chained(domain);
     for (const auto& target : targets) pull(ctx, domain, target, options);
     end_paused_run(domain);

@@ -14,10 +14,12 @@
 #include "virt/firmware_files.h"
 #include "virt/image_files.h"
 #include "virt/lifecycle.h"
+#include "virt/machine_size.h"
 #include "virt/storage.h"
 #include "vm/creation_plan.h"
 #include "vm/images.h"
 #include "vm/maker.h"
+#include "vm/own_seed.h"
 #include "vm/tombstone.h"
 
 namespace muster::clone {
@@ -90,10 +92,18 @@ class Planner {
     for (const auto& disk : definition.disks()) add_disk(disk);
     if (plan_.generation.images.empty())
       throw Error(Code::unsupported, "'" + domain->name() + "' has no disk that could be a master's");
-    plan_.generation.definition = definition.text();
+    plan_.generation.definition = without_seed(*domain, definition).text();
     plan_.generation.source_uuid = domain->uuid();
     if (const auto file = virt::variables_file(connection_, definition); !file.empty())
       plan_.generation.variables = virt::read_small_file(ctx_, connection_, file, kMaxVariablesBytes).value_or("");
+  }
+
+  // It is this machine's own: a clone gets one of its own.
+  virt::DomainXml without_seed(const virt::Domain& domain, virt::DomainXml definition) const {
+    const auto seed = vm::own_seed(connection_, domain);
+    for (const auto& disk : definition.disks())
+      if (seed && virt::image_path(connection_, disk) == *seed) virt::remove_disk(definition, disk.target);
+    return definition;
   }
 
   void add_disk(const virt::DiskElement& disk) {
@@ -244,12 +254,17 @@ void measure(const base::Context& ctx, const virt::Connection& connection, Maste
   image = std::move(now);
 }
 
-// As far as this machine is the hypervisor: libvirt changes no modes.
-void make_read_only(const base::Context& ctx, const virt::Connection& connection, MasterImage& image) {
+// As far as this machine is the hypervisor: libvirt tells no modes.
+void note_mode(const virt::Connection& connection, MasterImage& image) {
   struct stat seen {};
-  if (!virt::is_seen_here(connection, image.path) || ::stat(image.path.c_str(), &seen) != 0)
+  if (!image.mode_before && virt::is_seen_here(connection, image.path) && ::stat(image.path.c_str(), &seen) == 0)
+    image.mode_before = seen.st_mode & 07777U;
+}
+
+// ... and changes none.
+void make_read_only(const base::Context& ctx, const virt::Connection& connection, const MasterImage& image) {
+  if (!virt::is_seen_here(connection, image.path))
     return ctx.note(image.path + " stays writable for others than muster: its mode cannot be changed from here");
-  image.mode_before = seen.st_mode & 07777U;
   if (::chmod(image.path.c_str(), kReadOnly) != 0)
     ctx.note(image.path + " stays writable for others than muster: " + base::errno_text(errno));
 }
@@ -276,19 +291,21 @@ Generation seal(const base::Context& ctx, const virt::Connection& connection, co
                 const ReadProgress& progress) {
   Generation generation = plan.generation;
   if (plan.leftover) remove_images(ctx, connection, *plan.leftover);
-  if (!plan.copied.empty()) {
-    generation.maker = vm::mark_of_this_process();
-    write_claims(ctx, connection, generation);
-  }
-  for (std::size_t i = 0; i < plan.copied.size(); ++i) copy(ctx, connection, plan.copied[i], generation.images[i]);
   if (plan.sealed_already) {
     claim_images(ctx, connection, generation);
     return generation;
   }
+  if (plan.copied.empty()) {
+    seal_images(ctx, connection, generation, progress);
+    return generation;
+  }
+  generation.maker = vm::mark_of_this_process();
   try {
+    write_claims(ctx, connection, generation);
+    for (std::size_t i = 0; i < plan.copied.size(); ++i) copy(ctx, connection, plan.copied[i], generation.images[i]);
     seal_images(ctx, connection, generation, progress);
   } catch (const Error&) {
-    if (!plan.copied.empty()) remove_images(ctx, connection, generation);
+    remove_images(ctx, connection, generation);
     throw;
   }
   return generation;
@@ -296,9 +313,10 @@ Generation seal(const base::Context& ctx, const virt::Connection& connection, co
 
 void claim_images(const base::Context& ctx, const virt::Connection& connection, Generation& generation) {
   generation.maker.reset();
-  for (auto& image : generation.images)
-    if (!image.mode_before) make_read_only(ctx, connection, image);
+  // The claims first: they have the modes from before.
+  for (auto& image : generation.images) note_mode(connection, image);
   write_claims(ctx, connection, generation);
+  for (const auto& image : generation.images) make_read_only(ctx, connection, image);
   check_still_off(ctx, connection, generation);
 }
 

@@ -64,6 +64,14 @@ void ensure_virtio_scsi(DomainXml& definition) {
   controller.append_attribute("model") = "virtio-scsi";
 }
 
+void remove_disk(DomainXml& definition, const std::string& target) {
+  auto devices = definition.root().child("devices");
+  for (xml_node disk = devices.child("disk"), next; disk; disk = next) {
+    next = disk.next_sibling("disk");
+    if (disk.child("target").attribute("dev").value() == target) devices.remove_child(disk);
+  }
+}
+
 void add_disk(DomainXml& definition, const std::string& element) {
   auto devices = child_of(definition.root(), "devices");
   xml_node last;

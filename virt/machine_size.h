@@ -21,6 +21,8 @@ void set_interfaces(DomainXml& definition, const std::vector<std::string>& eleme
 // Adds a controller for disks of the bus scsi, unless there is one that guests for virtio know.
 void ensure_virtio_scsi(DomainXml& definition);
 
+void remove_disk(DomainXml& definition, const std::string& target);
+
 // Adds a <disk>, as XML, after the others.
 void add_disk(DomainXml& definition, const std::string& element);
 
