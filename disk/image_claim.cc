@@ -26,8 +26,11 @@ Error claimed(const std::string& image, std::string_view claim_text) {
 
 void check_unclaimed(const std::string& image) {
   const std::string path = claim_file(image);
+  using std::filesystem::file_type;
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) return;
+  // A link that leads nowhere is one, too. `none`: this process cannot look there.
+  const auto type = std::filesystem::symlink_status(path, error).type();
+  if (type == file_type::not_found || type == file_type::none) return;
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxClaimBytes, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
