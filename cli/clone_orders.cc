@@ -19,7 +19,10 @@ using base::Error;
 
 bool is_host_name(const std::string& name) {
   constexpr std::size_t kMaxLabel = 63;
-  if (name.empty() || name.size() > kMaxLabel || name.front() == '-' || name.back() == '-') return false;
+  constexpr std::string_view kNotAtEnds = "-.";
+  if (name.empty() || name.size() > kMaxLabel || name.find("..") != std::string::npos) return false;
+  if (kNotAtEnds.find(name.front()) != std::string_view::npos || kNotAtEnds.find(name.back()) != std::string_view::npos)
+    return false;
   return name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") ==
          std::string::npos;
 }

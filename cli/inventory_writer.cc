@@ -77,15 +77,17 @@ bool write_hosts(const Program& program, const std::string& file, const std::vec
 
 bool edit_text_file(const base::Context& ctx, const std::string& file, mode_t mode,
                     const std::function<std::string(const std::string& text)>& edit) {
-  // Of a link, what it points to is replaced, and not the link.
+  const LockedFile lock(ctx, file, mode);
+  // Of a link, what it points to is replaced, and not the link. It is there by now, also where it was not before.
   std::error_code error;
-  const auto real = std::filesystem::weakly_canonical(file, error);
+  const auto real = std::filesystem::canonical(file, error);
   const std::string path = error ? file : real.string();
-  const LockedFile lock(ctx, path, mode);
   const std::string before = base::read_file(path, kMaxBytes);
   const std::string after = edit(before);
   if (after == before) return false;
   base::replace_file(path, after, lock.mode());
+  // As it was, whatever the umask: others of its group go on writing to it.
+  if (::chmod(path.c_str(), lock.mode()) != 0) base::throw_errno("set the mode of " + path);
   return true;
 }
 

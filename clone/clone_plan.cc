@@ -225,9 +225,11 @@ class ClonePlanner {
     finish(wanted, left, definition, clone);
   }
 
+  // Of those that the clone will have: a guest whose cloud-init is told of another waits for it in vain.
   std::vector<std::string> new_macs() {
     std::vector<std::string> macs;
-    for (std::size_t i = 0; i < basis_.definition.interfaces().size(); ++i) macs.push_back(macs_.next());
+    for (const auto& interface : basis_.definition.interfaces())
+      if (interface.type != "hostdev") macs.push_back(macs_.next());
     return macs;
   }
 

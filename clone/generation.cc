@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 
 #include <nlohmann/json.hpp>
 
@@ -16,7 +17,7 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 
-constexpr int kVersion = 1;
+constexpr unsigned kVersion = 1;
 constexpr std::size_t kMaxNameBytes = 128;
 constexpr std::array kGuestKinds{GuestKind::cloud_init, GuestKind::offline, GuestKind::none};
 
@@ -78,28 +79,60 @@ virt::CreationMark maker_from(const json& fields) {
           .volumes = {}};
 }
 
+bool may_be_in_a_name(char c) {
+  const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  return letter || (c >= '0' && c <= '9') || std::string_view("._+-").find(c) != std::string_view::npos;
+}
+
+bool is_master_name(const std::string& name) {
+  return !name.empty() && name.size() <= kMaxNameBytes && name[0] != '.' && name[0] != '-' &&
+         std::all_of(name.begin(), name.end(), may_be_in_a_name);
+}
+
+// json by itself would cut off what does not fit.
+unsigned positive(const json& number, const char* what) {
+  constexpr std::uint64_t kMost = std::numeric_limits<unsigned>::max();
+  if (!number.is_number_unsigned() || number.get<std::uint64_t>() == 0 || number.get<std::uint64_t>() > kMost)
+    throw Error(Code::corrupt, std::string("has no ") + what);
+  return number.get<unsigned>();
+}
+
+std::string master_name(const json& field) {
+  auto name = field.get<std::string>();
+  if (!is_master_name(name)) throw Error(Code::corrupt, "has no name that a master can have");
+  return name;
+}
+
+GuestKind guest_of(const json& field) {
+  const auto name = field.get<std::string>();
+  for (const auto kind : kGuestKinds)
+    if (name == name_of(kind)) return kind;
+  throw Error(Code::corrupt, "has guests of an unknown kind, '" + name + "'");
+}
+
+std::string bytes_of(const json& field) {
+  auto bytes = base::base64_decode(field.get<std::string>());
+  if (!bytes) throw Error(Code::corrupt, "has firmware variables that are not whole");
+  return *bytes;
+}
+
 Generation generation_of(const json& claim) {
-  if (const int version = claim.at("v"); version > kVersion)
+  if (const unsigned version = positive(claim.at("v"), "version"); version > kVersion)
     throw Error(Code::corrupt, "is of version " + std::to_string(version) + ", which this muster does not know");
   const json& fields = claim.at("master");
-  Generation generation{.master = fields.at("name"),
-                        .number = fields.at("generation"),
+  Generation generation{.master = master_name(fields.at("name")),
+                        .number = positive(fields.at("generation"), "number"),
                         .sealed = fields.at("sealed"),
                         .source = fields.at("source"),
                         .source_uuid = fields.at("source_uuid"),
                         .images = {},
                         .definition = fields.at("definition"),
-                        .variables = base::base64_decode(fields.at("variables").get<std::string>()).value_or(""),
-                        .guest = guest_kind_named(fields.at("guest").get<std::string>())};
+                        .variables = bytes_of(fields.at("variables")),
+                        .guest = guest_of(fields.at("guest"))};
   for (const auto& image : fields.at("images")) generation.images.push_back(image_from(image));
   if (fields.contains("maker")) generation.maker = maker_from(fields["maker"]);
   if (generation.images.empty()) throw Error(Code::corrupt, "names no images");
   return generation;
-}
-
-bool may_be_in_a_name(char c) {
-  const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  return letter || (c >= '0' && c <= '9') || std::string_view("._+-").find(c) != std::string_view::npos;
 }
 
 }  // namespace
@@ -159,9 +192,7 @@ Generation generation_from(std::string_view text) {
 MasterName parse_master_name(std::string_view text) {
   const std::size_t at = text.find('@');
   MasterName name{.name = std::string(text.substr(0, at))};
-  const bool named = !name.name.empty() && name.name.size() <= kMaxNameBytes && name.name[0] != '.' &&
-                     name.name[0] != '-' && std::all_of(name.name.begin(), name.name.end(), may_be_in_a_name);
-  if (!named)
+  if (!is_master_name(name.name))
     throw Error(Code::usage, "'" + name.name +
                                  "' is no name of a master: write letters, digits, and . _ + - after the "
                                  "first");

@@ -18,6 +18,7 @@ constexpr const char* kBoundary = "==muster-clone-user-data==";
 // By what user-data begins with, as cloud-init tells its kinds apart.
 constexpr auto kKinds = std::to_array<std::pair<std::string_view, std::string_view>>({
     {"#cloud-config-archive", "text/cloud-config-archive"},
+    {"#cloud-config-jsonp", "text/cloud-config-jsonp"},
     {"#cloud-config", "text/cloud-config"},
     {"#include", "text/x-include-url"},
     {"#!", "text/x-shellscript"},
@@ -105,7 +106,8 @@ std::string user_data(const GuestIdentity& guest) {
 }
 
 std::string network_config(const GuestIdentity& guest) {
-  std::string text = "version: 2\nethernets:\n";
+  // cloud-init reads a mapping also where there is nothing in it.
+  std::string text = std::string("version: 2\nethernets:") + (guest.macs.empty() ? " {}\n" : "\n");
   for (std::size_t i = 0; i < guest.macs.size(); ++i) {
     text += "  net" + std::to_string(i) + ":\n    match: {macaddress: " + in_quotes(guest.macs[i]) + "}\n";
     if (i != 0 || !guest.fixed) {

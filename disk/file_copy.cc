@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -21,6 +22,7 @@ using base::Error;
 
 // Between two looks at the stop.
 constexpr off_t kStretchBytes = 64 << 20;
+constexpr std::size_t kBufferBytes = 1U << 20;
 
 base::UniqueFd open_to_read(const std::string& path) {
   base::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -28,34 +30,37 @@ base::UniqueFd open_to_read(const std::string& path) {
   return fd;
 }
 
-// Between file systems that have no way of their own. False: it ended early.
-bool copy_through_memory(int from, int to, off_t begin, off_t end, const std::string& what) {
-  std::string piece(1U << 20, '\0');
-  while (begin < end) {
-    const auto most = std::min(static_cast<off_t>(piece.size()), end - begin);
-    const ssize_t got = ::pread(from, piece.data(), static_cast<std::size_t>(most), begin);
+// Through this process.
+void carry(int from, int to, off_t begin, off_t end, const std::string& what) {
+  std::vector<char> buffer(kBufferBytes);
+  for (off_t at = begin; at < end;) {
+    const auto wanted = std::min(buffer.size(), static_cast<std::size_t>(end - at));
+    const ssize_t got = ::pread(from, buffer.data(), wanted, at);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) base::throw_errno(what);
-    if (got == 0) return false;
-    for (ssize_t put = 0; put < got;) {
-      const ssize_t n = ::pwrite(to, piece.data() + put, static_cast<std::size_t>(got - put), begin + put);
-      if (n < 0 && errno != EINTR) base::throw_errno(what);
-      if (n > 0) put += n;
+    if (got == 0) throw Error(Code::io, what + ": it became shorter while it was read");
+    for (ssize_t written = 0; written < got;) {
+      const ssize_t n = ::pwrite(to, buffer.data() + written, static_cast<std::size_t>(got - written),
+                                 at + static_cast<off_t>(written));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) base::throw_errno(what);
+      written += n;
     }
-    begin += got;
+    at += got;
   }
-  return true;
 }
+
+// Linux copies between file systems of one kind only, and some cannot at all: copy_file_range(2).
+bool cannot_copy(int error) { return error == EXDEV || error == EOPNOTSUPP || error == ENOSYS; }
 
 void copy_stretch(int from, int to, off_t begin, off_t end, const std::string& what) {
   off_t read_at = begin, write_at = begin;
   while (read_at < end) {
     const ssize_t copied = ::copy_file_range(from, &read_at, to, &write_at, static_cast<std::size_t>(end - read_at), 0);
     if (copied < 0 && errno == EINTR) continue;
-    const bool no_way = copied < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS);
-    if (no_way && copy_through_memory(from, to, read_at, end, what)) return;
-    if (copied < 0 && !no_way) base::throw_errno(what);
-    if (copied <= 0) throw Error(Code::io, what + ": it became shorter while it was read");
+    if (copied < 0 && cannot_copy(errno)) return carry(from, to, read_at, end, what);
+    if (copied < 0) base::throw_errno(what);
+    if (copied == 0) throw Error(Code::io, what + ": it became shorter while it was read");
   }
 }
 

@@ -1,5 +1,6 @@
 // A file's copy on this host, as fast as the file systems can: its blocks shared where they have that (FICLONE,
-// ioctl_ficlonerange(2)), else its data copied inside the kernel, its holes left holes. Blocks; any thread.
+// ioctl_ficlonerange(2)), else its data copied inside the kernel where that can, its holes left holes. Blocks; any
+// thread.
 #pragma once
 
 #include <string>

@@ -34,8 +34,11 @@ namespace {
 
 // nullopt: there is no such file.
 std::optional<std::string> text_of(const std::string& path) {
+  using std::filesystem::file_type;
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) return std::nullopt;
+  // A link that leads nowhere is one, too. `none`: this process cannot look there.
+  const auto type = std::filesystem::symlink_status(path, error).type();
+  if (type == file_type::not_found || type == file_type::none) return std::nullopt;
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxClaimBytes, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));

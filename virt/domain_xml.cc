@@ -90,7 +90,14 @@ std::string DomainXml::text() const { return node_text(root()); }
 std::string DomainXml::type() const { return root().attribute("type").value(); }
 std::string DomainXml::name() const { return root().child_value("name"); }
 std::string DomainXml::uuid() const { return root().child_value("uuid"); }
-std::string DomainXml::nvram() const { return root().child("os").child_value("nvram"); }
+
+// libvirt has two ways of writing it, and keeps to that which it was given.
+std::string DomainXml::nvram() const {
+  const auto element = root().child("os").child("nvram");
+  const auto source = element.child("source");
+  return source ? source.attribute("file").value() : element.child_value();
+}
+
 std::string DomainXml::owner() const {
   for (const auto& label : root().children("seclabel"))
     if (std::string_view(label.attribute("model").value()) == "dac") return label.child_value("label");
@@ -111,6 +118,8 @@ void DomainXml::set_nvram(const std::string& path) {
   if (path.empty()) return void(os.remove_child("nvram"));
   auto element = os.child("nvram");
   if (!element) element = os.append_child("nvram");
+  element.remove_child("source");
+  element.remove_attribute("type");
   element.text().set(path.c_str());
 }
 

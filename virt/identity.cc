@@ -174,19 +174,25 @@ void let_go_of_host_devices(xml_node devices, std::vector<std::string>& left_out
   });
 }
 
-// Variables beside the old machine's, as libvirt names them; it fills the file from the template where it is not there.
-void renew_firmware(xml_node root, const std::string& name) {
-  auto nvram = root.child("os").child("nvram");
-  const std::string path = nvram.child_value();
-  if (!path.empty()) nvram.text().set((path.substr(0, path.rfind('/') + 1) + name + "_VARS.fd").c_str());
-  for (const char* table : {"system", "baseBoard", "chassis"})
-    each(root.child("sysinfo"), table, [](xml_node numbers) {
-      each(numbers, "entry", [&](xml_node entry) {
-        for (const char* number : {"uuid", "serial", "asset"})
-          if (is(entry.attribute("name"), number)) return static_cast<void>(numbers.remove_child(entry));
+// Numbers of the machine in its firmware's tables, of which there may be several beside each other.
+void renew_tables(xml_node root) {
+  each(root, "sysinfo", [](xml_node tables) {
+    for (const char* name : {"system", "baseBoard", "chassis"})
+      each(tables, name, [](xml_node numbers) {
+        each(numbers, "entry", [&](xml_node entry) {
+          for (const char* number : {"uuid", "serial", "asset"})
+            if (is(entry.attribute("name"), number)) return static_cast<void>(numbers.remove_child(entry));
+        });
       });
-    });
-  auto genid = root.child("genid");
+  });
+}
+
+// Variables beside the old machine's, as libvirt names them; it fills the file from the template where it is not there.
+void renew_firmware(DomainXml& xml, const std::string& name) {
+  const std::string path = xml.nvram();
+  if (!path.empty()) xml.set_nvram(path.substr(0, path.rfind('/') + 1) + name + "_VARS.fd");
+  renew_tables(xml.root());
+  auto genid = xml.root().child("genid");
   while (genid.first_child()) genid.remove_child(genid.first_child());
 }
 
@@ -204,7 +210,7 @@ Rewritten with_new_identity(const DomainXml& xml, const NewIdentity& identity) {
   set_facts(changed, {});
   if (!identity.keep_metadata_of_others) root.remove_child("metadata");
   if (!identity.uuid.empty()) root.insert_child_after("uuid", root.child("name")).text().set(identity.uuid.c_str());
-  renew_firmware(root, identity.name);
+  renew_firmware(changed, identity.name);
   xml_node devices = root.child("devices");
   put_images(devices, identity.disks);
   let_go_of_other_disks(devices, identity, result.left_out);

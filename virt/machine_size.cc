@@ -17,6 +17,14 @@ std::vector<std::string> remove_from(xml_node parent, const char* name, const ch
   return {what};
 }
 
+// With what says where the memory of each comes from: libvirt takes no such thing without them.
+std::vector<std::string> remove_cells(xml_node root) {
+  auto tuning = root.child("numatune");
+  while (tuning.remove_child("memnode")) {
+  }
+  return remove_from(root.child("cpu"), "numa", "its NUMA cells");
+}
+
 void put_bytes(xml_node root, const char* name, std::uint64_t bytes) {
   auto node = child_of(root, name);
   node.remove_attribute("unit");
@@ -33,7 +41,7 @@ std::vector<std::string> set_cpus(DomainXml& definition, unsigned cpus) {
   node.text().set(cpus);
   root.remove_child("vcpus");
   auto gone = remove_from(root.child("cpu"), "topology", "the topology of its processors");
-  const auto cells = remove_from(root.child("cpu"), "numa", "its NUMA cells");
+  const auto cells = remove_cells(root);
   gone.insert(gone.end(), cells.begin(), cells.end());
   if (root.remove_child("cputune")) gone.emplace_back("the pinning and weights of its processors");
   return gone;
@@ -43,7 +51,7 @@ std::vector<std::string> set_memory(DomainXml& definition, std::uint64_t bytes) 
   auto root = definition.root();
   put_bytes(root, "memory", bytes);
   put_bytes(root, "currentMemory", bytes);
-  auto gone = remove_from(root.child("cpu"), "numa", "its NUMA cells");
+  auto gone = remove_cells(root);
   if (root.remove_child("maxMemory")) gone.emplace_back("the room for memory plugged in later");
   return gone;
 }

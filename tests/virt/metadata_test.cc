@@ -77,5 +77,70 @@ TEST(Metadata, HasALimit) {
   }
 }
 
+// A definition whose <metadata> is `inside`.
+DomainXml defined_with(const std::string& inside) {
+  return DomainXml("<domain><name>web01</name><metadata>" + inside + "</metadata><memory>1</memory></domain>");
+}
+
+TEST(MetadataOfADefinition, ReplacesOursHoweverItIsWrittenAndLeavesOthers) {
+  const std::string theirs = "<their:x xmlns:their=\"http://theirs\" facts=\"1\"><their:facts /></their:x>";
+  for (const std::string ours :
+       {"<muster:facts xmlns:muster='urn:x-muster:domain:1'><old/></muster:facts>",
+        "<facts xmlns='urn:x-muster:domain:1'><old/></facts>", "<m:old xmlns:m='urn:x-muster:domain:1'/>",
+        "<muster:facts xmlns:muster='urn:x-muster:domain:1'><old/></muster:facts><facts "
+        "xmlns='urn:x-muster:domain:1'/>",
+        ""}) {
+    DomainXml definition = defined_with(ours + theirs);
+    set_facts(definition, {kPart, {.name = "master"}});
+    const std::string text = definition.text();
+    EXPECT_EQ(text.find("old"), std::string::npos) << text;
+    const std::size_t at = text.find("<facts xmlns=\"urn:x-muster:domain:1\">");
+    ASSERT_NE(at, std::string::npos) << text;
+    EXPECT_EQ(text.find("urn:x-muster", at + 30), std::string::npos) << "once: " << text;
+    EXPECT_NE(text.find("http://theirs"), std::string::npos);
+    const std::string facts = text.substr(at, text.find("</facts>", at) + 8 - at);
+    EXPECT_EQ(find_part(facts, "retirement")->attribute("aim"), "trash");
+    EXPECT_TRUE(find_part(facts, "master"));
+    set_facts(definition, {});
+    EXPECT_EQ(definition.text().find("urn:x-muster"), std::string::npos) << definition.text();
+    EXPECT_NE(definition.text().find("http://theirs"), std::string::npos);
+  }
+}
+
+TEST(MetadataOfADefinition, AnElementOfOursNameInAnotherNamespaceIsNotOurs) {
+  DomainXml definition = defined_with("<facts xmlns='http://theirs'/><muster:facts xmlns:muster='http://theirs'/>");
+  const std::string before = definition.text();
+  set_facts(definition, {});
+  EXPECT_EQ(definition.text(), before);
+}
+
+TEST(MetadataOfADefinition, IsMadeWhereThereIsNoneAndGoesWhenEmpty) {
+  DomainXml definition("<domain><name>web01</name><memory>1</memory></domain>");
+  set_facts(definition, {});
+  EXPECT_EQ(definition.text().find("metadata"), std::string::npos);
+  set_facts(definition, {{.name = "master"}});
+  EXPECT_NE(definition.text().find("<metadata>"), std::string::npos);
+  set_facts(definition, {});
+  EXPECT_EQ(definition.text().find("metadata"), std::string::npos) << definition.text();
+  DomainXml empty = defined_with("\n    ");
+  set_facts(empty, {});
+  EXPECT_EQ(empty.text().find("metadata"), std::string::npos) << empty.text();
+}
+
+TEST(MetadataOfADefinition, OfNewPartsIsReadBack) {
+  const std::string text = new_metadata({kPart, {.name = "master", .attributes = {{"name", "a'b\"<&>"}}}});
+  EXPECT_EQ(find_part(text, "retirement")->children.at(0).text, kPart.children[0].text);
+  EXPECT_EQ(find_part(text, "master")->attribute("name"), "a'b\"<&>");
+  EXPECT_FALSE(find_part(text, "other"));
+}
+
+TEST(MetadataOfADefinition, StandsWhereLibvirtReadsIt) {
+  const Connection connection("test:///default");
+  DomainXml definition(connection.domain("test").xml(Domain::Xml::portable));
+  set_facts(definition, {kPart});
+  connection.define(definition.text());
+  EXPECT_EQ(metadata_part(connection.domain("test"), "retirement")->attribute("aim"), "trash");
+}
+
 }  // namespace
 }  // namespace muster::virt
