@@ -78,8 +78,8 @@ void add_those_there(const VerbCommand& command, const PlacedClones& place, cons
                                      request.master.name + "'");
     json planned = there[machine.name];
     planned.update({{"plan", "unchanged"}, {"macs", json::array()}, {"left_out", json::array()}});
-    plan.clones.push_back({.target = {.name = machine.name, .uri = place.uri, .domain = machine.name},
-                           .plan_text = planned.dump()});
+    plan.clones.push_back(
+        {.target = {.name = machine.name, .uri = place.uri, .domain = machine.name}, .plan_text = planned.dump()});
   }
 }
 
@@ -153,7 +153,8 @@ class CloneWork {
   CloneWork(const VerbCommand& command, CloneReadying& readying, const Plan& plan, const clone::CloneRequest& request)
       : command_(command), readying_(readying), plan_(plan), wait_(command.program.settings.text("wait")) {
     for (const auto& machine : request.machines)
-      if (machine.fixed) fixed_[machine.name] = machine.fixed->address.substr(0, machine.fixed->address.find('/'));
+      if (machine.fixed)
+        fixed_.emplace(machine.name, machine.fixed->address.substr(0, machine.fixed->address.find('/')));
   }
 
   json run(const Clone& clone) {
@@ -166,7 +167,7 @@ class CloneWork {
     if (!there) make(clone, planned, fields);
     CloneToReady ready{.target = clone.target,
                        .uuid = there ? planned.value("uuid", "") : planned.at("making").value("uuid", ""),
-                       .fixed_address = fixed_[clone.target.name],
+                       .fixed_address = fixed_address(clone.target.name),
                        .disk_bytes = planned.value("disk_bytes", std::vector<std::uint64_t>{})};
     readying_.enlist(ready);
     come_up(ready, fields);
@@ -174,6 +175,12 @@ class CloneWork {
   }
 
  private:
+  // By many threads at once.
+  std::string fixed_address(const std::string& name) const {
+    const auto found = fixed_.find(name);
+    return found == fixed_.end() ? "" : found->second;
+  }
+
   void make(const Clone& clone, const json& planned, json& fields) {
     fields["macs"] = planned.at("macs");
     fields.update(command_.workers.call(

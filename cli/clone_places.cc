@@ -125,9 +125,7 @@ std::vector<clone::ToPlace> to_place(const clone::CloneRequest& request, const s
   return machines;
 }
 
-bool has(const json& list, const json& item) {
-  return std::find(list.begin(), list.end(), item) != list.end();
-}
+bool has(const json& list, const json& item) { return std::find(list.begin(), list.end(), item) != list.end(); }
 
 std::uint64_t memory_of_master(const std::vector<Surveyed>& surveyed) {
   std::uint64_t most = 0;

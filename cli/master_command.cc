@@ -189,13 +189,12 @@ int master_list(const VerbCommand& command) {
 
 std::string removal_line(const VmTarget& target, const json& result) {
   const bool plan = result.value("outcome", "") == "plan";
-  std::string text = fmt::format("{}: {}{} on {}\n", target.domain, plan ? "would be " : "",
-                                 result.value("generations", 0) == 1 ? "let go" : "let go with all its generations",
-                                 target.uri);
+  std::string text =
+      fmt::format("{}: {}{} on {}\n", target.domain, plan ? "would be " : "",
+                  result.value("generations", 0) == 1 ? "let go" : "let go with all its generations", target.uri);
   for (const auto& image : result.at("removed"))
     text += fmt::format("  {} {}\n", plan ? "remove" : "removed", image.get<std::string>());
-  for (const auto& image : result.at("freed"))
-    text += fmt::format("  {} may change again\n", image.get<std::string>());
+  for (const auto& image : result.at("freed")) text += fmt::format("  {} may change again\n", image.get<std::string>());
   return text;
 }
 

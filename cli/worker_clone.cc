@@ -168,10 +168,12 @@ json list(const WorkerCall& call) {
 
 json flatten(const WorkerCall& call) {
   const auto domain = call.domain();
-  if (call.arguments.at("plan").get<bool>()) return {{"disks", clone::built_on_others(call.connection, domain)}, {"outcome", "plan"}};
-  const bool changed = clone::flatten(call.ctx, call.connection, domain, {.progress = [&](std::uint64_t done, std::uint64_t total) {
-                                        call.progress({{"bytes_done", done}, {"bytes_total", total}});
-                                      }});
+  if (call.arguments.at("plan").get<bool>())
+    return {{"disks", clone::built_on_others(call.connection, domain)}, {"outcome", "plan"}};
+  const bool changed =
+      clone::flatten(call.ctx, call.connection, domain, {.progress = [&](std::uint64_t done, std::uint64_t total) {
+                       call.progress({{"bytes_done", done}, {"bytes_total", total}});
+                     }});
   return {{"changed", changed}, {"state", virt::name_of(domain.state())}};
 }
 

@@ -124,8 +124,8 @@ class ClonePlanner {
                             std::any_of(request.machines.begin(), request.machines.end(),
                                         [](const auto& machine) { return machine.fixed.has_value(); });
     if (asks_guest && basis_.generation.guest != GuestKind::cloud_init)
-      throw Error(Code::usage, "the master " + name_of(basis_.generation) + " is sealed as a guest that reads no seed (" +
-                                   name_of(basis_.generation.guest) +
+      throw Error(Code::usage, "the master " + name_of(basis_.generation) +
+                                   " is sealed as a guest that reads no seed (" + name_of(basis_.generation.guest) +
                                    "): addresses, SSH keys and user-data have no way into its clones");
   }
 

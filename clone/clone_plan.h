@@ -25,7 +25,7 @@ struct PlannedClone {
   State state = State::to_make;
   CloneKind kind = CloneKind::linked;
   unsigned generation = 0;  // of the master; of one that is there, its own
-  vm::Making making = {};  // of one that is there, its UUID alone
+  vm::Making making = {};   // of one that is there, its UUID alone
   std::vector<std::string> macs = {};
   std::vector<std::string> left_out = {};  // what the master has and it will not, in words
 };

@@ -67,8 +67,9 @@ void end_paused_run(const virt::Domain& domain) {
 
 void start_paused(const virt::Domain& domain) {
   if (virt::has_saved_image(domain))
-    throw Error(Code::refused, "'" + domain.name() + "' has saved memory, which goes with its disks as they are: start "
-                                                     "it, and flatten it while it runs");
+    throw Error(Code::refused, "'" + domain.name() +
+                                   "' has saved memory, which goes with its disks as they are: start "
+                                   "it, and flatten it while it runs");
   virt::put_metadata_part(domain, {.name = kPart, .attributes = {{"uuid", domain.uuid()}}});
   virt::start(domain, virt::StartAs::paused);
 }

@@ -20,7 +20,8 @@ struct FlattenOptions {
 };
 
 // False: it stood alone already. When stopped, what was copied stays copied, and the next call goes on. Throws
-// base::Error{refused} for images that are a master's, {refused, busy, unsupported} as block pulls do, {io} where one did not come to its end.
+// base::Error{refused} for images that are a master's, {refused, busy, unsupported} as block pulls do, {io} where one
+// did not come to its end.
 bool flatten(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
              const FlattenOptions& options);
 

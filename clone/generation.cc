@@ -34,8 +34,7 @@ json to_json(const MasterImage& image) {
                  {"content_sha256", image.content_sha256},
                  {"made", image.made}};
   if (image.mode_before) fields["mode_before"] = *image.mode_before;
-  if (!image.copy_of.empty())
-    fields["copy_of"] = {{"path", image.copy_of}, {"modified", image.copy_of_modified}};
+  if (!image.copy_of.empty()) fields["copy_of"] = {{"path", image.copy_of}, {"modified", image.copy_of_modified}};
   if (image.carried_bytes != 0) fields["carried_bytes"] = image.carried_bytes;
   return fields;
 }

@@ -29,8 +29,7 @@ std::optional<Generation> if_whole(const std::optional<std::string>& text) {
 std::vector<Generation> generations(const base::Context& ctx, const virt::Connection& connection) {
   Generations found;
   // Those that are to come count first.
-  for (const auto& [path, text] :
-       virt::read_small_files(ctx, connection, disk::kNextClaimSuffix, disk::kMaxClaimBytes))
+  for (const auto& [path, text] : virt::read_small_files(ctx, connection, disk::kNextClaimSuffix, disk::kMaxClaimBytes))
     if (auto generation = if_whole(text)) add(found, std::move(*generation));
   for (const auto& [path, text] : virt::read_small_files(ctx, connection, disk::kClaimSuffix, disk::kMaxClaimBytes)) {
     try {
@@ -68,8 +67,7 @@ void write_claims(const base::Context& ctx, const virt::Connection& connection, 
 
 std::optional<Generation> claim_of_image(const base::Context& ctx, const virt::Connection& connection,
                                          const std::string& image) {
-  if (auto next = if_whole(
-          virt::read_small_file(ctx, connection, disk::next_claim_file(image), disk::kMaxClaimBytes)))
+  if (auto next = if_whole(virt::read_small_file(ctx, connection, disk::next_claim_file(image), disk::kMaxClaimBytes)))
     return next;
   const auto text = virt::read_small_file(ctx, connection, disk::claim_file(image), disk::kMaxClaimBytes);
   if (!text) return std::nullopt;

@@ -21,8 +21,7 @@ class CloneCloud : public CloneFixture {
   Finished inside(Words words) const {
     const Words first{program("muster"), "-q", "-i", file("fleet.yaml")};
     words.insert(words.begin(), first.begin(), first.end());
-    return run({.argv = hypervisor().inside(
-                    in_clean_environment(words, {"HOME=" + home(), "TMPDIR=" + file("tmp")})),
+    return run({.argv = hypervisor().inside(in_clean_environment(words, {"HOME=" + home(), "TMPDIR=" + file("tmp")})),
                 .deadline = std::chrono::seconds(800)});
   }
 };
@@ -35,9 +34,11 @@ TEST_F(CloneCloud, ThreeOfAMasterThatHadRun) {
   write(file("user-data"), "#cloud-config\nruncmd:\n  - [sh, -c, 'echo theirs > /root/theirs']\n");
   write(file("fleet.yaml"),
         "all:\n  children:\n    web:\n      vars:\n        user: root\n        identity_file: " + key().file + "\n");
-  const auto done = inside({"clone", "create", "debian", "web[1-3]", "--on", hypervisor().uri(), "--linked", "--memory",
-                            "384M", "--size", "1G", "--ssh-key", file("key.pub"), "--user-data", file("user-data"),
-                            "--group", "web", "--wait", "ssh", "--timeout", "12m", "--json"});
+  const auto done =
+      inside({"clone",           "create",  "debian", "web[1-3]", "--on",      hypervisor().uri(), "--linked",
+              "--memory",        "384M",    "--size", "1G",       "--ssh-key", file("key.pub"),    "--user-data",
+              file("user-data"), "--group", "web",    "--wait",   "ssh",       "--timeout",        "12m",
+              "--json"});
   ASSERT_EQ(done.code, 0) << told(done);
   std::set<std::string> machine_ids{master.machine_id}, keys{master.host_key};
   for (const auto& line : json_lines(done.out)) {
@@ -48,7 +49,8 @@ TEST_F(CloneCloud, ThreeOfAMasterThatHadRun) {
   EXPECT_EQ(machine_ids.size(), 4U);
   EXPECT_GE(keys.size(), 4U);
   // Commands of user-data run at the end of a boot, after SSH is up.
-  const auto ran = inside({"run", "web", "--no-prefix", "--", "cloud-init status --wait >/dev/null; cat /root/theirs; hostname"});
+  const auto ran =
+      inside({"run", "web", "--no-prefix", "--", "cloud-init status --wait >/dev/null; cat /root/theirs; hostname"});
   EXPECT_EQ(ran.code, 0) << told(ran);
   for (const std::string word : {"theirs", "web1", "web2", "web3"}) EXPECT_TRUE(contains(ran.out, word)) << ran.out;
   EXPECT_EQ(inside({"clone", "verify", "web"}).code, 0);
@@ -57,8 +59,8 @@ TEST_F(CloneCloud, ThreeOfAMasterThatHadRun) {
   EXPECT_EQ(here({"master", "remove", "debian", "--yes"}).code, 5);
   // Whoever boots again stays who it is.
   virsh({"reset", "web2"});
-  const auto again = inside({"run", "web2", "--no-prefix", "--retries", "60", "--connect-timeout", "60s", "--",
-                             "cat /etc/machine-id"});
+  const auto again = inside(
+      {"run", "web2", "--no-prefix", "--retries", "60", "--connect-timeout", "60s", "--", "cat /etc/machine-id"});
   EXPECT_EQ(again.code, 0) << told(again);
   EXPECT_TRUE(machine_ids.contains(again.out.substr(0, 32))) << again.out;
 }

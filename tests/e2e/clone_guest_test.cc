@@ -27,21 +27,37 @@ class CloneGuest : public CloneFixture {
     std::filesystem::copy_file(guest_image().disk, image("tiny.qcow2"));
     must_here({"master", "seal", "images/tiny.qcow2", "--name", "tiny"});
     write(file("key.pub"), key().public_line + "\n");
-    write(file("fleet.yaml"), "all:\n  children:\n    web:\n      vars:\n        user: root\n        identity_file: " +
-                                  key().file + "\n");
+    write(file("fleet.yaml"),
+          "all:\n  children:\n    web:\n      vars:\n        user: root\n        identity_file: " + key().file + "\n");
   }
   // As somebody on the hypervisor, whose network has the addresses that it knows.
   Finished inside(Words words) const {
     const Words first{program("muster"), "-q", "-i", file("fleet.yaml")};
     words.insert(words.begin(), first.begin(), first.end());
-    return run({.argv = hypervisor().inside(
-                    in_clean_environment(words, {"HOME=" + home(), "TMPDIR=" + file("tmp")})),
+    return run({.argv = hypervisor().inside(in_clean_environment(words, {"HOME=" + home(), "TMPDIR=" + file("tmp")})),
                 .deadline = std::chrono::seconds(110)});
   }
   Finished create(const std::string& names) const {
-    return inside({"clone", "create", "tiny", names, "--on", hypervisor().uri(), "--linked", "--memory", "160M",
-                   "--ssh-key", file("key.pub"), "--group", "web", "--wait", "ssh", "--timeout", "90s", "--command",
-                   "cat /etc/hostname", "--json"});
+    return inside({"clone",
+                   "create",
+                   "tiny",
+                   names,
+                   "--on",
+                   hypervisor().uri(),
+                   "--linked",
+                   "--memory",
+                   "160M",
+                   "--ssh-key",
+                   file("key.pub"),
+                   "--group",
+                   "web",
+                   "--wait",
+                   "ssh",
+                   "--timeout",
+                   "90s",
+                   "--command",
+                   "cat /etc/hostname",
+                   "--json"});
   }
 };
 
@@ -98,11 +114,11 @@ TEST_F(CloneGuest, ThreeOfOneMasterAreThreeMachines) {
 }
 
 TEST_F(CloneGuest, ASecondRunGoesOnWhereTheFirstWasCutOff) {
-  MusterProcess process({.argv = hypervisor().inside(in_clean_environment(
-                             {program("muster"), "clone", "create", "tiny", "web1", "--on", hypervisor().uri(),
-                              "--linked", "--memory", "160M", "--ssh-key", file("key.pub"), "--group", "web", "--wait",
-                              "ssh", "-i", file("fleet.yaml")},
-                             {"HOME=" + home(), "TMPDIR=" + file("tmp")}))});
+  MusterProcess process(
+      {.argv = hypervisor().inside(in_clean_environment(
+           {program("muster"), "clone", "create", "tiny", "web1", "--on", hypervisor().uri(), "--linked", "--memory",
+            "160M", "--ssh-key", file("key.pub"), "--group", "web", "--wait", "ssh", "-i", file("fleet.yaml")},
+           {"HOME=" + home(), "TMPDIR=" + file("tmp")}))});
   EXPECT_TRUE(wait_until([] { return contains(hypervisor().virsh({"list", "--all"}), "web1"); }));
   for (const pid_t pid : process_tree(process.pid())) ::kill(pid, SIGKILL);
   process.finish();

@@ -14,8 +14,7 @@ class CloneKilled : public CloneFixture {
   void SetUp() override {
     CloneFixture::SetUp();
     if (IsSkipped()) return;
-    relay_ = std::make_unique<LibvirtRelay>(file("relay"),
-                                            hypervisor().uri().substr(hypervisor().uri().find('=') + 1));
+    relay_ = std::make_unique<LibvirtRelay>(file("relay"), hypervisor().uri().substr(hypervisor().uri().find('=') + 1));
     relay_->count_all();
   }
   void TearDown() override {
@@ -84,8 +83,8 @@ TEST_F(CloneKilled, AFullCloneIsMadeWhole) {
 }
 
 TEST_F(CloneKilled, AnImageIsSealed) {
-  EXPECT_GE(kill_everywhere({"master", "seal", "images/gold.qcow2", "--name", "web"}, [&] { make_image("gold.qcow2"); }),
-            2);
+  EXPECT_GE(
+      kill_everywhere({"master", "seal", "images/gold.qcow2", "--name", "web"}, [&] { make_image("gold.qcow2"); }), 2);
 }
 
 TEST_F(CloneKilled, ACopyIsSealed) {

@@ -55,10 +55,10 @@ TEST_F(Masters, AMachineIsSealedAndDoesNotStartAnyMore) {
 
   must_here({"vm", "create", "alone", "--disk", "from=images/disk.qcow2", "--network", "user"});
   must_here({"master", "seal", "alone", "--name", "alone"});
-  for (const Words& words : {Words{"vm", "start", "alone"}, Words{"vm", "delete", "alone", "--yes"},
-                             Words{"vm", "delete", "alone", "--purge", "--yes"},
-                             Words{"vm", "snapshot", "create", "alone", "s1"},
-                             Words{"vm", "attach", "gold", "disk=" + image("alone-vda.qcow2")}}) {
+  for (const Words& words :
+       {Words{"vm", "start", "alone"}, Words{"vm", "delete", "alone", "--yes"},
+        Words{"vm", "delete", "alone", "--purge", "--yes"}, Words{"vm", "snapshot", "create", "alone", "s1"},
+        Words{"vm", "attach", "gold", "disk=" + image("alone-vda.qcow2")}}) {
     const auto refused = here(words);
     EXPECT_EQ(refused.code, 5) << words[1] << ": " << told(refused);
     EXPECT_TRUE(contains(refused.err, "master 'alone'")) << told(refused);
@@ -192,13 +192,13 @@ TEST_F(Clones, ClashesAreFoundBeforeAnythingIsMade) {
   EXPECT_EQ(volume.code, 5) << told(volume);
   EXPECT_TRUE(contains(volume.err, "app1-vda.qcow2")) << told(volume);
   EXPECT_EQ(read(image("app1-vda.qcow2")), "somebody's");
-  for (const Words& words : {Words{"clone", "create", "web", "a b"}, Words{"clone", "create", "web", "x", "x"},
-                             Words{"clone", "create", "web", "x", "--linked", "--full"},
-                             Words{"clone", "create", "web", "x", "--address", "10.0.0.1"},
-                             Words{"clone", "create", "web", "x[1-2]", "--address", "10.0.0.1/24"},
-                             Words{"clone", "create", "web", "x", "--mac-prefix", "53:54"},
-                             Words{"clone", "create", "web", "x", "--size", "1M"},
-                             Words{"clone", "create", "web", "x", "--group", "g"}})
+  for (const Words& words :
+       {Words{"clone", "create", "web", "a b"}, Words{"clone", "create", "web", "x", "x"},
+        Words{"clone", "create", "web", "x", "--linked", "--full"},
+        Words{"clone", "create", "web", "x", "--address", "10.0.0.1"},
+        Words{"clone", "create", "web", "x[1-2]", "--address", "10.0.0.1/24"},
+        Words{"clone", "create", "web", "x", "--mac-prefix", "53:54"},
+        Words{"clone", "create", "web", "x", "--size", "1M"}, Words{"clone", "create", "web", "x", "--group", "g"}})
     EXPECT_EQ(here(words).code, 2) << words[3];
   const auto unknown = here({"clone", "create", "nobody", "x"});
   EXPECT_TRUE(contains(unknown.err, "no master 'nobody'") && contains(unknown.err, "web")) << told(unknown);
@@ -208,12 +208,13 @@ TEST_F(Clones, ClashesAreFoundBeforeAnythingIsMade) {
 TEST_F(Clones, AreOfTheKindThatWasAskedFor) {
   make_master("web");
   must_here({"clone", "create", "web", "linked", "--linked", "--network", "user"});
-  must_here({"clone", "create", "web", "full", "--full", "--size", "128M", "--cpus", "2", "--memory", "256M", "--network",
-             "user"});
+  must_here({"clone", "create", "web", "full", "--full", "--size", "128M", "--cpus", "2", "--memory", "256M",
+             "--network", "user"});
   EXPECT_EQ(backing_of(image("linked-vda.qcow2")), image("gold.qcow2"));
   EXPECT_EQ(backing_of(image("full-vda.qcow2")), "");
   EXPECT_TRUE(contains(run({.argv = {"qemu-img", "info", "--output=json", image("full-vda.qcow2")}}).out, "134217728"));
-  EXPECT_EQ(run({.argv = {"qemu-io", "-r", "-f", "qcow2", "-c", "read -P 0x5a 1M 2M", image("full-vda.qcow2")}}).code, 0);
+  EXPECT_EQ(run({.argv = {"qemu-io", "-r", "-f", "qcow2", "-c", "read -P 0x5a 1M 2M", image("full-vda.qcow2")}}).code,
+            0);
   const std::string xml = definition("full");
   EXPECT_TRUE(contains(xml, ">2</vcpu>") && contains(xml, "<memory unit='KiB'>262144</memory>")) << xml;
   std::map<std::string, std::string> kinds;
