@@ -64,13 +64,14 @@ class CloneFixture : public OnHypervisor {
     EXPECT_EQ(done.code, 0) << told(done);
     return done.out;
   }
-  std::vector<nlohmann::json> results(Words words) const {
+  std::vector<nlohmann::json> results_of(Words words, const std::string& uri) const {
     words.emplace_back("--json");
     std::vector<nlohmann::json> found;
-    for (auto& line : json_lines(here(words).out))
+    for (auto& line : json_lines(run(on(words, uri)).out))
       if (line.value("type", "") == "result") found.push_back(std::move(line));
     return found;
   }
+  std::vector<nlohmann::json> results(const Words& words) const { return results_of(words, hypervisor().uri()); }
   // A master of an image of its own.
   void make_master(const std::string& name, const std::string& image_name = "gold.qcow2") const {
     make_image(image_name);

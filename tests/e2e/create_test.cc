@@ -7,6 +7,7 @@
 #include "tests/e2e/bad_peer.h"
 #include "tests/e2e/on_hypervisor.h"
 #include "tests/e2e/process_table.h"
+#include "vm/creation.h"
 #include "vm/creation_plan.h"
 
 namespace muster::e2e {
@@ -187,7 +188,7 @@ TEST_F(Create, AMakerMayDieAfterAnyStep) {
   for (std::size_t steps = 1, last = 6; steps <= last; ++steps) {
     SCOPED_TRACE(steps);
     {
-      vm::Creation creation(connection, vm::plan_creation(ctx, connection, request, {}), dead);
+      vm::Creation creation(connection, vm::plan_creation(ctx, connection, request, {}).making(), dead);
       for (std::size_t i = 0; i < steps; ++i) creation.step(ctx);
       EXPECT_EQ(creation.done(), steps == last);
     }
@@ -213,7 +214,7 @@ TEST_F(Create, WhatAKilledOneLeftCanBeDeleted) {
   request.disks = {vm::parse_disk("2M"), vm::parse_disk("1M,format=raw")};
   auto dead = vm::mark_of_this_process();
   dead.started = 1;  // of this pid, another process
-  vm::Creation creation(connection, vm::plan_creation(ctx, connection, request, {}), dead);
+  vm::Creation creation(connection, vm::plan_creation(ctx, connection, request, {}).making(), dead);
   for (int i = 0; i < 3; ++i) creation.step(ctx);
   EXPECT_TRUE(contains(left(), "web01-vda.qcow2")) << left();
   const auto plan = vm({"delete", "web01", "--dry-run"});
