@@ -77,6 +77,7 @@ unsigned chosen_generation(const std::vector<Surveyed>& surveyed, const clone::M
 struct Declared {
   std::map<std::string, std::string> uri_of;
   std::map<std::string, std::size_t> of_the_groups;  // by URI
+  std::map<std::string, std::string> with_address;   // its host
 };
 
 Declared declared(const Program& program) {
@@ -85,7 +86,9 @@ Declared declared(const Program& program) {
   const auto inventory = load_inventory(program);
   const auto groups = program.settings.list("group");
   for (inventory::HostIndex host = 0; host < inventory.host_count(); ++host) {
-    const auto uri = inventory::connection_facts(inventory, host).hypervisor;
+    const auto facts = inventory::connection_facts(inventory, host);
+    if (facts.address) result.with_address[*facts.address] = facts.name;
+    const auto uri = facts.hypervisor;
     if (!uri) continue;
     result.uri_of[inventory.host_name(host)] = *uri;
     const auto of_host = inventory.group_names(host);
@@ -95,6 +98,17 @@ Declared declared(const Program& program) {
       ++result.of_the_groups[*uri];
   }
   return result;
+}
+
+void check_addresses(const clone::CloneRequest& request, const Declared& inventory) {
+  for (const auto& wanted : request.machines) {
+    if (!wanted.fixed) continue;
+    const std::string address = wanted.fixed->address.substr(0, wanted.fixed->address.find('/'));
+    const auto holder = inventory.with_address.find(address);
+    if (holder != inventory.with_address.end() && holder->second != wanted.name)
+      throw Error(Code::refused, fmt::format("'{}' would get the address {}, which '{}' has in the inventory",
+                                             wanted.name, address, holder->second));
+  }
 }
 
 std::vector<clone::ToPlace> to_place(const clone::CloneRequest& request, const std::vector<Surveyed>& surveyed,
@@ -127,6 +141,21 @@ std::vector<clone::ToPlace> to_place(const clone::CloneRequest& request, const s
 
 bool has(const json& list, const json& item) { return std::find(list.begin(), list.end(), item) != list.end(); }
 
+// Two masters of one name would make a fleet of two kinds.
+void check_one_master(const std::vector<Surveyed>& surveyed, const std::string& master, unsigned generation) {
+  const std::string number = std::to_string(generation);
+  const Surveyed* first = nullptr;
+  for (const auto& one : surveyed) {
+    const auto& digests = one.answer.at("digests");
+    if (!digests.contains(number)) continue;
+    if (first != nullptr && first->answer["digests"][number] != digests[number])
+      throw Error(Code::refused, fmt::format("the master {}@{} of {} is another one than that of {}: seal one of them "
+                                             "under another name, or name the hypervisors with --on",
+                                             master, number, one.uri, first->uri));
+    if (first == nullptr) first = &one;
+  }
+}
+
 std::uint64_t memory_of_master(const std::vector<Surveyed>& surveyed) {
   std::uint64_t most = 0;
   for (const auto& one : surveyed) most = std::max(most, one.answer.at("memory_bytes").get<std::uint64_t>());
@@ -139,7 +168,9 @@ Placement place_clones(const VerbCommand& command, const clone::CloneRequest& re
   const auto surveyed = survey(command, request);
   Placement placement{
       .places = {}, .owners = {}, .generation = chosen_generation(surveyed, request.master), .macs = {}};
+  check_one_master(surveyed, request.master.name, placement.generation);
   const auto inventory = declared(command.program);
+  check_addresses(request, inventory);
   std::vector<clone::Place> places;
   for (const auto& one : surveyed) {
     const auto group = inventory.of_the_groups.find(one.uri);

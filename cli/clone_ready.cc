@@ -104,7 +104,8 @@ void CloneReadying::prove(const CloneToReady& clone, const inventory::Connection
 void CloneReadying::run_command(const inventory::ConnectionFacts& facts, base::TimePoint deadline, json& fields) {
   const auto command = command_.program.settings.text("command");
   if (!command) return;
-  const auto answer = logins_.run(facts, *command, std::max(deadline, base::Clock::now() + kAnswer));
+  // Once: it may not be what can be done twice.
+  const auto answer = logins_.run_once(facts, *command, std::max(deadline, base::Clock::now() + kAnswer));
   fields.update({{"rc", answer.status}, {"output", answer.output}});
   if (answer.status != 0)
     throw Error(Code::io, fmt::format("it is verified, but --command ended with {}: {}", answer.status,

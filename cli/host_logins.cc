@@ -13,7 +13,7 @@ using base::Error;
 using ssh::HostState;
 
 constexpr std::chrono::seconds kPause{1};
-constexpr std::chrono::seconds kMostOfOneTry{20};
+constexpr std::chrono::seconds kLeastOfOneTry{20};
 
 class Kept : public ssh::OutputSink {
  public:
@@ -44,20 +44,29 @@ HostLogins::HostLogins(const Program& program)
       connector_(abort_, host_keys_, keys_),
       runner_(program.ctx, connector_, host_keys_, abort_, 0) {}
 
-HostLogins::Answer HostLogins::run(const inventory::ConnectionFacts& facts, const std::string& command,
-                                   base::TimePoint deadline) {
+HostLogins::Answer HostLogins::run_once(const inventory::ConnectionFacts& facts, const std::string& command,
+                                        base::TimePoint deadline) {
   const auto target = resolution_.resolve(facts);
   ssh::RunRequest request;
   request.command.command = command;
   request.clocks.total = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::Clock::now()),
-                                  std::chrono::milliseconds(kMostOfOneTry));
+                                  std::chrono::milliseconds(kLeastOfOneTry));
+  Kept kept;
+  const auto report = runner_.run(target, request, kept);
+  if (!report.status) throw error_of(report);
+  return {.status = *report.status, .output = std::move(kept.text)};
+}
+
+HostLogins::Answer HostLogins::run(const inventory::ConnectionFacts& facts, const std::string& command,
+                                   base::TimePoint deadline) {
   for (;;) {
     program_.ctx.check_stop();
-    Kept kept;
-    const auto report = runner_.run(target, request, kept);
-    if (report.status) return {.status = *report.status, .output = std::move(kept.text)};
-    // A guest that comes up answers before it lets anybody in.
-    if (base::Clock::now() + kPause > deadline || report.state == HostState::skipped) throw error_of(report);
+    try {
+      return run_once(facts, command, deadline);
+    } catch (const Error& e) {
+      // A guest that comes up answers before it lets anybody in.
+      if (e.code() == Code::cancelled || base::Clock::now() + kPause > deadline) throw;
+    }
     std::this_thread::sleep_for(kPause);
   }
 }

@@ -24,7 +24,9 @@ class HostLogins {
     std::string output;  // both streams, at most kMaxOutput bytes
   };
   static constexpr std::size_t kMaxOutput = 1U << 20;
-  // Tries again until `deadline` while it is not reached, or does not let in. Throws base::Error as the last try did.
+  // Tries again until `deadline` while it is not reached, or does not let in: for what may be done twice. Throws
+  // base::Error as the last try did.
+  Answer run_once(const inventory::ConnectionFacts& facts, const std::string& command, base::TimePoint deadline);
   Answer run(const inventory::ConnectionFacts& facts, const std::string& command, base::TimePoint deadline);
 
  private:

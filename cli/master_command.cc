@@ -216,12 +216,18 @@ int master_remove(const VerbCommand& command) {
   const std::string& master = command.only_word();
   const auto selection = places_of(command, master);
   const bool plan = command.program.settings.flag("dry-run");
+  // On none of them, if it is needed on one.
+  if (!plan)
+    for (const auto& target : selection.targets)
+      command.workers.call(target.uri, "master_remove",
+                           {{"master", target.domain}, {"plan", true}, {"take_over", true}}, kLookPatience);
   if (!plan) confirm(command.program, "remove the master " + master);
+  const bool take_over = command.program.settings.flag("yes");
   return run_on_machines(command.program, command.workers, selection,
                          {.name = "master_remove",
                           .arguments =
-                              [plan](const VmTarget& target) {
-                                return json{{"master", target.domain}, {"plan", plan}};
+                              [plan, take_over](const VmTarget& target) {
+                                return json{{"master", target.domain}, {"plan", plan}, {"take_over", take_over}};
                               },
                           .patience = kLookPatience,
                           .line = removal_line});

@@ -62,7 +62,7 @@ json plan(const WorkerCall& call) {
 // What is there that placing clones has to know.
 json survey(const WorkerCall& call) {
   const std::string master = call.arguments.at("master"), pool_name = call.arguments.at("pool");
-  json generations = json::array(), masters = json::array();
+  json generations = json::array(), masters = json::array(), digests = json::object();
   std::uint64_t memory_bytes = 0;
   std::string pool = pool_name;
   for (const auto& generation : clone::generations(call.ctx, call.connection)) {
@@ -70,6 +70,7 @@ json survey(const WorkerCall& call) {
     if (masters.empty() || masters.back() != generation.master) masters.push_back(generation.master);
     if (generation.master != master) continue;
     generations.push_back(generation.number);
+    digests[std::to_string(generation.number)] = generation.images.front().content_sha256;
     memory_bytes = virt::DomainXml(generation.definition).memory_bytes();
     const auto image = virt::volume_of_path(call.connection, generation.images.front().path);
     if (pool_name.empty() && image) pool = image->pool();
@@ -92,7 +93,8 @@ json survey(const WorkerCall& call) {
           {"machines", std::move(machines)},
           {"free_memory_bytes", virt::node_statistics(call.connection).free_memory_bytes},
           {"free_disk_bytes", room},
-          {"memory_bytes", memory_bytes}};
+          {"memory_bytes", memory_bytes},
+          {"digests", std::move(digests)}};
 }
 
 json make(const WorkerCall& call) {

@@ -104,7 +104,14 @@ std::vector<clone::Generation> meant(const WorkerCall& call) {
 json remove(const WorkerCall& call) {
   auto generations = meant(call);
   for (const auto& generation : generations)
-    if (!generation.whole() && vm::life_of(*generation.maker) == vm::MakerLife::alive)
+    if (!generation.whole() && vm::life_of(*generation.maker) == vm::MakerLife::unknown &&
+        !call.arguments.at("take_over").get<bool>())
+      throw base::Error(base::Code::refused,
+                        "the master " + clone::name_of(generation) + " is half made by process " +
+                            std::to_string(generation.maker->pid) + " on " + generation.maker->host +
+                            ", and from here nobody can tell whether that still is at it: if not, " +
+                            "--yes removes it");
+    else if (!generation.whole() && vm::life_of(*generation.maker) == vm::MakerLife::alive)
       throw base::Error(base::Code::busy, "the master " + clone::name_of(generation) + " is being made by process " +
                                               std::to_string(generation.maker->pid) + " on " + generation.maker->host);
   const auto around = clone::look_around(call.ctx, call.connection);

@@ -24,8 +24,11 @@ std::optional<Generation> over_there(const base::Context& ctx, const Carriage& c
 }
 
 void check_same(const Generation& there, const Generation& here, const std::string& uri) {
-  const bool same = std::equal(there.images.begin(), there.images.end(), here.images.begin(), here.images.end(),
-                               [](const auto& a, const auto& b) { return a.content_sha256 == b.content_sha256; });
+  const bool same =
+      std::equal(there.images.begin(), there.images.end(), here.images.begin(), here.images.end(),
+                 [](const auto& a, const auto& b) {
+                   return a.content_sha256 == b.content_sha256 && a.target == b.target && a.format == b.format;
+                 });
   if (!same)
     throw Error(Code::refused, "the master " + name_of(here) + " of " + uri +
                                    " is another one of the same name: seal one of them under another");
@@ -128,12 +131,16 @@ Generation carry(const base::Context& ctx, const Carriage& carriage, const Gener
     return *there;
   }
   check_unchanged(ctx, carriage.from, generation, Depth::surface);
-  if (there)
+  if (there) {
     check_abandoned(carriage, *there);
-  else
+    check_same(*there, generation, carriage.to.uri());
+    there->maker = vm::mark_of_this_process();
+    write_claims(ctx, carriage.to, *there);
+  } else {
     there = planned(carriage, generation);
-  there->maker = vm::mark_of_this_process();
-  write_claims(ctx, carriage.to, *there);
+    there->maker = vm::mark_of_this_process();
+    begin_claims(ctx, carriage.to, *there);
+  }
   for (std::size_t i = 0; i < generation.images.size(); ++i)
     carry_image(ctx, carriage, generation.images[i], *there, there->images[i], progress);
   try {

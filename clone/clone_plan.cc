@@ -211,6 +211,10 @@ class ClonePlanner {
     for (const auto& image : basis_.generation.images) {
       auto volume = volume_for(wanted, image);
       const auto source = vm::expected_source(basis_.pool.name(), basis_.pool_facts, volume.spec.name);
+      if (source.kind == virt::DiskSource::Kind::volume)
+        throw Error(Code::unsupported, "pool '" + basis_.pool.name() + "' is of the type " + basis_.pool_facts.type +
+                                           ", whose volumes have no path: clones go into pools of files or of logical "
+                                           "volumes so far");
       identity.disks[image.target] = {.path = source.path,
                                       .format = virt::name_of(volume.spec.format),
                                       .block = source.kind == virt::DiskSource::Kind::block};
@@ -251,7 +255,9 @@ class ClonePlanner {
 
   // What is built on another image is copied by the hypervisor, which makes it stand alone.
   void copy(const MasterImage& image, vm::PlannedVolume& volume) {
-    if (basis_.kind != CloneKind::reflink) needed_bytes_ += image.allocation_bytes;
+    // Volumes that are no files take all of it at once.
+    if (basis_.kind != CloneKind::reflink)
+      needed_bytes_ += basis_.pool_facts.holds_files() ? image.allocation_bytes : volume.spec.capacity_bytes;
     const bool same_format = image.format == virt::name_of(volume.spec.format) && basis_.pool_facts.holds_files();
     if (basis_.kind == CloneKind::reflink || (basis_.made_here && same_format && image.backing_path.empty())) {
       volume.made_here = true;

@@ -29,6 +29,20 @@ std::string machine_of(const Surroundings& around, const std::string& image) {
   return "";
 }
 
+// Also what a running machine was given, and its definition does not say.
+void add_disks(const virt::Connection& connection, const virt::Domain& domain, Surroundings& around,
+               std::set<std::string>& directories) {
+  std::set<std::string> paths;
+  for (const auto which : {virt::Domain::Xml::definition, virt::Domain::Xml::current})
+    for (const auto& disk : virt::DomainXml(domain.xml(which)).disks())
+      if (const auto path = virt::image_path(connection, disk); path.starts_with('/') && disk.device == "disk")
+        paths.insert(path);
+  for (const auto& path : paths) {
+    around.disks.emplace_back(path, domain.name());
+    directories.insert(virt::directory_of(path));
+  }
+}
+
 }  // namespace
 
 Surroundings look_around(const base::Context& ctx, const virt::Connection& connection) {
@@ -37,12 +51,7 @@ Surroundings look_around(const base::Context& ctx, const virt::Connection& conne
   for (const auto& domain : connection.domains()) {
     ctx.check_stop();
     try {
-      for (const auto& disk : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).disks()) {
-        const std::string path = virt::image_path(connection, disk);
-        if (!path.starts_with('/') || disk.device != "disk") continue;
-        around.disks.emplace_back(path, domain.name());
-        directories.insert(virt::directory_of(path));
-      }
+      add_disks(connection, domain, around, directories);
     } catch (const base::Error& e) {
       if (e.code() != base::Code::not_found) throw;  // gone since it was listed
     }

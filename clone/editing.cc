@@ -72,10 +72,12 @@ vm::Making making_of(const virt::Connection& connection, const Generation& base)
     making.variables.clear();
   else if (!making.variables.empty())
     definition.set_nvram(file);
-  virt::set_facts(
-      definition,
-      {{.name = kPart,
-        .attributes = {{"uuid", making.uuid}, {"master", base.master}, {"generation", std::to_string(base.number)}}}});
+  virt::MetadataElement part{
+      .name = kPart,
+      .attributes = {{"uuid", making.uuid}, {"master", base.master}, {"generation", std::to_string(base.number)}}};
+  for (const auto& volume : making.volumes)
+    part.children.push_back({.name = "volume", .attributes = {{"pool", volume.pool}, {"name", volume.spec.name}}});
+  virt::set_facts(definition, {part});
   making.definition = definition.text();
   return making;
 }
@@ -95,18 +97,23 @@ void check_off(const virt::Domain& domain) {
 }
 
 std::optional<Generation> promoted_already(const base::Context& ctx, const virt::Connection& connection,
-                                           const virt::Domain& domain) {
+                                           const virt::Domain& domain, const std::string& master) {
   for (const auto& disk : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).disks())
-    if (disk.device == "disk")
-      if (auto claim = claim_of_image(ctx, connection, virt::image_path(connection, disk)); claim && claim->whole())
+    if (disk.device == "disk" && !disk.read_only)
+      if (auto claim = claim_of_image(ctx, connection, virt::image_path(connection, disk));
+          claim && claim->whole() && claim->master == master && claim->source_uuid == domain.uuid())
         return claim;
   return std::nullopt;
 }
 
 Generation next_of(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
                    const std::string& master) {
-  Generation next = find_generation(generations(ctx, connection), {.name = master}, connection.uri());
+  const auto all = generations(ctx, connection);
+  Generation next = find_generation(all, {.name = master}, connection.uri());
   const auto images = next.images;
+  // Also after one that is half made.
+  for (const auto& other : all)
+    if (other.master == master) next.number = std::max(next.number, other.number);
   next.number += 1;
   next.source = domain.name();
   next.source_uuid = domain.uuid();
@@ -144,7 +151,7 @@ EditPlan plan_edit(const base::Context& ctx, const virt::Connection& connection,
 Generation promote(const base::Context& ctx, const virt::Connection& connection, const std::string& master, Chain chain,
                    const ReadProgress& progress) {
   const auto domain = edited(connection, master);
-  auto generation = promoted_already(ctx, connection, domain);
+  auto generation = promoted_already(ctx, connection, domain, master);
   if (generation) {
     claim_images(ctx, connection, *generation);
   } else {
@@ -160,17 +167,16 @@ Generation promote(const base::Context& ctx, const virt::Connection& connection,
 void abandon(const base::Context& ctx, const virt::Connection& connection, const std::string& master) {
   const auto domain = edited(connection, master);
   check_off(domain);
-  if (const auto generation = promoted_already(ctx, connection, domain))
+  if (const auto generation = promoted_already(ctx, connection, domain, master))
     throw Error(Code::refused, "what was edited is the generation " + name_of(*generation) +
                                    " already: --promote ends "
                                    "what was begun");
   vm::Leftover leftover{.domain = domain, .mark = vm::mark_of_this_process(), .maker = vm::MakerLife::gone};
   leftover.mark.uuid = domain.uuid();
   const virt::DomainXml definition(domain.xml(virt::Domain::Xml::definition));
-  for (const auto& disk : definition.disks())
-    if (const auto volume = virt::volume_of_path(connection, virt::image_path(connection, disk));
-        volume && disk.device == "disk" && volume->name().starts_with(master + "-g"))
-      leftover.mark.volumes.push_back({volume->pool(), volume->name()});
+  const auto part = virt::metadata_part(domain, kPart);
+  for (const auto& volume : part ? part->children : std::vector<virt::MetadataElement>{})
+    if (volume.name == "volume") leftover.mark.volumes.push_back({volume.attribute("pool"), volume.attribute("name")});
   // From here on it is half made, and whoever comes next may remove it.
   leftover.domain = connection.define_as_known(virt::marked_definition(definition, leftover.mark));
   vm::remove(ctx, connection, leftover);

@@ -32,6 +32,12 @@ std::optional<HostKeysHeard> noted(const virt::Domain& domain) {
   return heard.keys.empty() ? std::nullopt : std::optional(heard);
 }
 
+// What cloud-init knows it as, where it has a seed; else it has no keys but its image's.
+std::string instance_of(const virt::Domain& domain) {
+  const auto seed = virt::metadata_part(domain, "seed");
+  return seed && seed->attribute("uuid") == domain.uuid() ? domain.uuid() : "";
+}
+
 // An agent that may not tell is as good as none.
 std::vector<std::string> told_by_agent(const base::Context& ctx, const virt::Domain& domain,
                                        const std::string& instance, std::string& complaint) {
@@ -86,19 +92,19 @@ const char* name_of(HeardBy source) {
 HostKeysHeard start_and_hear_keys(const base::Context& ctx, const virt::Domain& domain,
                                   std::chrono::milliseconds patience) {
   const bool off = !domain.active();
+  const auto before = noted(domain);
   if (off) virt::start(domain, virt::StartAs::paused);
   Listener listener(domain);
   // Also where somebody was killed in between.
-  const bool first = off || (domain.state() == virt::State::paused && !noted(domain));
+  const bool first = off || (domain.state() == virt::State::paused && !before);
   if (first) virt::resume(domain);
   HostKeysHeard heard;
   std::string complaint;
   const auto told = [&] {
     heard = {.keys = listener.keys(), .by = HeardBy::console};
     if (heard.keys.empty())
-      heard = {.keys = told_by_agent(ctx, domain, domain.uuid(), complaint), .by = HeardBy::agent};
-    if (heard.keys.empty() && !first)
-      if (const auto before = noted(domain)) heard = *before;
+      heard = {.keys = told_by_agent(ctx, domain, instance_of(domain), complaint), .by = HeardBy::agent};
+    if (heard.keys.empty() && before) heard = *before;
     return !heard.keys.empty();
   };
   if (!vm::wait_until(ctx, base::Clock::now() + patience, told))
@@ -110,8 +116,9 @@ HostKeysHeard start_and_hear_keys(const base::Context& ctx, const virt::Domain& 
 
 std::optional<HostKeysHeard> known_keys(const base::Context& ctx, const virt::Domain& domain) {
   std::string complaint;
-  HostKeysHeard heard{.keys = domain.active() ? told_by_agent(ctx, domain, "", complaint) : std::vector<std::string>{},
-                      .by = HeardBy::agent};
+  HostKeysHeard heard{
+      .keys = domain.active() ? told_by_agent(ctx, domain, instance_of(domain), complaint) : std::vector<std::string>{},
+      .by = HeardBy::agent};
   if (!heard.keys.empty()) return heard;
   return noted(domain);
 }

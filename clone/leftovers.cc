@@ -79,6 +79,7 @@ std::vector<std::string> remove_leftovers(const base::Context& ctx, const virt::
   }
   for (const auto& generation : generations(ctx, connection)) {
     if (generation.whole() || !at_work(*generation.maker, makers).empty()) continue;
+    check_unneeded({generation}, look_around(ctx, connection));
     for (auto& image : remove_images(ctx, connection, generation)) removed.push_back(std::move(image));
     removed.push_back("the claims of " + name_of(generation));
   }

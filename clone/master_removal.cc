@@ -39,6 +39,12 @@ void check_unneeded(const std::vector<Generation>& going, const Surroundings& ar
                               "flatten)",
                               name_of(generation), told(users)));
   }
+  for (const auto& generation : going)
+    for (const auto& image : generation.images)
+      for (const auto& [path, machine] : around.disks)
+        if (image.made && path == image.path)
+          throw Error(Code::refused, fmt::format("image {} of the master {} is a disk of '{}': detach it first", path,
+                                                 name_of(generation), machine));
   if (!around.images.unseen.empty())
     throw Error(Code::refused, fmt::format("it cannot be told whether something is built on the master '{}': {}",
                                            going.front().master, fmt::join(around.images.unseen, "; ")));

@@ -14,9 +14,12 @@ namespace muster::clone {
 // By name, then number. What cannot be read is told as a warning.
 std::vector<Generation> generations(const base::Context& ctx, const virt::Connection& connection);
 
-// Throws base::Error{not_found}, naming the masters there are.
+// Of several the newest that is whole, if any is. Throws base::Error{not_found}, naming the masters there are.
 Generation find_generation(const std::vector<Generation>& all, const MasterName& name, const std::string& uri);
 
+// The first of a generation whose images are to be made: beside where each will be. Throws base::Error{refused} where
+// somebody claims one already; then no claim of these is left.
+void begin_claims(const base::Context& ctx, const virt::Connection& connection, const Generation& generation);
 // Beside each image, in place of what is there.
 void write_claims(const base::Context& ctx, const virt::Connection& connection, const Generation& generation);
 // The generation that this image belongs to, whole or not.

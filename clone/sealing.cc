@@ -269,16 +269,50 @@ void make_read_only(const base::Context& ctx, const virt::Connection& connection
     ctx.note(image.path + " stays writable for others than muster: " + base::errno_text(errno));
 }
 
-// Between the look and the claim somebody may have started the machine.
+// Between the look and the claim somebody may have started the machine. Only what says so makes the images nobody's
+// again, and not whatever else may go wrong in looking.
 void check_still_off(const base::Context& ctx, const virt::Connection& connection, const Generation& generation) {
   const auto domain = generation.source_uuid.empty() ? std::nullopt : connection.find_domain(generation.source_uuid);
   try {
     if (domain) check_is_off(*domain);
     check_unchanged(ctx, connection, generation, Depth::surface);
-  } catch (const Error&) {
-    drop_claims(ctx, connection, generation);
+  } catch (const Error& e) {
+    if (e.code() == Code::refused || e.code() == Code::corrupt) drop_claims(ctx, connection, generation);
     throw;
   }
+}
+
+// Copies them all. `made`: those that this call has made, or may have.
+void copy_images(const base::Context& ctx, const virt::Connection& connection, const SealPlan& plan, Generation& made) {
+  const auto& images = plan.generation.images;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    try {
+      copy(ctx, connection, plan.copied[i], images[i]);
+    } catch (const Error& e) {
+      // It has come to be there meanwhile, and is somebody else's.
+      if (e.code() != Code::refused) made.images.push_back(images[i]);
+      throw;
+    }
+    made.images.push_back(images[i]);
+  }
+}
+
+Generation seal_copies(const base::Context& ctx, const virt::Connection& connection, const SealPlan& plan,
+                       const ReadProgress& progress) {
+  Generation generation = plan.generation;
+  generation.maker = vm::mark_of_this_process();
+  begin_claims(ctx, connection, generation);
+  Generation made = generation;
+  made.images.clear();
+  try {
+    copy_images(ctx, connection, plan, made);
+    seal_images(ctx, connection, generation, progress);
+  } catch (const Error&) {
+    remove_images(ctx, connection, made);
+    drop_claims(ctx, connection, plan.generation);
+    throw;
+  }
+  return generation;
 }
 
 }  // namespace
@@ -289,25 +323,18 @@ SealPlan plan_sealing(const base::Context& ctx, const virt::Connection& connecti
 
 Generation seal(const base::Context& ctx, const virt::Connection& connection, const SealPlan& plan,
                 const ReadProgress& progress) {
+  if (plan.leftover) {
+    check_unneeded({*plan.leftover}, look_around(ctx, connection));
+    remove_images(ctx, connection, *plan.leftover);
+  }
+  if (!plan.sealed_already && !plan.copied.empty()) return seal_copies(ctx, connection, plan, progress);
   Generation generation = plan.generation;
-  if (plan.leftover) remove_images(ctx, connection, *plan.leftover);
-  if (plan.sealed_already) {
-    claim_images(ctx, connection, generation);
-    return generation;
-  }
-  if (plan.copied.empty()) {
+  if (!plan.sealed_already) {
     seal_images(ctx, connection, generation, progress);
     return generation;
   }
-  generation.maker = vm::mark_of_this_process();
-  try {
-    write_claims(ctx, connection, generation);
-    for (std::size_t i = 0; i < plan.copied.size(); ++i) copy(ctx, connection, plan.copied[i], generation.images[i]);
-    seal_images(ctx, connection, generation, progress);
-  } catch (const Error&) {
-    remove_images(ctx, connection, generation);
-    throw;
-  }
+  check_unchanged(ctx, connection, generation, Depth::surface);
+  claim_images(ctx, connection, generation);
   return generation;
 }
 
@@ -317,7 +344,6 @@ void claim_images(const base::Context& ctx, const virt::Connection& connection, 
   for (auto& image : generation.images) note_mode(connection, image);
   write_claims(ctx, connection, generation);
   for (const auto& image : generation.images) make_read_only(ctx, connection, image);
-  check_still_off(ctx, connection, generation);
 }
 
 void seal_images(const base::Context& ctx, const virt::Connection& connection, Generation& generation,
@@ -325,6 +351,7 @@ void seal_images(const base::Context& ctx, const virt::Connection& connection, G
   for (auto& image : generation.images) measure(ctx, connection, image, progress);
   generation.sealed = vm::time_text(vm::now());
   claim_images(ctx, connection, generation);
+  check_still_off(ctx, connection, generation);
 }
 
 }  // namespace muster::clone

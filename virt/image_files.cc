@@ -303,6 +303,8 @@ std::string identity_of(const Connection& connection, const std::string& path) {
 }
 
 bool is_seen_here(const Connection& connection, const std::string& path) {
+  // A copy of it, with its times, may lie under the same path of another host.
+  if (connection.uri().find(":///") == std::string::npos) return false;
   const OwnedVolume volume = volume_at(connection, path);
   const auto image = volume ? image_of(volume.get()) : std::nullopt;
   return image && image->identity.starts_with("inode ");
@@ -365,13 +367,18 @@ std::map<std::string, std::string> read_small_files(const base::Context& ctx, co
   return files;
 }
 
-void write_small_file(const base::Context& ctx, const Connection& connection, const std::string& path,
-                      std::string_view bytes) {
+namespace {
+
+enum class Before { stays, goes };
+void put_small_file(const base::Context& ctx, const Connection& connection, const std::string& path,
+                    std::string_view bytes, Before before) {
   bool written = false;
   in_pool_of(connection, path, [&](virStoragePoolPtr handle) {
-    remove_volume(connection, path);
+    if (before == Before::goes) remove_volume(connection, path);
     if (virStoragePoolRef(handle) != 0) throw_last("hold the pool of " + path);
     const Pool pool = Pool::adopt(handle);
+    if (before == Before::stays && pool.find(file_name_of(path)))
+      throw Error(Code::refused, path + " is there already, and is not overwritten");
     const Volume volume = create_volume(
         ctx, pool,
         {.name = file_name_of(path), .format = VolumeFormat::raw, .capacity_bytes = bytes.size(), .backing = {}});
@@ -379,6 +386,18 @@ void write_small_file(const base::Context& ctx, const Connection& connection, co
     written = true;
   });
   if (!written) throw Error(Code::not_found, "no directory " + directory_of(path) + " on the hypervisor");
+}
+
+}  // namespace
+
+void create_small_file(const base::Context& ctx, const Connection& connection, const std::string& path,
+                       std::string_view bytes) {
+  put_small_file(ctx, connection, path, bytes, Before::stays);
+}
+
+void write_small_file(const base::Context& ctx, const Connection& connection, const std::string& path,
+                      std::string_view bytes) {
+  put_small_file(ctx, connection, path, bytes, Before::goes);
 }
 
 bool copy_image(const Connection& connection, const std::string& path, const std::string& name) {

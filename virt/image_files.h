@@ -74,6 +74,9 @@ std::optional<std::string> read_small_file(const base::Context& ctx, const Conne
 // All files of active pools whose names end in `suffix`, by path. What cannot be read is told as a warning.
 std::map<std::string, std::string> read_small_files(const base::Context& ctx, const Connection& connection,
                                                     std::string_view suffix, std::uint64_t limit);
+// Throws base::Error{refused} where there is one of the name, {not_found} where its directory is not.
+void create_small_file(const base::Context& ctx, const Connection& connection, const std::string& path,
+                       std::string_view bytes);
 // In place of what is there. Throws base::Error{not_found} where its directory is not.
 void write_small_file(const base::Context& ctx, const Connection& connection, const std::string& path,
                       std::string_view bytes);

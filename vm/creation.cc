@@ -24,6 +24,8 @@ namespace {
 using base::Code;
 using base::Error;
 
+constexpr std::uint64_t kMaxVariablesBytes = 64U << 20;
+
 std::string named(const virt::VolumeName& volume) {
   return "volume '" + volume.name + "' of pool '" + volume.pool + "'";
 }
@@ -105,7 +107,7 @@ Creation::Creation(const virt::Connection& connection, Making making, virt::Crea
   mark_.uuid = making_.uuid;
   mark_.volumes.clear();
   for (const auto& volume : making_.volumes) mark_.volumes.push_back({volume.pool, volume.spec.name});
-  steps_.emplace_back([this](const auto&) { reserve(); });
+  steps_.emplace_back([this](const auto& ctx) { reserve(ctx); });
   for (const auto& volume : making_.volumes) {
     steps_.emplace_back([this, &volume](const auto& ctx) { make_volume(ctx, volume); });
     if (!volume.seed || volume.made_here) continue;
@@ -124,7 +126,20 @@ void Creation::step(const base::Context& ctx) {
 
 std::string Creation::marked_xml() const { return virt::marked_definition(virt::DomainXml(making_.definition), mark_); }
 
-void Creation::reserve() { domain_ = connection_.define_as_known(marked_xml()); }
+// Variables that are there are another machine's, or were kept for one.
+void Creation::check_variables(const base::Context& ctx) const {
+  if (making_.variables.empty()) return;
+  const std::string file = virt::DomainXml(making_.definition).nvram();
+  if (virt::read_small_file(ctx, connection_, file, kMaxVariablesBytes))
+    throw Error(Code::refused, "UEFI variables are in " + file +
+                                   " already, and are not overwritten: remove them if no "
+                                   "machine needs them");
+}
+
+void Creation::reserve(const base::Context& ctx) {
+  check_variables(ctx);
+  domain_ = connection_.define_as_known(marked_xml());
+}
 
 void Creation::make_volume(const base::Context& ctx, const PlannedVolume& volume) {
   const auto pool = virt::known_pool(connection_, volume.pool);

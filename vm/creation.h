@@ -36,7 +36,8 @@ class Creation {
  private:
   using Step = std::function<void(const base::Context&)>;
   std::string marked_xml() const;
-  void reserve();
+  void check_variables(const base::Context& ctx) const;
+  void reserve(const base::Context& ctx);
   void make_volume(const base::Context& ctx, const PlannedVolume& volume);
   void fill_volume(const base::Context& ctx, const PlannedVolume& volume);
   void write_variables(const base::Context& ctx);

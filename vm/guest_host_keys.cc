@@ -15,11 +15,13 @@ using base::Error;
 
 constexpr std::string_view kBegin = "-----BEGIN SSH HOST KEY KEYS-----";
 constexpr std::string_view kEnd = "-----END SSH HOST KEY KEYS-----";
-// cloud-init's own mark that its module `ssh` is done, for this instance:
+// Marks of cloud-init for this instance that it makes after its module `ssh`, whose own mark comes before its work:
 // https://cloudinit.readthedocs.io/en/latest/explanation/boot.html.
 constexpr const char* kPrintKeys =
     "if [ -n \"$1\" ] && [ -e /etc/cloud/cloud.cfg ]; then"
-    " [ -e \"/var/lib/cloud/instances/$1/sem/config_ssh\" ] || exit 0; fi;"
+    " i=/var/lib/cloud/instances/$1;"
+    " [ -e $i/sem/config_keys_to_console ] || [ -e $i/sem/config_scripts_user ] || [ -e $i/boot-finished ] || exit 0;"
+    " fi;"
     " cat /etc/ssh/ssh_host_*_key.pub";
 constexpr std::size_t kMaxKeyBytes = 16U << 10;
 constexpr std::chrono::seconds kPatience{10};

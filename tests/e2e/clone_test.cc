@@ -93,6 +93,27 @@ TEST_F(Masters, WhatWasChangedBehindOurBackIsNotCloned) {
   EXPECT_TRUE(names_of(virsh({"list", "--all", "--name"})).empty());
 }
 
+TEST_F(Masters, OneThatWasChangedKeepsItsClaimWhateverIsTried) {
+  make_master("web");
+  must_here({"clone", "create", "web", "web1", "--linked", "--network", "user"});
+  must({"chmod", "u+w", image("gold.qcow2")});
+  must({"qemu-io", "-f", "qcow2", "-c", "write -P 0x11 2M 64k", image("gold.qcow2")});
+  const auto again = here({"master", "seal", "images/gold.qcow2", "--name", "web"});
+  EXPECT_EQ(again.code, 13) << told(again);
+  EXPECT_TRUE(std::filesystem::exists(image("gold.qcow2.muster-claim"))) << "its clones need it still";
+  EXPECT_EQ(here({"master", "remove", "web", "--yes"}).code, 5);
+}
+
+TEST_F(Masters, WhatIsNotTheMastersStaysWhenItsEditGoes) {
+  make_master("web");
+  must_here({"master", "edit", "web"});
+  make_image("web-gui.qcow2");
+  must_here({"vm", "attach", "web-edit", "disk=" + image("web-gui.qcow2")});
+  must_here({"master", "edit", "web", "--abandon", "--yes"});
+  EXPECT_TRUE(std::filesystem::exists(image("web-gui.qcow2")));
+  EXPECT_FALSE(std::filesystem::exists(image("web-g2-vda.qcow2")));
+}
+
 TEST_F(Masters, AreEditedInGenerations) {
   make_master("web");
   must_here({"clone", "create", "web", "old", "--linked", "--network", "user"});
@@ -248,7 +269,8 @@ TEST_F(Clones, WhatDoesNotFitLeavesNothing) {
   EXPECT_EQ(at_once.code, 14) << told(at_once);
   EXPECT_TRUE(names_of(virsh({"list", "--all", "--name"})).empty());
   // An overlay and a seed take half a MiB.
-  const auto late = here({"clone", "create", "web", "web[1-4]", "--linked", "--pool", "small", "--network", "user"});
+  const auto late =
+      here({"clone", "create", "web", "web[1-4]", "--linked", "--pool", "small", "--network", "user", "--fanout", "1"});
   EXPECT_EQ(late.code, 3) << told(late);
   EXPECT_TRUE(contains(late.err, "No space left") && contains(late.err, "pool 'small' has ")) << told(late);
   const auto machines = names_of(virsh({"list", "--all", "--name"}));
@@ -272,6 +294,13 @@ TEST_F(Clones, AreWrittenIntoTheInventoryAndNothingElseIs) {
   EXPECT_TRUE(after.starts_with(text)) << after;
   EXPECT_EQ(run({.argv = {program("muster"), "inventory", "list", "web", "-i", file("fleet.yaml")}}).out.size(), 10U);
   EXPECT_TRUE(contains(after, "role: front end")) << after;
+  // Nobody gets an address that somebody has.
+  const auto clash = run(on({"clone", "create", "web", "app[1-2]", "--network", "user", "-i", file("fleet.yaml"),
+                             "--on", hypervisor().uri(), "--address", "10.0.0.[8-9]/24"},
+                            hypervisor().uri()));
+  EXPECT_EQ(clash.code, 5) << told(clash);
+  EXPECT_TRUE(contains(clash.err, "10.0.0.9, which 'db1' has")) << told(clash);
+  EXPECT_EQ(read(file("fleet.yaml")), after);
 }
 
 }  // namespace

@@ -152,5 +152,38 @@ TEST_F(Uefi, WithoutFirmwareItIsRefused) {
   remove_all();
 }
 
+TEST_F(Uefi, AClonesVariablesAreThoseOfItsMasterAndItsOwnFile) {
+  create();
+  let_it_write("web01");
+  const std::string written = variables()["web01_VARS.fd"];
+  const auto muster_on = [&](Words words) {
+    words.insert(words.begin(), program("muster"));
+    words.insert(words.end(), {"-q", "-c", hypervisor().uri()});
+    const auto done = run({.argv = in_clean_environment(words, {"HOME=" + home(), "TMPDIR=" + file("tmp")})});
+    EXPECT_EQ(done.code, 0) << told(done);
+  };
+  muster_on({"master", "seal", "web01", "--name", "gold", "--copy"});
+  muster_on({"clone", "create", "gold", "app[1-2]", "--linked"});
+  for (const std::string name : {"app1", "app2"}) {
+    EXPECT_EQ(variables()[name + "_VARS.fd"], written) << name;
+    EXPECT_TRUE(contains(os_of(name), name + "_VARS.fd")) << os_of(name);
+  }
+  hypervisor().virsh({"start", "app1"});
+  hypervisor().virsh({"destroy", "app1"});
+  // Variables that were kept for another are not written over, nor removed.
+  const std::string kept = variables_directory() + "/app3_VARS.fd";
+  write(kept, "somebody's");
+  const auto refused = run({.argv = in_clean_environment(
+                                {program("muster"), "clone", "create", "gold", "app3", "-q", "-c", hypervisor().uri()},
+                                {"HOME=" + home(), "TMPDIR=" + file("tmp")})});
+  EXPECT_EQ(refused.code, 5) << told(refused);
+  EXPECT_EQ(read(kept), "somebody's");
+  EXPECT_FALSE(contains(hypervisor().virsh({"list", "--all"}), "app3"));
+  fs::remove(kept);
+  for (const std::string name : {"app1", "app2", "web01"}) expect_done({"delete", name, "--purge", "--yes"});
+  EXPECT_TRUE(variables().empty());
+  muster_on({"master", "remove", "gold", "--yes"});
+}
+
 }  // namespace
 }  // namespace muster::e2e
