@@ -147,7 +147,9 @@ TEST_F(BackupInterrupted, AMachineThatEndsMeanwhileMakesNoRestorePoint) {
   MusterProcess muster(backup_command(create_words("web01", {"--limit-rate", "2M"})));
   ASSERT_TRUE(wait_until([&] { return has_job(); })) << muster.err();
   hypervisor_->virsh({"destroy", "web01", "--graceful"});
-  EXPECT_EQ(muster.finish().code, 1);
+  // While it is read, or before anybody came to read it.
+  const auto ended = muster.finish();
+  EXPECT_TRUE(ended.code == 1 || ended.code == 15) << told(ended);
   EXPECT_EQ(points().size(), 1U);
   hypervisor_->virsh({"start", "web01"});
   const json second = create();
