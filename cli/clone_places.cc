@@ -115,12 +115,11 @@ std::vector<clone::ToPlace> to_place(const clone::CloneRequest& request, const s
                                      const Declared& inventory) {
   std::map<std::string, std::string> there;
   for (const auto& one : surveyed)
-    for (const auto& name : one.answer.at("machines")) {
+    for (const auto& name : one.answer.at("machines").get<std::vector<std::string>>()) {
       const auto [entry, fresh] = there.try_emplace(name, one.uri);
       if (!fresh && std::any_of(request.machines.begin(), request.machines.end(),
                                 [&](const auto& wanted) { return wanted.name == name; }))
-        throw Error(Code::refused,
-                    fmt::format("'{}' is on {} and on {}", name.get<std::string>(), entry->second, one.uri));
+        throw Error(Code::refused, fmt::format("'{}' is on {} and on {}", name, entry->second, one.uri));
     }
   std::vector<clone::ToPlace> machines;
   for (const auto& wanted : request.machines) {
