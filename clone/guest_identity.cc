@@ -56,6 +56,8 @@ std::string own_part(const GuestIdentity& guest) {
   text += "ssh_deletekeys: true\n";
   text += "bootcmd:\n  - [cloud-init-per, instance, muster-identity, sh, -c, " + in_quotes(renewal(guest.machine_id)) +
           "]\n";
+  // Before cloud-init tells the keys: whoever is cut off after that has those that were told, and no empty files.
+  text += "runcmd:\n  - [sync]\n";
   if (!guest.random_seed.empty())
     text += "random_seed: {file: /dev/urandom, encoding: base64, data: " +
             in_quotes(base::base64_encode(guest.random_seed)) + "}\n";

@@ -104,6 +104,11 @@ TEST(UserData, RenewsWhatTheImageHasFromBefore) {
   EXPECT_EQ(at(root, "bootcmd.1"), "-");
 }
 
+TEST(UserData, HasTheGuestWriteItsKeysBeforeItTellsThem) {
+  const auto root = parsed(user_data(some_guest()));
+  EXPECT_EQ(at(root, "runcmd.0.0"), "sync");
+}
+
 TEST(UserData, HasNoEmptyLists) {
   const Strings keys = keys_of(parsed(user_data(some_guest())));
   EXPECT_EQ(std::count(keys.begin(), keys.end(), "ssh_authorized_keys"), 0);
@@ -135,7 +140,7 @@ TEST(UserData, QuotesWhatYamlWouldReadOtherwise) {
                                     "`b`",
                                     "a\\nb",
                                     "key: 'v' # \"c\"",
-                                    "x'\nruncmd: [evil]\ny: '"}) {
+                                    "x'\npower_state: [evil]\ny: '"}) {
     auto guest = some_guest();
     guest.host_name = hostile;
     guest.ssh_keys = {"ssh-ed25519 AAAA " + hostile};
@@ -145,9 +150,9 @@ TEST(UserData, QuotesWhatYamlWouldReadOtherwise) {
       EXPECT_EQ(at(root, "ssh_authorized_keys.0"), guest.ssh_keys[0]);
     }
     EXPECT_FALSE(root.find("hostname")->plain);
-    EXPECT_EQ(root.find("runcmd"), nullptr) << hostile;
+    EXPECT_EQ(root.find("power_state"), nullptr) << hostile;
     EXPECT_EQ(keys_of(root), (Strings{"hostname", "preserve_hostname", "manage_etc_hosts", "ssh_deletekeys", "bootcmd",
-                                      "ssh_authorized_keys"}));
+                                      "runcmd", "ssh_authorized_keys"}));
   }
 }
 
