@@ -40,18 +40,35 @@ GuestProgram debugfs(const std::string& name, std::vector<std::string> words, co
 
 }  // namespace
 
+std::string ext_device(const GuestImage& image, ByteRange range) {
+  return fmt::format("{}?offset={}", image.path(), range.offset);
+}
+
 ExtFiles::ExtFiles(const GuestImage& image, ByteRange range, std::string name)
-    : image_(image),
-      range_(range),
-      device_(fmt::format("{}?offset={}", image.path(), range.offset)),
-      name_(std::move(name)) {}
+    : image_(image), range_(range), device_(ext_device(image, range)), name_(std::move(name)) {}
+
+// 32 bits of it (https://docs.kernel.org/filesystems/ext4/super.html); 0 where they cannot be read.
+std::uint32_t ExtFiles::in_super_block(std::uint64_t offset) const {
+  std::ifstream file(image_.path(), std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(range_.offset + 1024 + offset));
+  std::array<char, 4> bytes{};
+  file.read(bytes.data(), bytes.size());
+  std::uint32_t value = 0;
+  for (std::size_t i = bytes.size(); file.good() && i > 0; --i)
+    value = value << 8 | static_cast<unsigned char>(bytes[i - 1]);
+  return value;
+}
 
 bool ExtFiles::needs_recovery() const {
-  constexpr std::uint64_t kIncompatible = 1024 + 0x60;  // s_feature_incompat
-  constexpr char kRecover = 4;
-  std::ifstream file(image_.path(), std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(range_.offset + kIncompatible));
-  return (file.get() & kRecover) != 0 && file.good();
+  constexpr std::uint64_t kIncompatible = 0x60;  // s_feature_incompat
+  constexpr std::uint32_t kRecover = 4;
+  return (in_super_block(kIncompatible) & kRecover) != 0;
+}
+
+bool ExtFiles::is_clean() const {
+  constexpr std::uint64_t kState = 0x3A, kLastOrphan = 0xE8;
+  constexpr std::uint32_t kClean = 1;
+  return (in_super_block(kState) & 0xffff) == kClean && in_super_block(kLastOrphan) == 0 && !needs_recovery();
 }
 
 // What a command says. All of debugfs's errors are found on standard error alone.
@@ -116,7 +133,9 @@ class ExtFiles::Walk {
     }
     return std::nullopt;
   }
+  bool at_end() const { return left_.empty(); }
   const Found& found() const { return found_.back(); }
+  const Found& directory() const { return found_[found_.size() < 2 ? 0 : found_.size() - 2]; }
   void enter(Found found) { found_.push_back(std::move(found)); }
   void follow_link(const std::string& target) {
     if (++links_ > kMaxLinks) throw Error(Code::usage, what_ + ": too many links");
@@ -136,27 +155,43 @@ class ExtFiles::Walk {
   int links_ = 0;
 };
 
-std::optional<ExtFiles::Found> ExtFiles::look_up(const Context& ctx, const std::string& path) {
-  const std::array root{kRootInode};
-  Walk walk(name_ + ":" + path, path, {kRootInode, inodes(ctx, root).front(), "/"});
+const std::vector<ExtName>& ExtFiles::known_names(const Context& ctx, std::uint32_t directory) {
+  const auto known = names_.find(directory);
+  return known != names_.end() ? known->second : names_.emplace(directory, names_in(ctx, directory)).first->second;
+}
+
+const ExtInode& ExtFiles::known_inode(const Context& ctx, std::uint32_t number) {
+  const std::array numbers{number};
+  const auto known = inodes_.find(number);
+  return known != inodes_.end() ? known->second : inodes_.emplace(number, inodes(ctx, numbers).front()).first->second;
+}
+
+void ExtFiles::forget() {
+  names_.clear();
+  inodes_.clear();
+}
+
+std::optional<ExtFiles::Place> ExtFiles::locate(const Context& ctx, const std::string& path, LastLink last_link) {
+  check_guest_path(name_, path);
+  Walk walk(name_ + ":" + path, path, {kRootInode, known_inode(ctx, kRootInode), "/"});
   while (const auto part = walk.next()) {
     if (walk.found().inode.type() != GuestFileType::directory) return std::nullopt;
-    const auto names = names_in(ctx, walk.found().number);
+    const auto& names = known_names(ctx, walk.found().number);
     const auto known = std::find_if(names.begin(), names.end(), [&](const ExtName& n) { return n.name == *part; });
-    if (known == names.end()) return std::nullopt;
-    const std::array number{known->inode};
-    Found found{known->inode, inodes(ctx, number).front(), known->name};
-    if (found.inode.type() == GuestFileType::link)
+    if (known == names.end())
+      return walk.at_end() ? std::optional(Place{walk.found().number, *part, std::nullopt}) : std::nullopt;
+    Found found{known->inode, known_inode(ctx, known->inode), known->name};
+    const bool kept = walk.at_end() && last_link == LastLink::kept;
+    if (found.inode.type() == GuestFileType::link && !kept)
       walk.follow_link(target_of(ctx, found.number, found.inode));
     else
       walk.enter(std::move(found));
   }
-  return walk.found();
+  return Place{walk.directory().number, walk.found().name, walk.found()};
 }
 
 ExtFiles::Found ExtFiles::find(const Context& ctx, const std::string& path) {
-  check_guest_path(name_, path);
-  if (auto found = look_up(ctx, path)) return std::move(*found);
+  if (auto place = locate(ctx, path); place && place->found) return std::move(*place->found);
   throw Error(Code::not_found, name_ + ":" + path + ": no such file or directory");
 }
 
@@ -202,8 +237,8 @@ void ExtFiles::read(const Context& ctx, const std::string& path, const GuestSink
 }
 
 bool ExtFiles::is_file(const Context& ctx, const std::string& path) {
-  const auto found = look_up(ctx, path);
-  return found && found->inode.type() == GuestFileType::file;
+  const auto place = locate(ctx, path);
+  return place && place->found && place->found->inode.type() == GuestFileType::file;
 }
 
 }  // namespace muster::disk

@@ -36,12 +36,15 @@ constexpr const char* kScript =
 // What is left where it had to be killed. The first is for root, the second for everybody else.
 constexpr const char* kUnmount = "umount -l \"$0\" || fusermount3 -uz \"$0\"";
 
-std::vector<std::string> command_line(const std::string& socket, const std::string& directory) {
-  const json blocks = {
-      {"driver", "nbd"}, {"node-name", "disk"}, {"read-only", true}, {"server", {{"type", "unix"}, {"path", socket}}}};
-  const json file = {{"type", "fuse"},      {"id", "file"},
-                     {"node-name", "disk"}, {"mountpoint", directory + "/disk"},
-                     {"writable", false},   {"allow-other", "off"}};
+std::vector<std::string> command_line(const std::string& socket, const std::string& directory, Access access,
+                                      std::optional<ByteRange> part) {
+  const bool writable = access == Access::write;
+  json blocks = {{"driver", "nbd"}, {"server", {{"type", "unix"}, {"path", socket}}}};
+  if (part) blocks = {{"driver", "raw"}, {"offset", part->offset}, {"size", part->length}, {"file", std::move(blocks)}};
+  blocks.update({{"node-name", "disk"}, {"read-only", !writable}});
+  const json file = {{"type", "fuse"},       {"id", "file"},
+                     {"node-name", "disk"},  {"mountpoint", directory + "/disk"},
+                     {"writable", writable}, {"allow-other", "off"}};
   return {"sh",          "-c",       kScript,     directory,   "qemu-storage-daemon", "--blockdev",
           blocks.dump(), "--export", file.dump(), "--pidfile", directory + "/pid"};
 }
@@ -70,10 +73,10 @@ std::string on_one_line(std::string text) {
 }  // namespace
 
 GuestImage::GuestImage(const base::Context& ctx, const std::string& uri, const std::string& name,
-                       const std::string& temporary_directory)
+                       const std::string& temporary_directory, Access access, std::optional<ByteRange> part)
     : name_(name),
       directory_(temporary_directory),
-      program_(command_line(socket_of_nbd_uri(uri), directory_.path()), {.environment = {"LC_ALL=C"}}) {
+      program_(command_line(socket_of_nbd_uri(uri), directory_.path(), access, part), {.environment = {"LC_ALL=C"}}) {
   await_start(ctx);
 }
 

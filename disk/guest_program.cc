@@ -24,9 +24,6 @@ constexpr std::chrono::milliseconds kEndPatience{5'000};
 // Debian has them where only root's shell looks.
 constexpr const char* kScript = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH; exec \"$@\"";
 
-// Their messages are looked at. No pager of debugfs comes in between, and no libvirtd is asked for guestfish's machine.
-const std::vector<std::string> kEnvironment{"LC_ALL=C", "DEBUGFS_PAGER=__none__", "LIBGUESTFS_BACKEND=direct"};
-
 std::vector<std::string> command_line(const GuestProgram& program) {
   std::vector<std::string> argv{"sh", "-c", kScript, "sh"};
   argv.insert(argv.end(), program.argv.begin(), program.argv.end());
@@ -51,9 +48,15 @@ std::string on_one_line(std::string text) {
 
 }  // namespace
 
+// Their messages are looked at. No pager of debugfs comes in between, and no libvirtd is asked for guestfish's machine.
+const std::vector<std::string>& guest_program_environment() {
+  static const std::vector<std::string> environment{"LC_ALL=C", "DEBUGFS_PAGER=__none__", "LIBGUESTFS_BACKEND=direct"};
+  return environment;
+}
+
 GuestProgramEnd run_guest_program(const base::Context& ctx, const GuestProgram& program,
                                   const std::function<void(std::string_view)>& take) {
-  base::ChildProcess child(command_line(program), {.environment = kEnvironment});
+  base::ChildProcess child(command_line(program), {.environment = guest_program_environment()});
   child.standard_input().reset();
   auto &out = child.standard_output(), &err = child.standard_error();
   std::string complaint;

@@ -19,6 +19,9 @@ struct GuestProgram {
   std::chrono::milliseconds patience{60'000};  // for the next output, or the end
 };
 
+// What all of them are run with, in addition to ours.
+const std::vector<std::string>& guest_program_environment();
+
 struct GuestProgramEnd {
   int code = -1;          // -1: a signal ended it
   std::string complaint;  // of standard error; on one line

@@ -10,7 +10,7 @@
 
 #include "disk/guest_image.h"
 #include "disk/guest_volumes.h"
-#include "tests/disk/support.h"
+#include "tests/disk/guest_tree.h"
 
 namespace muster::disk {
 namespace {
@@ -25,61 +25,8 @@ class Messages : public base::EventSink {
   std::string all;
 };
 
-#define MUSTER_NEEDS_GUEST_FILES()     \
-  MUSTER_NEEDS("qemu-storage-daemon"); \
-  MUSTER_NEEDS("nbdkit");              \
-  MUSTER_NEEDS("mke2fs");              \
-  if (!fs::exists("/dev/fuse")) GTEST_SKIP() << "there is no /dev/fuse"
-
-class GuestFiles : public DiskTest {
+class GuestFiles : public GuestTreeTest {
  protected:
-  GuestFiles() {
-    fs::create_directories(tree("etc"));
-    fs::create_directories(dir / "tmp");
-  }
-
-  std::string tree(const std::string& path) const { return dir / ("tree/" + path); }
-  void put(const std::string& path, const std::string& text) const {
-    fs::create_directories(fs::path(tree(path)).parent_path());
-    std::ofstream(tree(path), std::ios::binary) << text;
-  }
-  void link(const std::string& target, const std::string& path) const { fs::create_symlink(target, tree(path)); }
-
-  // A file system of what is in the tree.
-  std::string make_ext(const std::string& name, const std::string& type = "ext4",
-                       const std::string& size = "48M") const {
-    run_well({"mke2fs", "-q", "-F", "-t", type, "-d", tree(""), dir / name, size});
-    return dir / name;
-  }
-  void debugfs(const std::string& image, const std::string& command) const {
-    run_well({"debugfs", "-w", "-R", command, image});
-  }
-
-  struct Part {
-    std::string image;  // empty: nothing in it
-    std::uint64_t size_mib = 0;
-  };
-  // A disk with these partitions, from 1 on.
-  std::string make_disk(const std::string& name, const std::vector<Part>& parts) const {
-    std::string table = "label: gpt\nfirst-lba: 34\n";
-    std::uint64_t start = 1;
-    for (const auto& part : parts) {
-      table += "start=" + std::to_string(start * 2048) + ", size=" + std::to_string(part.size_mib * 2048) + "\n";
-      start += part.size_mib;
-    }
-    make_sparse(dir / name, (start + 1) * MiB, {});
-    write_file(dir / "table", base::as_bytes(table));
-    run_well({"sh", "-c", "sfdisk -q \"$1\" <\"$2\"", "sh", dir / name, dir / "table"});
-    start = 1;
-    for (const auto& part : parts) {
-      if (!part.image.empty())
-        run_well({"dd", "if=" + part.image, "of=" + (dir / name), "bs=1M", "seek=" + std::to_string(start),
-                  "conv=notrunc,sparse", "status=none"});
-      start += part.size_mib;
-    }
-    return dir / name;
-  }
-
   // Serves it to the calls that follow.
   void serve(const std::string& image) {
     server_.reset();
@@ -99,8 +46,6 @@ class GuestFiles : public DiskTest {
     ADD_FAILURE() << "no " << name;
     return {};
   }
-  void TearDown() override { EXPECT_TRUE(fs::is_empty(dir / "tmp")) << "something was left"; }
-
   GuestDisk disk_;
 
  private:
