@@ -59,6 +59,12 @@ class Sha256Stream {
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
+// A view of its bytes: the digest has to outlive it.
+template <std::size_t kBytes>
+std::string_view as_text(const std::array<unsigned char, kBytes>& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
 std::string base64_encode(std::string_view bytes);
 // Standard alphabet with padding, no white space. nullopt for anything else.
 std::optional<std::string> base64_decode(std::string_view text);

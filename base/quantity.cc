@@ -111,4 +111,6 @@ std::string format_duration(std::chrono::milliseconds duration) {
   return fmt::format("{}h{:02}m", ms / 3'600'000, ms / 60'000 % 60);
 }
 
+std::string format_mib(std::uint64_t bytes) { return std::to_string((bytes + (1U << 20) - 1) >> 20) + " MiB"; }
+
 }  // namespace muster::base

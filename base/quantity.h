@@ -30,4 +30,7 @@ Share parse_share(std::string_view text, std::string_view what);
 // `0.42s`, `12.3s`, `4m10s`: for people, not for parsing.
 std::string format_duration(std::chrono::milliseconds duration);
 
+// `12 MiB`, rounded up: for people.
+std::string format_mib(std::uint64_t bytes);
+
 }  // namespace muster::base

@@ -5,13 +5,13 @@
 #include "backup/local_host.h"
 #include "base/error.h"
 #include "cli/connect_options.h"
+#include "cli/unit_run.h"
 
 namespace muster::cli {
 namespace {
 
 using base::Code;
 using base::Error;
-using ssh::HostState;
 
 // A file system that does not answer any more is noticed after a while; finding changes in a large one takes long.
 constexpr std::chrono::minutes kIdle{60};
@@ -59,10 +59,7 @@ class AreaHosts::Remote : public backup::AreaHost {
     ctx.check_stop();
     if (!report.note.empty()) ctx.note(selection_.names()[number_] + ": " + report.note);
     if (report.status) return *report.status;
-    const Code code = report.state == HostState::unreachable ? Code::unreachable
-                      : report.state == HostState::timeout   ? Code::timeout
-                                                             : Code::io;
-    throw Error(code, selection_.names()[number_] + ": " + report.error);
+    throw Error(code_of(report.state), selection_.names()[number_] + ": " + report.error);
   }
 
  private:
@@ -72,11 +69,7 @@ class AreaHosts::Remote : public backup::AreaHost {
 };
 
 AreaHosts::AreaHosts(const Program& program)
-    : program_(program),
-      keys_([&program](const std::string& path) {
-        return ask_on_terminal("passphrase of " + path + ": ", program.interrupts.drain());
-      }),
-      request_(request_of(program)) {}
+    : program_(program), keys_(passphrase_on_terminal(program)), request_(request_of(program)) {}
 
 AreaHosts::~AreaHosts() = default;
 

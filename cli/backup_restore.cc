@@ -73,8 +73,8 @@ int backup_restore(const BackupCommand& command) {
   if (program.settings.flag("tar")) program.settings.reject("tar", "only for files of an area");
   if (word.path) throw Error(Code::unsupported, "single files are read with muster backup cat");
   if (program.settings.given("as") || program.settings.flag("in-place")) return restore_as_machine(program, word);
-  for (const char* option : {"start", "same-identity"})
-    if (program.settings.flag(option)) program.settings.reject(option, "only for a machine: --as NAME");
+  for (const char* option : {"start", "same-identity", "master", "guest"})
+    if (program.settings.given_now(option)) program.settings.reject(option, "only for a machine: --as NAME");
   if (!program.settings.text("to") || program.settings.text("to")->empty())
     throw Error(Code::usage, "write --to FILE, --to DIR, or --as NAME for a machine");
   const auto manner = restore_manner(program.settings);

@@ -12,6 +12,7 @@
 #include "cli/backup_machine_parts.h"
 #include "cli/backup_restoration.h"
 #include "cli/exit_status.h"
+#include "cli/generation_text.h"
 #include "cli/hypervisor_workers.h"
 #include "cli/json_lines.h"
 #include "cli/machine_source.h"
@@ -19,6 +20,7 @@
 #include "cli/tunnelled_target.h"
 #include "cli/vm_run.h"
 #include "cli/vm_selection.h"
+#include "clone/generation.h"
 
 namespace muster::cli {
 namespace {
@@ -29,6 +31,9 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 namespace fs = std::filesystem;
+
+// Every byte of the images is read.
+constexpr std::chrono::hours kSealPatience{24};
 
 // A restore point that is opened, on its way to a machine.
 class MachineRestore {
@@ -48,14 +53,19 @@ class MachineRestore {
 
   int as_new(const std::string& name) {
     const VmTarget target = machine_to_be(program_, name);
+    const auto master = master_order(target);
     find_host(target);
     json place{{"name", target.domain}};
     if (program_.settings.flag("same-identity")) place["uuid"] = listed_.point.machine->uuid;
     if (!call(target, "backup_place", place).at("free").get<bool>())
       throw Error(Code::refused, "the machine '" + target.domain + "', or the one that was backed up, is on " +
-                                     target.uri + " already: --in-place restores over one that is off");
+                                     target.uri + " already: " +
+                                     (master ? "muster master seal makes a master of one that is off"
+                                             : "--in-place restores over one that is off"));
     auto steps = new_files(target);
-    if (plan()) return show_plan(steps, fmt::format("define '{}' on {}", target.domain, target.uri));
+    if (plan())
+      return show_plan(steps, fmt::format("define '{}' on {}", target.domain, target.uri) +
+                                  (master ? ", and seal it as a master" : ""));
     confirm_overwriting(program_, steps);
     Restoration restoration(program_, opened_, listed_, restore_manner(program_.settings));
     // Read before the disks: without them there is no machine.
@@ -70,6 +80,7 @@ class MachineRestore {
       program_.ctx.warn(fmt::format("{}: without {}, which is the old machine's", name, left_out.get<std::string>()));
     tell(program_, fmt::format("{}: restored from {} of {}, {}", name, short_id(listed_.point.id),
                                local_time(listed_.point.time), made.at("state").get<std::string>()));
+    if (master) seal(target, *master);
     return close(steps, kAllWorked);
   }
 
@@ -100,6 +111,31 @@ class MachineRestore {
   }
 
  private:
+  // What --master asks for, looked at before hours are spent on it.
+  std::optional<json> master_order(const VmTarget& target) const {
+    const Settings& settings = program_.settings;
+    const auto master = settings.text("master");
+    if (!master) {
+      if (settings.given_now("guest")) settings.reject("guest", "it is about a master: --master NAME");
+      return std::nullopt;
+    }
+    if (settings.flag("start")) settings.reject("start", "a master never runs: leave out --master, or this");
+    if (clone::parse_master_name(*master).number)
+      settings.reject("master", "generations are numbered by themselves: write the name alone");
+    const auto guest = clone::guest_kind_named(settings.text("guest").value_or("cloud-init"));
+    return json{{"source", target.domain},       {"name", *master}, {"copy", false}, {"pool", ""}, {"take_over", false},
+                {"guest", clone::name_of(guest)}};
+  }
+  // It stays a machine, too, which muster does not start.
+  void seal(const VmTarget& target, const json& order) {
+    try {
+      const json sealed = workers_.call(target.uri, "master_seal", order, kSealPatience);
+      tell(program_, fmt::format("{}: sealed as {}", target.name, generation_text(sealed)));
+    } catch (const Error& e) {
+      throw Error(e.code(), fmt::format("'{}' is restored, and no master yet: {}", target.name, e.what()));
+    }
+  }
+
   // Disks of another host's machines go there through SSH.
   void find_host(const VmTarget& target) {
     host_ = ssh_place(target.uri, connect_patience(program_.settings));
@@ -207,7 +243,7 @@ class MachineRestore {
 int restore_as_machine(const Program& program, const PointWord& word) {
   const Settings& settings = program.settings;
   if (!settings.flag("in-place")) return MachineRestore(program, word).as_new(settings.text("as").value());
-  for (const char* option : {"as", "to", "format", "same-identity", "delta"})
+  for (const char* option : {"as", "to", "format", "same-identity", "delta", "master", "guest"})
     if (settings.given_now(option)) settings.reject(option, "not with --in-place, which writes over a machine's disks");
   return MachineRestore(program, word).in_place();
 }

@@ -39,14 +39,9 @@ int run_capabilities(Program& program) {
   HypervisorWorkers workers(program.ctx, connect_patience(program.settings));
   const HostNames uris = program.arguments.words.empty() ? all_hypervisors(program) : program.arguments.words;
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
-    ssh::HostReport report;
-    try {
+    return report_of([&] {
       print(program, uris[number], workers.call(uris[number], "capabilities", json::object(), kUsualPatience));
-      report.state = ssh::HostState::ok;
-    } catch (const Error& e) {
-      report = report_of(e);
-    }
-    return report;
+    });
   };
   return UnitRun(program, uris, kHypervisors).execute(task, nullptr);
 }

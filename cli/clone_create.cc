@@ -10,6 +10,8 @@
 #include "cli/clone_orders.h"
 #include "cli/clone_places.h"
 #include "cli/clone_ready.h"
+#include "cli/environment.h"
+#include "cli/generation_text.h"
 #include "cli/json_lines.h"
 #include "cli/unit_run.h"
 #include "cli/vm_run.h"
@@ -122,14 +124,10 @@ void tell_left_out(const VerbCommand& command, const std::vector<Clone>& clones)
     command.program.ctx.note(fmt::format("{} of {} clones: left out {}", count, clones.size(), what));
 }
 
-std::string master_name(const Plan& plan) {
-  return fmt::format("{}@{}", plan.master.value("master", ""), plan.master.value("generation", 0));
-}
-
 std::string plan_line(const Plan& plan, const VmTarget& target, const json& planned) {
   std::string text = fmt::format("{}: {}", target.name, planned.value("plan", ""));
   if (!planned.contains("making")) return text + " on " + target.uri + "\n";
-  text += fmt::format(", {} to {}, on {}\n", planned.value("kind", ""), master_name(plan), target.uri);
+  text += fmt::format(", {} to {}, on {}\n", planned.value("kind", ""), generation_text(plan.master), target.uri);
   for (const auto& volume : planned["making"].at("volumes"))
     text += fmt::format("  volume {} of pool {}\n", volume.value("name", ""), volume.value("pool", ""));
   for (const auto& mac : planned.at("macs")) text += fmt::format("  interface {}\n", mac.get<std::string>());
@@ -144,6 +142,8 @@ json shown(const Plan& plan, json planned) {
   planned["uuid"] = planned["making"].at("uuid");
   planned["xml"] = planned["making"].at("definition");
   planned.erase("making");
+  planned.erase("identity");
+  planned.erase("takes");
   return planned;
 }
 
@@ -153,8 +153,7 @@ class CloneWork {
   CloneWork(const VerbCommand& command, CloneReadying& readying, const Plan& plan, const clone::CloneRequest& request)
       : command_(command), readying_(readying), plan_(plan), wait_(command.program.settings.text("wait")) {
     for (const auto& machine : request.machines)
-      if (machine.fixed)
-        fixed_.emplace(machine.name, machine.fixed->address.substr(0, machine.fixed->address.find('/')));
+      if (machine.fixed) fixed_.emplace(machine.name, machine.fixed->host());
   }
 
   json run(const Clone& clone) {
@@ -183,9 +182,15 @@ class CloneWork {
 
   void make(const Clone& clone, const json& planned, json& fields) {
     fields["macs"] = planned.at("macs");
-    fields.update(command_.workers.call(
-        clone.target.uri, "clone_make",
-        {{"making", planned.at("making")}, {"take_over", command_.program.settings.flag("yes")}}, kMakePatience));
+    fields.update(command_.workers.call(clone.target.uri, "clone_make",
+                                        {{"making", planned.at("making")},
+                                         {"identity", planned.value("identity", json())},
+                                         {"takes", planned.at("takes")},
+                                         {"master", plan_.master.at("master")},
+                                         {"generation", planned.at("generation")},
+                                         {"session_directory", libvirt_directory()},
+                                         {"take_over", command_.program.settings.flag("yes")}},
+                                        kMakePatience));
   }
 
   void come_up(const CloneToReady& clone, json& fields) {
@@ -211,8 +216,9 @@ class CloneWork {
 
 std::string made_line(const Plan& plan, const Clone& clone, const json& result) {
   std::string text = fmt::format("{}: ", clone.target.name);
-  text += result.value("made", false) ? fmt::format("made, {} to {}", result.value("kind", ""), master_name(plan))
-                                      : "there already";
+  text += result.value("made", false)
+              ? fmt::format("made, {} to {}", result.value("kind", ""), generation_text(plan.master))
+              : "there already";
   if (const std::string state = result.value("state", ""); !state.empty() && state != "shut off") text += ", " + state;
   if (const std::string address = result.value("address", ""); !address.empty()) text += ", " + address;
   if (result.value("verified", false)) text += ", verified";

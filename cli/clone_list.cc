@@ -3,11 +3,10 @@
 #include <mutex>
 #include <tuple>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "cli/clone_commands.h"
+#include "cli/generation_text.h"
 #include "cli/json_lines.h"
 #include "cli/text_table.h"
 #include "cli/unit_run.h"
@@ -16,14 +15,9 @@
 namespace muster::cli {
 namespace {
 
-using base::Error;
 using nlohmann::json;
 
 constexpr std::chrono::minutes kLookPatience{2};
-
-std::string generation_name(const json& clone) {
-  return fmt::format("{}@{}", clone.value("master", ""), clone.value("generation", 0));
-}
 
 // By master, generation and name: the tree, as lines.
 void sort(std::vector<json>& clones) {
@@ -45,7 +39,7 @@ void print(const Program& program, std::vector<json>& clones) {
       program.console.out(clone.value("name", "") + "\n");
       continue;
     }
-    table.add_row({generation_name(clone), clone.value("name", ""), clone.value("kind", ""), clone.value("state", ""),
+    table.add_row({generation_text(clone), clone.value("name", ""), clone.value("kind", ""), clone.value("state", ""),
                    clone.value("since", ""), clone.value("uri", "")});
   }
   if (!program.json() && !program.settings.flag("names")) program.console.out(table.text());
@@ -60,20 +54,15 @@ int clone_list(const VerbCommand& command) {
   std::mutex mutex;
   std::vector<json> clones;
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
-    ssh::HostReport report;
-    try {
+    return report_of([&] {
       const json answer = command.workers.call(uris[number], "clone_list", json::object(), kLookPatience);
       const std::lock_guard lock(mutex);
       for (json clone : answer.at("clones")) {
-        if (!wanted.empty() && clone.value("master", "") != wanted && generation_name(clone) != wanted) continue;
+        if (!wanted.empty() && clone.value("master", "") != wanted && generation_text(clone) != wanted) continue;
         clone["uri"] = uris[number];
         clones.push_back(std::move(clone));
       }
-      report.state = ssh::HostState::ok;
-    } catch (const Error& e) {
-      report = report_of(e);
-    }
-    return report;
+    });
   };
   return UnitRun(command.program, uris, kHypervisors, Closing::failures_only).execute(task, nullptr, [&] {
     print(command.program, clones);

@@ -138,6 +138,7 @@ clone::CloneRequest clone_request_of(const VerbCommand& command) {
     if (!request.networks.back().mac.empty())
       settings.reject("network", "a MAC address is one machine's: --mac-prefix says what those of clones begin with");
   }
+  request.give_host_keys = settings.flag("seed-host-key");
   request.autostart = settings.flag("autostart");
   request.mac_prefix = settings.text("mac-prefix").value_or("");
   const auto seed = vm::read_seed({.host_name = {},
@@ -148,6 +149,7 @@ clone::CloneRequest clone_request_of(const VerbCommand& command) {
     request.ssh_keys = seed->ssh_keys;
     request.user_data = seed->user_data;
   }
+  request.user = settings.text("user").value_or("");
   return request;
 }
 

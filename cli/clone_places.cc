@@ -103,7 +103,7 @@ Declared declared(const Program& program) {
 void check_addresses(const clone::CloneRequest& request, const Declared& inventory) {
   for (const auto& wanted : request.machines) {
     if (!wanted.fixed) continue;
-    const std::string address = wanted.fixed->address.substr(0, wanted.fixed->address.find('/'));
+    const std::string address = wanted.fixed->host();
     const auto holder = inventory.with_address.find(address);
     if (holder != inventory.with_address.end() && holder->second != wanted.name)
       throw Error(Code::refused, fmt::format("'{}' would get the address {}, which '{}' has in the inventory",

@@ -61,4 +61,14 @@ void OnlyOnes::take(const std::string& kind, const std::string& value, const std
     throw Error(Code::corrupt, fmt::format("its {} {} is that of '{}', too", kind, value, entry->second));
 }
 
+SelfPortrait proved(HostLogins& logins, const inventory::ConnectionFacts& facts, base::TimePoint deadline,
+                    const Expected& expected, OnlyOnes& only_ones) {
+  auto portrait = self_portrait(logins.run(facts, kSelfPortrait, deadline).output);
+  check_portrait(portrait, expected);
+  only_ones.take("machine-id", portrait.machine_id, facts.name);
+  only_ones.take("address", facts.address.value_or(""), facts.name);
+  for (const auto& key : facts.host_keys) only_ones.take("host key", key, facts.name);
+  return portrait;
+}
+
 }  // namespace muster::cli

@@ -5,9 +5,10 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
+#include "cli/host_logins.h"
 
 namespace muster::cli {
 
@@ -37,5 +38,10 @@ class OnlyOnes {
   std::mutex mutex_;
   std::map<std::pair<std::string, std::string>, std::string> taken_;
 };
+
+// Asks a host until `deadline`, and holds what it says against what is expected, and its machine-id, address and host
+// keys against those of the others. Throws as HostLogins::run(), check_portrait() and OnlyOnes::take(). Thread-safe.
+SelfPortrait proved(HostLogins& logins, const inventory::ConnectionFacts& facts, base::TimePoint deadline,
+                    const Expected& expected, OnlyOnes& only_ones);
 
 }  // namespace muster::cli

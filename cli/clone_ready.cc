@@ -18,8 +18,10 @@ using base::Error;
 using nlohmann::json;
 
 // A distribution's first boot without hardware's help takes minutes.
-constexpr std::chrono::minutes kUsualPatience{10};
+constexpr std::chrono::minutes kBootPatience{10};
 constexpr std::chrono::seconds kAnswer{30};
+// A guest may have locked the drive for a while.
+constexpr std::chrono::seconds kSeedPatience{90};
 
 std::vector<inventory::EntryVariable> variables_of(const Settings& settings, const CloneToReady& clone,
                                                    const std::string& address, const std::vector<std::string>& keys) {
@@ -40,7 +42,7 @@ std::vector<inventory::EntryVariable> variables_of(const Settings& settings, con
 
 CloneReadying::CloneReadying(const VerbCommand& command)
     : command_(command),
-      patience_(command.program.settings.duration("timeout").value_or(kUsualPatience)),
+      patience_(command.program.settings.duration("timeout").value_or(kBootPatience)),
       file_(inventory_file(command.program)),
       logins_(command.program) {
   const Settings& settings = command.program.settings;
@@ -81,24 +83,11 @@ inventory::ConnectionFacts CloneReadying::facts_of(const CloneToReady& clone, co
                                                    const std::vector<std::string>& keys) const {
   inventory::ConnectionFacts facts;
   facts.name = clone.target.name;
-  if (file_ && uses_inventory(command_.program.settings)) {
-    const auto inventory = load_inventory(command_.program);
-    if (const auto host = inventory.find_host(clone.target.name)) facts = inventory::connection_facts(inventory, *host);
-  }
+  if (file_ && uses_inventory(command_.program.settings))
+    facts = inventory::connection_facts(load_inventory(command_.program), clone.target.name);
   facts.address = address;
   facts.host_keys = keys;
   return facts;
-}
-
-void CloneReadying::prove(const CloneToReady& clone, const inventory::ConnectionFacts& facts, base::TimePoint deadline,
-                          json& fields) {
-  const auto answer = logins_.run(facts, kSelfPortrait, deadline);
-  const auto portrait = self_portrait(answer.output);
-  fields["machine_id"] = portrait.machine_id;
-  check_portrait(portrait, {.name = clone.target.domain, .disk_bytes = clone.disk_bytes});
-  only_ones_.take("machine-id", portrait.machine_id, clone.target.name);
-  only_ones_.take("address", facts.address.value_or(""), clone.target.name);
-  for (const auto& key : facts.host_keys) only_ones_.take("host key", key, clone.target.name);
 }
 
 void CloneReadying::run_command(const inventory::ConnectionFacts& facts, base::TimePoint deadline, json& fields) {
@@ -125,8 +114,11 @@ void CloneReadying::make_ready(const CloneToReady& clone, json& fields) {
   write_entry(clone, address, keys);
   fields.update({{"address", address}, {"host_keys", keys}, {"heard_by", heard.at("heard_by")}});
   const auto facts = facts_of(clone, address, keys);
-  prove(clone, facts, deadline, fields);
+  const Expected expected{.name = clone.target.domain, .disk_bytes = clone.disk_bytes};
+  fields["machine_id"] = proved(logins_, facts, deadline, expected, only_ones_).machine_id;
   fields["verified"] = true;
+  if (command_.program.settings.flag("seed-host-key"))
+    command_.workers.call(clone.target.uri, "clone_destroy_seed", {{"domain", clone.target.domain}}, kSeedPatience);
   run_command(facts, deadline, fields);
   fields["state"] = heard.at("state");
 }

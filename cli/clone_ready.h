@@ -38,8 +38,6 @@ class CloneReadying {
   void write_entry(const CloneToReady& clone, const std::string& address, const std::vector<std::string>& keys);
   inventory::ConnectionFacts facts_of(const CloneToReady& clone, const std::string& address,
                                       const std::vector<std::string>& keys) const;
-  void prove(const CloneToReady& clone, const inventory::ConnectionFacts& facts, base::TimePoint deadline,
-             nlohmann::json& fields);
   void run_command(const inventory::ConnectionFacts& facts, base::TimePoint deadline, nlohmann::json& fields);
 
   const VerbCommand& command_;

@@ -17,6 +17,9 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 
+// A guest may have locked the drive for a while.
+constexpr std::chrono::seconds kSeedPatience{90};
+
 class Verification {
  public:
   Verification(const VerbCommand& command, const VmSelection& selection)
@@ -29,13 +32,12 @@ class Verification {
     const json heard = command_.workers.call(target.uri, "host_keys", {{"domain", target.domain}}, kUsualPatience);
     const auto facts = facts_of(target, heard);
     // One try: it should be up.
-    const auto portrait = self_portrait(logins_.run(facts, kSelfPortrait, base::Clock::now()).output);
-    check_portrait(portrait,
-                   {.name = target.domain, .disk_bytes = heard.at("disk_bytes").get<std::vector<std::uint64_t>>()});
-    only_ones_.take("machine-id", portrait.machine_id, target.name);
+    const auto portrait = proved(
+        logins_, facts, base::Clock::now(),
+        {.name = target.domain, .disk_bytes = heard.at("disk_bytes").get<std::vector<std::uint64_t>>()}, only_ones_);
     only_ones_.take("host name", portrait.host_name, target.name);
-    only_ones_.take("address", facts.address.value_or(""), target.name);
-    for (const auto& key : facts.host_keys) only_ones_.take("host key", key, target.name);
+    if (heard.at("secret_seed").get<bool>())
+      command_.workers.call(target.uri, "clone_destroy_seed", {{"domain", target.domain}}, kSeedPatience);
     return {{"host_name", portrait.host_name},
             {"machine_id", portrait.machine_id},
             {"address", facts.address.value_or("")},
@@ -48,8 +50,7 @@ class Verification {
   inventory::ConnectionFacts facts_of(const VmTarget& target, const json& heard) const {
     inventory::ConnectionFacts facts;
     facts.name = target.name;
-    if (inventory_)
-      if (const auto host = inventory_->find_host(target.name)) facts = inventory::connection_facts(*inventory_, *host);
+    if (inventory_) facts = inventory::connection_facts(*inventory_, target.name);
     const auto keys = heard.at("host_keys").get<std::vector<std::string>>();
     for (const auto& pinned : facts.host_keys)
       if (!is_among(pinned, keys))

@@ -101,6 +101,12 @@ std::optional<std::string> asked_secret(const Program& program, std::string_view
   return secret;
 }
 
+ssh::KeyStore::AskPassphrase passphrase_on_terminal(const Program& program) {
+  return [&program](const std::string& path) {
+    return ask_on_terminal("passphrase of " + path + ": ", program.interrupts.drain());
+  };
+}
+
 ssh::ConnectOptions connect_options(const Program& program) {
   const Settings& settings = program.settings;
   ssh::ConnectOptions options{.user = settings.text("user"),

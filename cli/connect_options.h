@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/program.h"
+#include "parallel-ssh/key_store.h"
 #include "parallel-ssh/target_resolution.h"
 
 namespace muster::cli {
@@ -26,5 +27,8 @@ std::optional<std::string> answer_on_terminal(const std::string& question, const
 
 // From the terminal, without echo; nullopt if there is none. Throws base::Error{cancelled} once `stop` is requested.
 std::optional<std::string> ask_on_terminal(const std::string& prompt, const std::stop_token& stop);
+
+// The same for passphrases of key files, as long as the program is not interrupted. `program` has to outlive it.
+ssh::KeyStore::AskPassphrase passphrase_on_terminal(const Program& program);
 
 }  // namespace muster::cli

@@ -9,9 +9,7 @@ FleetRun::FleetRun(const Program& program, const FleetSelection& selection)
       selection_(selection),
       run_(program, selection.names(), kHosts),
       abort_(program.interrupts.abort()),
-      keys_([this](const std::string& path) {
-        return ask_on_terminal("passphrase of " + path + ": ", program_.interrupts.drain());
-      }),
+      keys_(passphrase_on_terminal(program)),
       connector_(abort_, host_keys_, keys_),
       runner_(program.ctx, connector_, host_keys_, abort_,
               static_cast<int>(program.settings.integer("retries", 0, 100).value_or(0))) {}

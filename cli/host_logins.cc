@@ -4,13 +4,13 @@
 
 #include "base/error.h"
 #include "cli/connect_options.h"
+#include "cli/unit_run.h"
 
 namespace muster::cli {
 namespace {
 
 using base::Code;
 using base::Error;
-using ssh::HostState;
 
 constexpr std::chrono::seconds kPause{1};
 constexpr std::chrono::seconds kLeastOfOneTry{20};
@@ -24,11 +24,7 @@ class Kept : public ssh::OutputSink {
 };
 
 Error error_of(const ssh::HostReport& report) {
-  const auto code = report.state == HostState::unreachable ? Code::unreachable
-                    : report.state == HostState::timeout   ? Code::timeout
-                    : report.state == HostState::skipped   ? Code::cancelled
-                                                           : Code::io;
-  return {code, report.error.empty() ? "it did not come to an end" : report.error};
+  return {code_of(report.state), report.error.empty() ? "it did not come to an end" : report.error};
 }
 
 }  // namespace
@@ -38,9 +34,7 @@ HostLogins::HostLogins(const Program& program)
       config_(load_ssh_config(program)),
       resolution_(connect_options(program), config_, [](const std::string&) { return std::nullopt; }),
       abort_(program.interrupts.abort()),
-      keys_([this](const std::string& path) {
-        return ask_on_terminal("passphrase of " + path + ": ", program_.interrupts.drain());
-      }),
+      keys_(passphrase_on_terminal(program)),
       connector_(abort_, host_keys_, keys_),
       runner_(program.ctx, connector_, host_keys_, abort_, 0) {}
 

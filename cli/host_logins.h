@@ -24,9 +24,9 @@ class HostLogins {
     std::string output;  // both streams, at most kMaxOutput bytes
   };
   static constexpr std::size_t kMaxOutput = 1U << 20;
-  // Tries again until `deadline` while it is not reached, or does not let in: for what may be done twice. Throws
-  // base::Error as the last try did.
+  // Throws base::Error{unreachable, timeout, cancelled}, or {io} for a host that did not let in, or broke off.
   Answer run_once(const inventory::ConnectionFacts& facts, const std::string& command, base::TimePoint deadline);
+  // Tries again until `deadline` while it throws anything but {cancelled}: for what may be done twice.
   Answer run(const inventory::ConnectionFacts& facts, const std::string& command, base::TimePoint deadline);
 
  private:

@@ -55,14 +55,8 @@ int discover_inventory(const Program& program, const std::vector<std::string>& w
   const HostNames uris = words.empty() ? all_hypervisors(program) : words;
   Found found(uris.size());
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
-    ssh::HostReport report;
-    try {
-      found.put(number, uris[number], workers.call(uris[number], "list", json::object(), kUsualPatience));
-      report.state = ssh::HostState::ok;
-    } catch (const Error& e) {
-      report = report_of(e);
-    }
-    return report;
+    return report_of(
+        [&] { found.put(number, uris[number], workers.call(uris[number], "list", json::object(), kUsualPatience)); });
   };
   return UnitRun(program, uris, kHypervisors).execute(task, nullptr, [&] { print(program, found.all()); });
 }

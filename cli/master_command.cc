@@ -1,13 +1,15 @@
 // muster master: images that fleets are cloned from.
 #include <algorithm>
 #include <array>
-#include <mutex>
 #include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "cli/environment.h"
+#include "cli/generation_text.h"
+#include "cli/hypervisor_listing.h"
 #include "cli/json_lines.h"
 #include "cli/size_text.h"
 #include "cli/text_table.h"
@@ -32,20 +34,15 @@ std::uint64_t sum(const json& images, const char* field) {
   return all;
 }
 
-std::string name_of_generation(const json& generation) {
-  return fmt::format("{}@{}", generation.value("master", ""), generation.value("generation", 0));
-}
-
 std::string seal_line(const VmTarget& target, const json& result) {
-  std::string text = fmt::format("{}: {} {} on {}\n", target.name,
-                                 result.value("changed", false) ? "sealed as" : "is sealed already as",
-                                 name_of_generation(result), target.uri);
-  return text;
+  return fmt::format("{}: {} {} on {}\n", target.name,
+                     result.value("changed", false) ? "sealed as" : "is sealed already as", generation_text(result),
+                     target.uri);
 }
 
 std::string seal_plan_line(const VmTarget& target, const json& result) {
-  std::string text = fmt::format("{}: {} as {} on {}\n", target.name, result.value("plan", ""),
-                                 name_of_generation(result), target.uri);
+  std::string text =
+      fmt::format("{}: {} as {} on {}\n", target.name, result.value("plan", ""), generation_text(result), target.uri);
   for (const auto& image : result.at("images"))
     text += fmt::format("  {} {}\n", image.value("target", ""), image.value("path", ""));
   return text;
@@ -81,13 +78,14 @@ int master_seal(const VerbCommand& command) {
     throw Error(Code::usage, fmt::format("{} machines match, and a master is made of one", selection.targets.size()));
   const bool plan = settings.flag("dry-run");
   const auto arguments = [&](const VmTarget& target) {
-    json fields = {{"source", target.domain},
-                   {"name", *name},
-                   {"copy", settings.flag("copy")},
-                   {"pool", settings.text("pool").value_or("")},
-                   {"take_over", settings.flag("yes")}};
-    if (const auto guest = settings.text("guest")) fields["guest"] = *guest;
-    return fields;
+    return json{{"source", target.domain},
+                {"name", *name},
+                {"copy", settings.flag("copy")},
+                {"pool", settings.text("pool").value_or("")},
+                {"guest", settings.text("guest").value_or("cloud-init")},
+                {"keep_tpm", settings.flag("keep-tpm")},
+                {"session_directory", libvirt_directory()},
+                {"take_over", settings.flag("yes")}};
   };
   return run_on_machines(command.program, command.workers, selection,
                          {.name = plan ? "master_plan_seal" : "master_seal",
@@ -111,29 +109,14 @@ std::string users_text(const json& generation) {
   return users.size() > kShown ? fmt::format("{} and {} more", text, users.size() - kShown) : text;
 }
 
-// The masters of all hypervisors, in the order of the hypervisors.
-class Masters {
- public:
-  explicit Masters(std::size_t hypervisors) : found_(hypervisors) {}
-  void put(std::size_t hypervisor, std::vector<json> masters) {
-    const std::lock_guard lock(mutex_);
-    found_[hypervisor] = std::move(masters);
-  }
-  const std::vector<std::vector<json>>& found() const { return found_; }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::vector<json>> found_;
-};
-
-void print_names(const Program& program, const Masters& masters) {
+void print_names(const Program& program, const HypervisorListing<json>& masters) {
   std::set<std::string> names;
   for (const auto& of_one : masters.found())
     for (const auto& generation : of_one) names.insert(generation.value("master", ""));
   for (const auto& name : names) program.console.out(name + "\n");
 }
 
-void print(const Program& program, const Masters& masters) {
+void print(const Program& program, const HypervisorListing<json>& masters) {
   if (program.settings.flag("names") && !program.json()) return print_names(program, masters);
   TextTable table({"MASTER", "SEALED", "DISK", "GUEST", "STATE", "BUILT ON IT", "HYPERVISOR"});
   for (const auto& of_one : masters.found())
@@ -143,7 +126,7 @@ void print(const Program& program, const Masters& masters) {
         continue;
       }
       const auto& images = generation.at("images");
-      table.add_row({name_of_generation(generation), generation.value("sealed", ""),
+      table.add_row({generation_text(generation), generation.value("sealed", ""),
                      size_text(sum(images, "allocation_bytes")) + "/" + size_text(sum(images, "capacity_bytes")),
                      generation.value("guest", ""), generation.value("state", ""), users_text(generation),
                      generation.value("uri", "")});
@@ -154,7 +137,7 @@ void print(const Program& program, const Masters& masters) {
 std::vector<json> wanted_of(const json& answer, const std::string& uri, const std::optional<std::string>& name) {
   std::vector<json> wanted;
   for (json generation : answer.at("masters")) {
-    if (name && generation.value("master", "") != *name && name_of_generation(generation) != *name) continue;
+    if (name && generation.value("master", "") != *name && generation_text(generation) != *name) continue;
     generation["uri"] = uri;
     wanted.push_back(std::move(generation));
   }
@@ -165,17 +148,12 @@ int master_list(const VerbCommand& command) {
   if (command.words.size() > 1) command.only_word();
   const auto name = command.words.empty() ? std::nullopt : std::optional(command.words.front());
   const HostNames uris = all_hypervisors(command.program);
-  Masters masters(uris.size());
+  HypervisorListing<json> masters(uris.size());
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
-    ssh::HostReport report;
-    try {
+    return report_of([&] {
       const json answer = command.workers.call(uris[number], "master_list", json::object(), kLookPatience);
       masters.put(number, wanted_of(answer, uris[number], name));
-      report.state = ssh::HostState::ok;
-    } catch (const Error& e) {
-      report = report_of(e);
-    }
-    return report;
+    });
   };
   bool any = false;
   const auto show = [&] {
@@ -235,16 +213,16 @@ int master_remove(const VerbCommand& command) {
 
 std::string edit_line(const VmTarget& target, const json& result) {
   if (result.value("outcome", "") == "plan")
-    return fmt::format("{}: would be edited in {}\n", name_of_generation(result), result.value("machine", ""));
+    return fmt::format("{}: would be edited in {}\n", generation_text(result), result.value("machine", ""));
   return fmt::format("{}: {} {}; muster vm start {} and change it, then stop it and muster master edit {} --promote\n",
-                     name_of_generation(result), result.value("changed", false) ? "edited in" : "is being edited in",
+                     generation_text(result), result.value("changed", false) ? "edited in" : "is being edited in",
                      result.value("machine", ""), result.value("machine", ""), target.domain);
 }
 
 std::string promoted_line(const VmTarget& target, const json& result) {
   if (result.value("outcome", "") == "plan")
-    return fmt::format("{}: would be a generation of its own, on {}\n", name_of_generation(result), target.uri);
-  return fmt::format("{}: is a generation of its own now, on {}\n", name_of_generation(result), target.uri);
+    return fmt::format("{}: would be a generation of its own, on {}\n", generation_text(result), target.uri);
+  return fmt::format("{}: is a generation of its own now, on {}\n", generation_text(result), target.uri);
 }
 
 std::string abandoned_line(const VmTarget& target, const json& result) {

@@ -28,15 +28,13 @@ constexpr std::chrono::minutes kCopyPatience{10};
 constexpr std::chrono::seconds kEndPatience{10};
 
 std::string digest_of_programs() {
-  const auto bytes = [](const base::Sha256Digest& digest, std::size_t count) {
-    return std::string_view(reinterpret_cast<const char*>(digest.data()), count);
-  };
   std::string both;
   for (const char* name : {kWorker, kHypervisorWorker}) {
     const auto digest = base::sha256(base::read_file(sibling_program(name), kMaxProgramBytes));
-    both += bytes(digest, digest.size());
+    both += base::as_text(digest);
   }
-  return base::hex(bytes(base::sha256(both), kDigestBytes));
+  const auto digest = base::sha256(both);
+  return base::hex(base::as_text(digest).substr(0, kDigestBytes));
 }
 
 // The last line that it wrote, on both streams; its exit code.

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "backup/ids.h"
+#include "base/digest.h"
 #include "cli/ssh_tunnel.h"
 #include "disk/qemu_program.h"
 #include "parallel-ssh/command_line.h"
@@ -40,7 +40,7 @@ std::string output_of_script(const base::Context& ctx, const SshPlace& place, co
 
 SshImage serve_over_ssh(const base::Context& ctx, const SshPlace& place, const std::string& path,
                         disk::ImageFormat format, disk::Access access, const std::string& bitmap) {
-  const std::string directory = "/tmp/muster-" + backup::hex(backup::random_object_id());
+  const std::string directory = "/tmp/muster-" + base::hex(base::random_bytes(16));
   const std::string socket = directory + "/nbd";
   std::vector<std::string> words{"sh",           "-c",
                                  kServe,         "sh",

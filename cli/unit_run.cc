@@ -30,6 +30,26 @@ ssh::HostReport report_of(const base::Error& error) {
   return report;
 }
 
+base::Code code_of(ssh::HostState state) {
+  using base::Code;
+  using ssh::HostState;
+  return state == HostState::unreachable ? Code::unreachable
+         : state == HostState::timeout   ? Code::timeout
+         : state == HostState::skipped   ? Code::cancelled
+                                         : Code::io;
+}
+
+ssh::HostReport report_of(const std::function<void()>& work) {
+  try {
+    work();
+    ssh::HostReport report;
+    report.state = ssh::HostState::ok;
+    return report;
+  } catch (const base::Error& e) {
+    return report_of(e);
+  }
+}
+
 UnitRun::UnitRun(const Program& program, const HostNames& names, const Noun& noun, Closing closing)
     : program_(program),
       names_(names),

@@ -21,6 +21,10 @@ enum class Closing { usual, failures_only };
 
 // What became of a unit whose work threw.
 ssh::HostReport report_of(const base::Error& error);
+// The other way round: what one that did not come to its end failed of.
+base::Code code_of(ssh::HostState state);
+// Does the work of a unit: what became of it, by whether base::Error was thrown.
+ssh::HostReport report_of(const std::function<void()>& work);
 
 class UnitRun {
  public:

@@ -50,7 +50,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "description disk-only expire quiesce timeout yes"},
 
     {"master", "seal", "VM|IMAGE --name=NAME", "a machine that is off, or an image, becomes a generation of a master",
-     "copy guest name pool yes"},
+     "copy guest keep-tpm name pool yes"},
     {"master", "list", "[MASTER]", "masters, their generations, and who is built on them", "names"},
     {"master", "remove", "MASTER[@GENERATION]", "let a master go, or one generation of it, that nothing is built on",
      "yes"},
@@ -59,8 +59,9 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
 
     {"clone", "create", "MASTER[@GENERATION] NAME...", "machines out of a master; those that are missing of a range",
      "add-to address autostart command cpus dns full gateway group host-keys key known-hosts linked "
-     "mac-prefix memory network on pool port reflink size spread ssh-config ssh-key start timeout transport user "
-     "user-data var wait yes"},
+     "mac-prefix memory network on pool port reflink seed-host-key size spread ssh-config ssh-key start timeout "
+     "transport "
+     "user user-data var wait yes"},
     {"clone", "list", "[MASTER]", "clones, of which generation, of which kind, and where", "names"},
     {"clone", "verify", "PATTERN", "whether they are who they should be, and nobody is twice, over SSH",
      "host-keys key known-hosts limit port ssh-config transport user"},
@@ -95,8 +96,10 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"backup", "stats", "", "what machines' restore points hold and cost", ""},
     {"backup", "restore", "POINT[:DISK|:/PATH] --to=FILE|DIR | POINT --as=NAME | POINT --in-place",
      "disks of a restore point into files or a block device, or the whole machine; files of an area",
-     "as ask-pass ask-sudo-pass connect-timeout delta format host-keys idle-timeout in-place keepalive key known-hosts "
-     "limit-rate port retries same-identity ssh-config start sudo tar to transport user verify workers yes"},
+     "as ask-pass ask-sudo-pass connect-timeout delta format guest host-keys idle-timeout in-place keepalive key "
+     "known-hosts limit-rate master port retries same-identity ssh-config start sudo tar to transport user verify "
+     "workers "
+     "yes"},
     {"backup", "ls", "POINT:DISK:/PATH | POINT[:/PATH]", "files inside of a disk, or of an area", "long"},
     {"backup", "cat", "POINT:DISK:/PATH | POINT:/PATH", "a file inside of a disk, or of an area, to standard output",
      ""},

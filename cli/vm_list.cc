@@ -1,12 +1,11 @@
 // muster vm list, info, xml: what is there.
 #include <algorithm>
-#include <mutex>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "cli/exit_status.h"
+#include "cli/hypervisor_listing.h"
 #include "cli/json_lines.h"
 #include "cli/size_text.h"
 #include "cli/terminal_text.h"
@@ -19,10 +18,7 @@
 namespace muster::cli {
 namespace {
 
-using base::Error;
 using nlohmann::json;
-using ssh::HostReport;
-using ssh::HostState;
 
 std::string first_address(const json& machine) {
   std::string text;
@@ -41,37 +37,21 @@ std::string disk_text(const json& machine) {
   return capacity == 0 ? "-" : size_text(allocation) + "/" + size_text(capacity);
 }
 
-// The machines of all hypervisors, in the order of the hypervisors.
-class Listing {
- public:
-  explicit Listing(std::size_t hypervisors) : machines_(hypervisors) {}
-
-  void put(std::size_t hypervisor, std::vector<json> machines) {
-    const std::lock_guard lock(mutex_);
-    machines_[hypervisor] = std::move(machines);
-  }
-  const std::vector<std::vector<json>>& machines() const { return machines_; }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::vector<json>> machines_;
-};
-
-void print(const Program& program, const Listing& listing) {
+void print(const Program& program, const HypervisorListing<json>& listing) {
   if (program.settings.flag("names") && !program.json()) {
-    for (const auto& machines : listing.machines())
+    for (const auto& machines : listing.found())
       for (const auto& machine : machines) program.console.out(name_of(machine) + "\n");
     return;
   }
   if (program.json()) {
-    for (const auto& machines : listing.machines())
+    for (const auto& machines : listing.found())
       for (const auto& machine : machines) program.console.out(json_line("result", machine));
     return;
   }
-  const bool many = listing.machines().size() > 1;
+  const bool many = listing.found().size() > 1;
   TextTable table({"NAME", "STATE", "CPUS", "MEMORY", "DISK", "ADDRESS"});
   if (many) table.add_column("HYPERVISOR");
-  for (const auto& machines : listing.machines())
+  for (const auto& machines : listing.found())
     for (const auto& machine : machines) {
       const std::string memory = size_text(machine.value("memory_bytes", std::uint64_t{0}));
       std::vector<std::string> row{
@@ -144,18 +124,13 @@ int vm_list(const VerbCommand& command) {
   const WantedMachines wanted(command, WantedMachines::Names::domains);
   const HostNames& uris = wanted.hypervisors();
   const bool names_alone = program.settings.flag("names");
-  Listing listing(uris.size());
+  HypervisorListing<json> listing(uris.size());
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
-    HostReport report;
-    try {
+    return report_of([&] {
       const json answer =
           command.workers.call(uris[number], names_alone ? "names" : "list", json::object(), kUsualPatience);
       listing.put(number, wanted.among(names_alone ? as_machines(answer) : answer, uris[number]));
-      report.state = HostState::ok;
-    } catch (const Error& e) {
-      report = report_of(e);
-    }
-    return report;
+    });
   };
   UnitRun run(program, uris, kHypervisors);
   return run.execute(task, nullptr, [&] { print(program, listing); });

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "cli/worker_disks.h"
 #include "cli/worker_operations.h"
 #include "clone/clone_mark.h"
 #include "clone/clone_plan.h"
@@ -12,12 +13,14 @@
 #include "clone/leftovers.h"
 #include "clone/master_store.h"
 #include "virt/addresses.h"
+#include "virt/domain_list.h"
 #include "virt/domain_xml.h"
 #include "virt/lifecycle.h"
 #include "virt/statistics.h"
 #include "virt/storage.h"
 #include "vm/claims.h"
 #include "vm/creation.h"
+#include "vm/own_seed.h"
 #include "vm/wait_for.h"
 
 namespace muster::cli {
@@ -28,6 +31,8 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLeastForAddress{5000};
+// Guests read their seeds at the beginning of their first boot.
+constexpr milliseconds kSeedPatience{60'000};
 
 json clone_fields(const clone::PlannedClone& planned) {
   json fields = {{"name", planned.name},
@@ -38,6 +43,8 @@ json clone_fields(const clone::PlannedClone& planned) {
                  {"left_out", planned.left_out}};
   for (const auto& volume : planned.making.volumes)
     if (!volume.seed) fields["disk_bytes"].push_back(volume.spec.capacity_bytes);
+  fields["takes"] = {{"variables", planned.takes_variables}, {"tpm_state", planned.takes_tpm_state}};
+  if (planned.identity) fields["identity"] = clone::to_json(*planned.identity);
   if (planned.state != clone::PlannedClone::State::there)
     fields["making"] = vm::to_json(planned.making);
   else
@@ -45,16 +52,12 @@ json clone_fields(const clone::PlannedClone& planned) {
   return fields;
 }
 
-vm::TakeOver take_over(const json& arguments) {
-  return arguments.at("take_over").get<bool>() ? vm::TakeOver::when_unknown : vm::TakeOver::from_the_dead;
-}
-
 // Each as progress, before the result.
 json plan(const WorkerCall& call) {
-  const auto generation =
-      clone::plan_clones(call.ctx, call.connection, clone::clone_request_from(call.arguments.at("request")),
-                         take_over(call.arguments) == vm::TakeOver::when_unknown,
-                         [&](const auto& planned) { call.progress(clone_fields(planned)); });
+  auto request = clone::clone_request_from(call.arguments.at("request"));
+  request.reaches_disks = reaches_disks_there(call.connection);
+  const auto generation = clone::plan_clones(call.ctx, call.connection, request, take_over(call.arguments),
+                                             [&](const auto& planned) { call.progress(clone_fields(planned)); });
   return {
       {"master", generation.master}, {"generation", generation.number}, {"guest", clone::name_of(generation.guest)}};
 }
@@ -76,16 +79,11 @@ json survey(const WorkerCall& call) {
     if (pool_name.empty() && image) pool = image->pool();
   }
   json macs = json::array(), machines = json::array();
-  for (const auto& domain : call.connection.domains()) {
-    call.ctx.check_stop();
-    try {
-      machines.push_back(domain.name());
-      for (const auto& interface : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).interfaces())
-        macs.push_back(interface.mac);
-    } catch (const Error& e) {
-      if (e.code() != base::Code::not_found) throw;  // gone since it was listed
-    }
-  }
+  virt::for_each_domain(call.ctx, call.connection, [&](const virt::Domain& domain) {
+    machines.push_back(domain.name());
+    for (const auto& interface : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).interfaces())
+      macs.push_back(interface.mac);
+  });
   const std::uint64_t room = pool.empty() ? 0 : virt::facts(virt::pool(call.connection, pool)).available_bytes;
   return {{"generations", std::move(generations)},
           {"masters", std::move(masters)},
@@ -97,10 +95,34 @@ json survey(const WorkerCall& call) {
           {"digests", std::move(digests)}};
 }
 
+// What is done to its disks and firmware before the machine has them.
+vm::Furnish furnishing(const WorkerCall& call, const vm::Making& making, const std::string& tpm_state) {
+  const json& identity = call.arguments.at("identity");
+  if (identity.is_null() && tpm_state.empty()) return {};
+  return [&, tpm_state](const base::Context& ctx) -> std::vector<virt::MetadataElement> {
+    if (!tpm_state.empty())
+      vm::write_tpm_state(tpm_directories(call.arguments), call.connection.uri(), virt::DomainXml(making.definition),
+                          making.uuid, tpm_state);
+    if (identity.is_null()) return {};
+    return clone::write_identity(ctx, call.connection, making, clone::offline_identity_from(identity), reach_disk);
+  };
+}
+
 json make(const WorkerCall& call) {
-  const auto making = vm::making_from_json(call.arguments.at("making"));
-  const auto domain =
-      vm::make(call.ctx, call.connection, making, {.start = false, .take_over = take_over(call.arguments)});
+  auto making = vm::making_from_json(call.arguments.at("making"));
+  const json& takes = call.arguments.at("takes");
+  std::string tpm_state;
+  if (takes.at("variables").get<bool>() || takes.at("tpm_state").get<bool>()) {
+    const auto master = clone::find_generation(
+        clone::generations(call.ctx, call.connection),
+        {.name = call.arguments.at("master"), .number = call.arguments.at("generation").get<unsigned>()},
+        call.connection.uri());
+    if (takes["variables"].get<bool>()) making.variables = master.variables;
+    if (takes["tpm_state"].get<bool>()) tpm_state = master.tpm_state;
+  }
+  const auto domain = vm::make(
+      call.ctx, call.connection, making,
+      {.start = false, .take_over = take_over(call.arguments), .furnish = furnishing(call, making, tpm_state)});
   return {{"uuid", domain.uuid()}, {"state", virt::name_of(domain.state())}, {"made", true}};
 }
 
@@ -130,13 +152,13 @@ json boot(const WorkerCall& call) {
 
 json host_keys(const WorkerCall& call) {
   const auto domain = call.domain();
-  const auto heard = clone::known_keys(call.ctx, domain);
+  const auto heard = clone::known_keys(call.ctx, call.connection, domain, reach_disk);
   if (!heard)
-    throw Error(base::Code::unsupported,
-                "nobody can vouch for the host key of '" + domain.name() + "': " +
-                    (domain.active() ? "its guest agent does not answer, or may not run commands"
-                                     : "it is off, and was never started by muster clone create") +
-                    "");
+    throw Error(
+        base::Code::unsupported,
+        "nobody can vouch for the host key of '" + domain.name() + "': " +
+            (domain.active() ? "its guest agent does not answer, or may not run commands"
+                             : "it is off, has none on its disk, and was never started by muster clone create"));
   json fields = heard_fields(*heard);
   fields["addresses"] = domain.active() ? addresses_of(domain) : json::array();
   fields["disk_bytes"] = json::array();
@@ -144,27 +166,31 @@ json host_keys(const WorkerCall& call) {
     if (const auto bytes = virt::disk_sizes(domain, disk.target).capacity_bytes; bytes && disk.device == "disk")
       fields["disk_bytes"].push_back(*bytes);
   fields["uuid"] = domain.uuid();
+  fields["secret_seed"] = vm::has_secret_seed(domain);
   return fields;
+}
+
+// Of one that was verified: nobody needs it any more.
+json destroy_seed(const WorkerCall& call) {
+  const auto domain = call.domain();
+  if (!vm::has_secret_seed(domain)) return {{"changed", false}};
+  vm::destroy_own_seed(call.ctx, call.connection, domain, kSeedPatience);
+  return {{"changed", true}};
 }
 
 json list(const WorkerCall& call) {
   json clones = json::array();
-  for (const auto& domain : call.connection.domains()) {
-    call.ctx.check_stop();
-    try {
-      const auto mark = clone::clone_mark(domain);
-      if (!mark) continue;
-      clones.push_back({{"name", domain.name()},
-                        {"uuid", domain.uuid()},
-                        {"master", mark->master},
-                        {"generation", mark->generation},
-                        {"kind", clone::name_of(mark->kind)},
-                        {"since", mark->since},
-                        {"state", virt::name_of(domain.state())}});
-    } catch (const Error& e) {
-      if (e.code() != base::Code::not_found) throw;  // gone since it was listed
-    }
-  }
+  virt::for_each_domain(call.ctx, call.connection, [&](const virt::Domain& domain) {
+    const auto mark = clone::clone_mark(domain);
+    if (!mark) return;
+    clones.push_back({{"name", domain.name()},
+                      {"uuid", domain.uuid()},
+                      {"master", mark->master},
+                      {"generation", mark->generation},
+                      {"kind", clone::name_of(mark->kind)},
+                      {"since", mark->since},
+                      {"state", virt::name_of(domain.state())}});
+  });
   return {{"clones", std::move(clones)}};
 }
 
@@ -172,10 +198,9 @@ json flatten(const WorkerCall& call) {
   const auto domain = call.domain();
   if (call.arguments.at("plan").get<bool>())
     return {{"disks", clone::built_on_others(call.connection, domain)}, {"outcome", "plan"}};
-  const bool changed =
-      clone::flatten(call.ctx, call.connection, domain, {.progress = [&](std::uint64_t done, std::uint64_t total) {
-                       call.progress({{"bytes_done", done}, {"bytes_total", total}});
-                     }});
+  const bool changed = clone::flatten(call.ctx, call.connection, domain, [&](std::uint64_t done, std::uint64_t total) {
+    call.progress({{"bytes_done", done}, {"bytes_total", total}});
+  });
   return {{"changed", changed}, {"state", virt::name_of(domain.state())}};
 }
 
@@ -186,7 +211,7 @@ json unfinished_fields(const std::vector<clone::Leftovers::Unfinished>& all) {
 }
 
 json collect(const WorkerCall& call) {
-  const auto makers = call.arguments.at("take_over").get<bool>() ? clone::GoneOrNot::unknown : clone::GoneOrNot::gone;
+  const auto makers = take_over(call.arguments);
   const auto found = clone::look_for_leftovers(call.ctx, call.connection, makers);
   json fields = {{"machines", unfinished_fields(found.machines)},
                  {"masters", unfinished_fields(found.masters)},
@@ -200,10 +225,15 @@ json collect(const WorkerCall& call) {
   return fields;
 }
 
-constexpr std::array kOperations{WorkerOperation{"clone_survey", survey},   WorkerOperation{"clone_plan", plan},
-                                 WorkerOperation{"clone_make", make},       WorkerOperation{"clone_boot", boot},
-                                 WorkerOperation{"host_keys", host_keys},   WorkerOperation{"clone_list", list},
-                                 WorkerOperation{"clone_flatten", flatten}, WorkerOperation{"clone_gc", collect}};
+constexpr std::array kOperations{WorkerOperation{"clone_survey", survey},
+                                 WorkerOperation{"clone_plan", plan},
+                                 WorkerOperation{"clone_make", make},
+                                 WorkerOperation{"clone_boot", boot},
+                                 WorkerOperation{"host_keys", host_keys},
+                                 WorkerOperation{"clone_list", list},
+                                 WorkerOperation{"clone_flatten", flatten},
+                                 WorkerOperation{"clone_gc", collect},
+                                 WorkerOperation{"clone_destroy_seed", destroy_seed}};
 
 }  // namespace
 

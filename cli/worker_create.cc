@@ -31,13 +31,12 @@ struct Wanted {
 };
 
 Wanted wanted(const json& arguments) {
-  Wanted wanted{
-      .request = vm::request_from_json(arguments.at("request")),
-      .start = arguments.at("start"),
-      .apply = arguments.at("apply"),
-      .milestone = {},
-      .patience = milliseconds(arguments.at("patience_ms").get<std::int64_t>()),
-      .take_over = arguments.at("take_over").get<bool>() ? vm::TakeOver::when_unknown : vm::TakeOver::from_the_dead};
+  Wanted wanted{.request = vm::request_from_json(arguments.at("request")),
+                .start = arguments.at("start"),
+                .apply = arguments.at("apply"),
+                .milestone = {},
+                .patience = milliseconds(arguments.at("patience_ms").get<std::int64_t>()),
+                .take_over = take_over(arguments)};
   if (arguments.contains("milestone")) wanted.milestone = vm::milestone_from_json(arguments["milestone"]);
   return wanted;
 }

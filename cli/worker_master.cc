@@ -42,14 +42,13 @@ json generation_fields(const clone::Generation& generation) {
 }
 
 clone::SealRequest seal_request(const json& arguments) {
-  clone::SealRequest request{.source = arguments.at("source"),
-                             .name = arguments.at("name"),
-                             .copy = arguments.at("copy"),
-                             .pool = arguments.at("pool"),
-                             .guest = {},
-                             .take_over = arguments.at("take_over")};
-  if (arguments.contains("guest")) request.guest = clone::guest_kind_named(arguments["guest"].get<std::string>());
-  return request;
+  return {.source = arguments.at("source"),
+          .name = arguments.at("name"),
+          .copy = arguments.at("copy"),
+          .pool = arguments.at("pool"),
+          .guest = clone::guest_kind_named(arguments.at("guest").get<std::string>()),
+          .take_over = take_over(arguments),
+          .keep_tpm = arguments.value("keep_tpm", false) ? std::optional(tpm_directories(arguments)) : std::nullopt};
 }
 
 json plan_fields(const clone::SealPlan& plan) {
@@ -104,16 +103,9 @@ std::vector<clone::Generation> meant(const WorkerCall& call) {
 json remove(const WorkerCall& call) {
   auto generations = meant(call);
   for (const auto& generation : generations)
-    if (!generation.whole() && vm::life_of(*generation.maker) == vm::MakerLife::unknown &&
-        !call.arguments.at("take_over").get<bool>())
-      throw base::Error(base::Code::refused,
-                        "the master " + clone::name_of(generation) + " is half made by process " +
-                            std::to_string(generation.maker->pid) + " on " + generation.maker->host +
-                            ", and from here nobody can tell whether that still is at it: if not, " +
-                            "--yes removes it");
-    else if (!generation.whole() && vm::life_of(*generation.maker) == vm::MakerLife::alive)
-      throw base::Error(base::Code::busy, "the master " + clone::name_of(generation) + " is being made by process " +
-                                              std::to_string(generation.maker->pid) + " on " + generation.maker->host);
+    if (!generation.whole())
+      vm::check_abandoned(*generation.maker, take_over(call.arguments),
+                          "the master " + clone::name_of(generation) + " is half made", "removes it");
   const auto around = clone::look_around(call.ctx, call.connection);
   clone::check_unneeded(generations, around);
   json removed = json::array(), freed = json::array();
@@ -131,14 +123,12 @@ json carry(const WorkerCall& call) {
   const virt::Connection from(call.arguments.at("from").get<std::string>());
   const clone::MasterName name{.name = call.arguments.at("master"), .number = call.arguments.at("generation")};
   const auto generation = clone::find_generation(clone::generations(call.ctx, from), name, from.uri());
-  const auto carried = clone::carry(call.ctx,
-                                    {.from = from,
-                                     .to = call.connection,
-                                     .pool = call.arguments.at("pool"),
-                                     .take_over = call.arguments.at("take_over")},
-                                    generation, [&](std::uint64_t bytes) {
-                                      call.progress({{"bytes_read", bytes}});
-                                    });
+  const auto carried = clone::carry(
+      call.ctx,
+      {.from = from, .to = call.connection, .pool = call.arguments.at("pool"), .take_over = take_over(call.arguments)},
+      generation, [&](std::uint64_t bytes) {
+        call.progress({{"bytes_read", bytes}});
+      });
   return generation_fields(carried);
 }
 

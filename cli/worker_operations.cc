@@ -25,6 +25,14 @@ virt::Domain WorkerCall::domain() const {
   return found;
 }
 
+vm::TpmDirectories tpm_directories(const nlohmann::json& arguments) {
+  return {.session = arguments.value("session_directory", "") + "/qemu/swtpm"};
+}
+
+vm::TakeOver take_over(const nlohmann::json& arguments) {
+  return arguments.at("take_over").get<bool>() ? vm::TakeOver::when_unknown : vm::TakeOver::from_the_dead;
+}
+
 const WorkerOperation* find_operation(std::string_view name) {
   for (const auto& topic : {list_operations(), life_operations(), retire_operations(), move_operations(),
                             watch_operations(), definition_operations(), create_operations(), resource_operations(),

@@ -10,6 +10,8 @@
 
 #include "base/context.h"
 #include "virt/connection.h"
+#include "vm/maker.h"
+#include "vm/tpm_state.h"
 
 namespace muster::cli {
 
@@ -24,6 +26,12 @@ struct WorkerCall {
   // The same, for those who only look: also one in the trash.
   virt::Domain any_domain() const;
 };
+
+// What the argument `take_over`, a boolean, says.
+vm::TakeOver take_over(const nlohmann::json& arguments);
+
+// By the argument `session_directory`, libvirt's of a user's own.
+vm::TpmDirectories tpm_directories(const nlohmann::json& arguments);
 
 struct WorkerOperation {
   std::string_view name;

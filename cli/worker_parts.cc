@@ -39,10 +39,6 @@ std::optional<std::string> decoded(const json& fields, const char* part) {
   return base::base64_decode(fields[part].get<std::string>()).value_or("");
 }
 
-vm::TpmDirectories tpm_directories(const WorkerCall& call) {
-  return {.session = call.arguments.value("session_directory", "") + "/qemu/swtpm"};
-}
-
 std::optional<std::string> secrets_text(const WorkerCall& call, const virt::DomainXml& machine) {
   const auto secrets = virt::secrets_of(call.ctx, call.connection, machine);
   if (secrets.empty()) return std::nullopt;
@@ -77,7 +73,7 @@ json parts_of(const WorkerCall& call, const virt::Domain& domain) {
   add(call, domain, parts, "tpm", [&]() -> std::optional<std::string> {
     if (current.tpm_version().empty()) return std::nullopt;
     if (!is_of_this_host(call.connection.uri())) throw Error(base::Code::unsupported, "it is on another host");
-    return vm::read_tpm_state(tpm_directories(call), call.connection.uri(), current);
+    return vm::read_tpm_state(tpm_directories(call.arguments), call.connection.uri(), current);
   });
   add(call, domain, parts, "secrets", [&] { return secrets_text(call, current); });
   return parts;
@@ -103,7 +99,7 @@ void place_parts(const WorkerCall& call, const virt::Domain& domain, const std::
   if (!is_of_this_host(call.connection.uri()))
     return call.ctx.warn("'" + domain.name() +
                          "': the state of its TPM is not restored: it is on another host, where muster is not");
-  vm::write_tpm_state(tpm_directories(call), call.connection.uri(),
+  vm::write_tpm_state(tpm_directories(call.arguments), call.connection.uri(),
                       virt::DomainXml(domain.xml(virt::Domain::Xml::definition)), domain.uuid(), *state);
 }
 

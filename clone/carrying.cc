@@ -9,7 +9,6 @@
 #include "clone/master_store.h"
 #include "virt/image_files.h"
 #include "virt/storage.h"
-#include "vm/maker.h"
 
 namespace muster::clone {
 namespace {
@@ -32,18 +31,6 @@ void check_same(const Generation& there, const Generation& here, const std::stri
   if (!same)
     throw Error(Code::refused, "the master " + name_of(here) + " of " + uri +
                                    " is another one of the same name: seal one of them under another");
-}
-
-void check_abandoned(const Carriage& carriage, const Generation& there) {
-  const auto life = vm::life_of(*there.maker);
-  const std::string what =
-      fmt::format("the master {} is on its way to {} by process {} on {}, since {}", name_of(there), carriage.to.uri(),
-                  there.maker->pid, there.maker->host, there.maker->since);
-  if (life == vm::MakerLife::alive) throw Error(Code::busy, what);
-  if (life == vm::MakerLife::unknown && !carriage.take_over)
-    throw Error(Code::refused, what +
-                                   ", and from here nobody can tell whether that still is at it: if not, --yes goes "
-                                   "on from there");
 }
 
 virt::Volume source_of(const Carriage& carriage, const MasterImage& image) {
@@ -127,12 +114,13 @@ Generation carry(const base::Context& ctx, const Carriage& carriage, const Gener
   auto there = over_there(ctx, carriage, generation);
   if (there && there->whole()) {
     check_same(*there, generation, carriage.to.uri());
-    check_unchanged(ctx, carriage.to, *there, Depth::surface);
+    check_unchanged(ctx, carriage.to, *there);
     return *there;
   }
-  check_unchanged(ctx, carriage.from, generation, Depth::surface);
+  check_unchanged(ctx, carriage.from, generation);
   if (there) {
-    check_abandoned(carriage, *there);
+    vm::check_abandoned(*there->maker, carriage.take_over,
+                        "the master " + name_of(*there) + " is brought to " + carriage.to.uri(), "goes on from there");
     check_same(*there, generation, carriage.to.uri());
     there->maker = vm::mark_of_this_process();
     write_claims(ctx, carriage.to, *there);

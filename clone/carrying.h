@@ -9,6 +9,7 @@
 #include "clone/generation.h"
 #include "clone/image_facts.h"
 #include "virt/connection.h"
+#include "vm/maker.h"
 
 namespace muster::clone {
 
@@ -19,7 +20,7 @@ struct Carriage {
   const virt::Connection& from;
   const virt::Connection& to;
   std::string pool;  // over there; empty: the one of the same name as here
-  bool take_over = false;
+  vm::TakeOver take_over = vm::TakeOver::from_the_dead;
 };
 
 // Returns the generation as it is over there: nothing is done where that is whole. Throws base::Error{corrupt} for one

@@ -21,8 +21,8 @@ virt::MetadataElement to_metadata(const CloneMark& mark) {
 }
 
 std::optional<CloneMark> clone_mark(const virt::Domain& domain) {
-  const auto part = virt::metadata_part(domain, kPart);
-  if (!part || part->attribute("uuid") != domain.uuid()) return std::nullopt;
+  const auto part = virt::own_metadata_part(domain, kPart);
+  if (!part) return std::nullopt;
   CloneMark mark{
       .uuid = part->attribute("uuid"), .master = part->attribute("master"), .since = part->attribute("since")};
   const std::string number = part->attribute("generation");

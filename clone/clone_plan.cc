@@ -8,14 +8,17 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/quantity.h"
 #include "clone/clone_mark.h"
+#include "clone/first_boot.h"
 #include "clone/image_facts.h"
 #include "clone/mac_addresses.h"
 #include "clone/master_store.h"
 #include "disk/file_copy.h"
+#include "parallel-ssh/host_key_pair.h"
 #include "virt/devices.h"
+#include "virt/domain_list.h"
 #include "virt/domain_xml.h"
-#include "virt/firmware_files.h"
 #include "virt/identity.h"
 #include "virt/image_files.h"
 #include "virt/machine_size.h"
@@ -23,6 +26,7 @@
 #include "vm/creation.h"
 #include "vm/creation_plan.h"
 #include "vm/domain_builder.h"
+#include "vm/firmware.h"
 #include "vm/own_seed.h"
 #include "vm/seed.h"
 #include "vm/tombstone.h"
@@ -35,8 +39,6 @@ using base::Error;
 
 constexpr std::size_t kRandomSeedBytes = 64;
 
-std::string mib(std::uint64_t bytes) { return fmt::format("{} MiB", (bytes + (1U << 20) - 1) >> 20); }
-
 // What all clones of a request have in common: the master, looked at once, and where their images go.
 struct Basis {
   Generation generation;
@@ -47,8 +49,8 @@ struct Basis {
   bool made_here;  // what is not built on another image: by this process, and not by the hypervisor
 };
 
-CloneKind chosen_kind(const base::Context& ctx, const CloneRequest& request, const Generation& generation,
-                      const virt::PoolFacts& pool, bool seen_here) {
+CloneKind chosen_kind(const CloneRequest& request, const Generation& generation, const virt::PoolFacts& pool,
+                      bool seen_here) {
   const auto& image = generation.images.front();
   const bool shares =
       seen_here && pool.holds_files() && image.backing_path.empty() && disk::can_share_blocks(image.path, pool.path);
@@ -71,21 +73,20 @@ CloneKind chosen_kind(const base::Context& ctx, const CloneRequest& request, con
     case CloneKind::full:
       break;
   }
-  ctx.check_stop();
   return CloneKind::full;
 }
 
 Basis basis_of(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request) {
   auto generation = find_generation(generations(ctx, connection), request.master, connection.uri());
   if (!generation.whole()) throw Error(Code::busy, "the master " + name_of(generation) + " is half made");
-  check_unchanged(ctx, connection, generation, Depth::surface);
+  check_unchanged(ctx, connection, generation);
   const auto image = virt::volume_of_path(connection, generation.images.front().path);
   const auto pool = virt::pool(connection, request.pool.empty() && image ? image->pool() : request.pool);
   const auto pool_facts = virt::facts(pool);
   const bool seen_here =
       virt::is_seen_here(connection, generation.images.front().path) && virt::is_seen_here(connection, pool);
   const bool writable = pool_facts.holds_files() && ::access(pool_facts.path.c_str(), W_OK) == 0;
-  const auto kind = chosen_kind(ctx, request, generation, pool_facts, seen_here && writable);
+  const auto kind = chosen_kind(request, generation, pool_facts, seen_here && writable);
   virt::DomainXml definition(generation.definition);
   return {.generation = std::move(generation),
           .definition = std::move(definition),
@@ -108,7 +109,7 @@ std::string free_target(const virt::DomainXml& definition, const std::string& pr
 class ClonePlanner {
  public:
   ClonePlanner(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
-               bool take_over)
+               vm::TakeOver take_over)
       : ctx_(ctx),
         connection_(connection),
         request_(request),
@@ -120,13 +121,11 @@ class ClonePlanner {
       throw Error(Code::usage, fmt::format("the master's disk has {} bytes: a clone's cannot have {}",
                                            basis_.generation.images.front().capacity_bytes, request.size_bytes));
     resize();
-    const bool asks_guest = !request.ssh_keys.empty() || !request.user_data.empty() ||
-                            std::any_of(request.machines.begin(), request.machines.end(),
-                                        [](const auto& machine) { return machine.fixed.has_value(); });
-    if (asks_guest && basis_.generation.guest != GuestKind::cloud_init)
-      throw Error(Code::usage, "the master " + name_of(basis_.generation) +
-                                   " is sealed as a guest that reads no seed (" + name_of(basis_.generation.guest) +
-                                   "): addresses, SSH keys and user-data have no way into its clones");
+    check_guest();
+    if (!basis_.generation.tpm_state.empty() && !connection.is_of_this_host())
+      throw Error(Code::unsupported, "the master " + name_of(basis_.generation) +
+                                         " keeps the state of a TPM, which muster writes on its own host alone: run it "
+                                         "there");
   }
 
   Generation plan(const PlanSink& sink) {
@@ -140,6 +139,29 @@ class ClonePlanner {
   }
 
  private:
+  // Whether what was asked for has a way into it.
+  void check_guest() const {
+    const bool asks =
+        !request_.ssh_keys.empty() || std::any_of(request_.machines.begin(), request_.machines.end(),
+                                                  [](const auto& machine) { return machine.fixed.has_value(); });
+    const GuestKind kind = basis_.generation.guest;
+    const std::string sealed = "the master " + name_of(basis_.generation) + " is sealed as a guest that ";
+    if (kind == GuestKind::none && (asks || !request_.user_data.empty()))
+      throw Error(Code::usage, sealed +
+                                   "sees to its identity itself (none): addresses, SSH keys and user-data have no "
+                                   "way into its clones");
+    if (request_.give_host_keys && kind != GuestKind::cloud_init)
+      throw Error(Code::usage, sealed + "reads no seed (" + name_of(kind) + "): a host key has no way into it");
+    if (kind != GuestKind::offline) return;
+    if (!request_.user_data.empty())
+      throw Error(Code::usage, sealed + "reads no seed (offline): user-data is for cloud-init");
+    if (!basis_.made_here && (!request_.reaches_disks || !basis_.pool_facts.holds_files()))
+      throw Error(Code::unsupported,
+                  sealed + "is given its identity in its disks (offline), and those on " + connection_.uri() +
+                      " are not files that can be written to from here: run muster there, or reach it over SSH "
+                      "(qemu+ssh://), as a user who may");
+  }
+
   // Once for all of them.
   void resize() {
     if (request_.cpus) tell(virt::set_cpus(basis_.definition, *request_.cpus));
@@ -156,16 +178,11 @@ class ClonePlanner {
   void tell(const std::vector<std::string>& gone) { gone_.insert(gone_.end(), gone.begin(), gone.end()); }
 
   void look_at_domains() {
-    for (const auto& domain : connection_.domains()) {
-      ctx_.check_stop();
-      try {
-        for (const auto& interface : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).interfaces())
-          macs_.take(interface.mac);
-        domains_.emplace(domain.name(), domain);
-      } catch (const Error& e) {
-        if (e.code() != Code::not_found) throw;  // gone since it was listed
-      }
-    }
+    virt::for_each_domain(ctx_, connection_, [&](const virt::Domain& domain) {
+      for (const auto& interface : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).interfaces())
+        macs_.take(interface.mac);
+      domains_.emplace(domain.name(), domain);
+    });
   }
 
   PlannedClone planned(const WantedClone& wanted) {
@@ -173,7 +190,7 @@ class ClonePlanner {
     std::vector<virt::VolumeName> left;
     if (const auto there = domains_.find(wanted.name); there != domains_.end()) {
       if (const auto leftover = vm::find_leftover(connection_, wanted.name)) {
-        vm::check_abandoned(*leftover, take_over_ ? vm::TakeOver::when_unknown : vm::TakeOver::from_the_dead);
+        vm::check_abandoned(*leftover, take_over_);
         clone.state = PlannedClone::State::half_made;
         left = leftover->mark.volumes;
       } else {
@@ -200,7 +217,6 @@ class ClonePlanner {
     vm::Making& making = clone.making;
     making.uuid = vm::fresh_uuid();
     making.autostart = request_.autostart;
-    making.variables = basis_.generation.variables;
     virt::NewIdentity identity{.name = wanted.name,
                                .disks = {},
                                .keep_disk_serials = false,
@@ -225,7 +241,10 @@ class ClonePlanner {
     clone.left_out = std::move(rewritten.left_out);
     clone.left_out.insert(clone.left_out.end(), gone_.begin(), gone_.end());
     virt::DomainXml definition(rewritten.xml);
-    place_variables(definition, making);
+    std::string variables = basis_.generation.variables;
+    vm::place_variables(connection_, definition, variables);
+    clone.takes_variables = !variables.empty();
+    clone.takes_tpm_state = !basis_.generation.tpm_state.empty();
     finish(wanted, left, definition, clone);
   }
 
@@ -277,13 +296,6 @@ class ClonePlanner {
                                    "overwritten: muster clone gc tells what nobody needs");
   }
 
-  void place_variables(virt::DomainXml& definition, vm::Making& making) const {
-    if (making.variables.empty()) return;
-    const std::string path = virt::variables_file(connection_, definition);
-    if (path.empty()) return making.variables.clear();
-    definition.set_nvram(path);
-  }
-
   void finish(const WantedClone& wanted, const std::vector<virt::VolumeName>& left, virt::DomainXml& definition,
               PlannedClone& clone) {
     vm::Making& making = clone.making;
@@ -293,24 +305,48 @@ class ClonePlanner {
                                                                    .kind = basis_.kind,
                                                                    .since = vm::time_text(vm::now())})};
     if (basis_.generation.guest == GuestKind::cloud_init) {
-      auto volume = seed_volume(wanted, clone);
+      std::optional<GivenHostKey> host_key;
+      if (request_.give_host_keys) {
+        const auto pair = ssh::make_host_key_pair(ssh::HostKeyKind::ed25519);
+        host_key = GivenHostKey{.private_text = pair.private_text, .public_line = pair.public_line};
+        facts.push_back(note_of_keys(making.uuid, {.keys = {pair.public_line}, .by = HeardBy::seed}));
+      }
+      auto volume = seed_volume(wanted, clone, host_key);
       check_free(volume.spec.name, left);
       add_drive(definition, volume);
-      facts.push_back(vm::note_of_seed(making.uuid, {.pool = volume.pool, .name = volume.spec.name}));
+      facts.push_back(vm::note_of_seed(making.uuid, {.pool = volume.pool, .name = volume.spec.name},
+                                       host_key ? vm::SeedContent::secrets : vm::SeedContent::settings));
       making.volumes.push_back(std::move(volume));
     }
+    if (basis_.generation.guest == GuestKind::offline) clone.identity = identity_of(wanted, clone);
     virt::set_facts(definition, facts);
     making.definition = definition.text();
   }
 
-  vm::PlannedVolume seed_volume(const WantedClone& wanted, const PlannedClone& clone) const {
+  OfflineIdentity identity_of(const WantedClone& wanted, const PlannedClone& clone) const {
+    OfflineIdentity identity{.host_name = wanted.name,
+                             .uuid = clone.making.uuid,
+                             .ssh_keys = request_.ssh_keys,
+                             .user = request_.user.empty() ? "root" : request_.user,
+                             .fixed = wanted.fixed,
+                             .macs = clone.macs,
+                             .former_macs = {}};
+    // As it was sealed: the clone's may be others.
+    for (const auto& interface : virt::DomainXml(basis_.generation.definition).interfaces())
+      if (interface.type != "hostdev") identity.former_macs.push_back(interface.mac);
+    return identity;
+  }
+
+  vm::PlannedVolume seed_volume(const WantedClone& wanted, const PlannedClone& clone,
+                                const std::optional<GivenHostKey>& host_key) const {
     const GuestIdentity guest{.host_name = wanted.name,
                               .machine_id = machine_id_of(clone.making.uuid),
                               .random_seed = base::random_bytes(kRandomSeedBytes),
                               .ssh_keys = request_.ssh_keys,
                               .user_data = request_.user_data,
                               .fixed = wanted.fixed,
-                              .macs = clone.macs};
+                              .macs = clone.macs,
+                              .host_key = host_key};
     const vm::SeedRequest seed{.host_name = wanted.name,
                                .ssh_keys = {},
                                .user_data = user_data(guest),
@@ -340,13 +376,13 @@ class ClonePlanner {
     const auto room = virt::facts(basis_.pool).available_bytes;
     if (needed_bytes_ > room)
       throw Error(Code::no_space, fmt::format("pool '{}' has {} left, and the copies take {}", basis_.pool.name(),
-                                              mib(room), mib(needed_bytes_)));
+                                              base::format_mib(room), base::format_mib(needed_bytes_)));
   }
 
   const base::Context& ctx_;
   const virt::Connection& connection_;
   const CloneRequest& request_;
-  const bool take_over_;
+  const vm::TakeOver take_over_;
   Basis basis_;
   MacAddresses macs_;
   std::vector<std::string> gone_;  // of the master, by what was asked for
@@ -369,7 +405,7 @@ const char* name_of(PlannedClone::State state) {
 }
 
 Generation plan_clones(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
-                       bool take_over, const PlanSink& sink) {
+                       vm::TakeOver take_over, const PlanSink& sink) {
   return ClonePlanner(ctx, connection, request, take_over).plan(sink);
 }
 

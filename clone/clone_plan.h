@@ -4,13 +4,16 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/context.h"
 #include "clone/clone_request.h"
 #include "clone/generation.h"
+#include "clone/offline_identity.h"
 #include "virt/connection.h"
+#include "vm/maker.h"
 #include "vm/making.h"
 
 namespace muster::clone {
@@ -25,8 +28,12 @@ struct PlannedClone {
   State state = State::to_make;
   CloneKind kind = CloneKind::linked;
   unsigned generation = 0;  // of the master; of one that is there, its own
-  vm::Making making = {};   // of one that is there, its UUID alone
+  vm::Making making = {};   // of one that is there, its UUID alone; without what it takes of the master
   std::vector<std::string> macs = {};
+  // For its disks, between making them and giving them to the machine; nullopt: the guest sees to that.
+  std::optional<OfflineIdentity> identity = std::nullopt;
+  // What is too large to be planned a thousand times over is read of the master when the clone is made.
+  bool takes_variables = false, takes_tpm_state = false;
   std::vector<std::string> left_out = {};  // what the master has and it will not, in words
 };
 const char* name_of(PlannedClone::State state);
@@ -35,11 +42,11 @@ const char* name_of(PlannedClone::State state);
 using PlanSink = std::function<void(const PlannedClone& clone)>;
 
 // Returns the generation that is cloned. All are planned before any is to be made: what the sink got counts only once
-// this returns. `take_over`: also what somebody left half made of whom nobody can tell from here whether they still are
-// at it. Throws base::Error{refused} for a name that another machine has, or a volume that is there already, {corrupt}
-// for a master that is not what was sealed, {no_space} where copies would not fit, {unsupported} for a kind that the
-// storage cannot do, {usage} for a disk smaller than the master's.
+// this returns. Throws base::Error{refused} for a name that another machine has, or a volume that is there already,
+// {corrupt} for a master that is not what was sealed, {no_space} where copies would not fit, {unsupported} for a kind
+// that the storage cannot do, or disks that are not on this host and have to be written to, {usage} for a disk smaller
+// than the master's; and as vm::check_abandoned().
 Generation plan_clones(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
-                       bool take_over, const PlanSink& sink);
+                       vm::TakeOver take_over, const PlanSink& sink);
 
 }  // namespace muster::clone

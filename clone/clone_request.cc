@@ -15,19 +15,13 @@ constexpr std::array kKinds{CloneKind::automatic, CloneKind::linked, CloneKind::
 
 json to_json(const WantedClone& machine) {
   json fields = {{"name", machine.name}};
-  if (machine.fixed)
-    fields["fixed"] = {{"address", machine.fixed->address},
-                       {"gateway", machine.fixed->gateway},
-                       {"name_servers", machine.fixed->name_servers}};
+  if (machine.fixed) fields["fixed"] = clone::to_json(*machine.fixed);
   return fields;
 }
 
 WantedClone machine_from(const json& fields) {
   WantedClone machine{.name = fields.at("name")};
-  if (fields.contains("fixed"))
-    machine.fixed = StaticAddress{.address = fields["fixed"].at("address"),
-                                  .gateway = fields["fixed"].at("gateway"),
-                                  .name_servers = fields["fixed"].at("name_servers")};
+  if (fields.contains("fixed")) machine.fixed = static_address_from(fields["fixed"]);
   return machine;
 }
 
@@ -55,11 +49,19 @@ CloneKind clone_kind_named(std::string_view name) {
 }
 
 json to_json(const CloneRequest& request) {
-  json fields = {
-      {"master", request.master.name},  {"kind", name_of(request.kind)},    {"pool", request.pool},
-      {"size", request.size_bytes},     {"ssh_keys", request.ssh_keys},     {"user_data", request.user_data},
-      {"autostart", request.autostart}, {"mac_prefix", request.mac_prefix}, {"taken_macs", request.taken_macs},
-      {"networks", json::array()},      {"machines", json::array()}};
+  json fields = {{"master", request.master.name},
+                 {"kind", name_of(request.kind)},
+                 {"pool", request.pool},
+                 {"size", request.size_bytes},
+                 {"ssh_keys", request.ssh_keys},
+                 {"user_data", request.user_data},
+                 {"user", request.user},
+                 {"give_host_keys", request.give_host_keys},
+                 {"autostart", request.autostart},
+                 {"mac_prefix", request.mac_prefix},
+                 {"taken_macs", request.taken_macs},
+                 {"networks", json::array()},
+                 {"machines", json::array()}};
   if (request.master.number) fields["generation"] = *request.master.number;
   if (request.cpus) fields["cpus"] = *request.cpus;
   if (request.memory_bytes) fields["memory"] = *request.memory_bytes;
@@ -74,7 +76,9 @@ CloneRequest clone_request_from(const json& fields) {
                        .pool = fields.at("pool"),
                        .size_bytes = fields.at("size"),
                        .ssh_keys = fields.at("ssh_keys"),
+                       .user = fields.at("user"),
                        .user_data = fields.at("user_data"),
+                       .give_host_keys = fields.at("give_host_keys"),
                        .autostart = fields.at("autostart"),
                        .mac_prefix = fields.at("mac_prefix"),
                        .taken_macs = fields.at("taken_macs")};

@@ -5,10 +5,6 @@
 namespace muster::clone {
 namespace {
 
-std::string_view as_text(const base::Sha256Digest& digest) {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
-
 std::array<char, 8> little_endian(std::uint64_t number) {
   std::array<char, 8> bytes{};
   for (auto& byte : bytes) {
@@ -26,7 +22,7 @@ void ContentDigest::close_block() {
   if (!block_.empty()) {
     const auto index = little_endian(index_);
     all_.add({index.data(), index.size()});
-    all_.add(as_text(base::sha256(block_)));
+    all_.add(base::as_text(base::sha256(block_)));
   }
   block_.clear();
 }
@@ -48,7 +44,7 @@ void ContentDigest::add(std::uint64_t offset, std::string_view bytes) {
 
 std::string ContentDigest::finish() {
   close_block();
-  return base::hex(as_text(all_.finish()));
+  return base::hex(base::as_text(all_.finish()));
 }
 
 }  // namespace muster::clone

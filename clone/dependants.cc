@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "base/error.h"
+#include "virt/domain_list.h"
 #include "virt/domain_xml.h"
 
 namespace muster::clone {
@@ -48,14 +48,8 @@ void add_disks(const virt::Connection& connection, const virt::Domain& domain, S
 Surroundings look_around(const base::Context& ctx, const virt::Connection& connection) {
   Surroundings around;
   std::set<std::string> directories;
-  for (const auto& domain : connection.domains()) {
-    ctx.check_stop();
-    try {
-      add_disks(connection, domain, around, directories);
-    } catch (const base::Error& e) {
-      if (e.code() != base::Code::not_found) throw;  // gone since it was listed
-    }
-  }
+  virt::for_each_domain(ctx, connection,
+                        [&](const virt::Domain& domain) { add_disks(connection, domain, around, directories); });
   around.images = virt::list_images(connection, directories);
   return around;
 }

@@ -9,14 +9,15 @@
 #include "clone/mac_addresses.h"
 #include "clone/master_store.h"
 #include "clone/sealing.h"
+#include "virt/domain_list.h"
 #include "virt/domain_xml.h"
-#include "virt/firmware_files.h"
 #include "virt/identity.h"
 #include "virt/image_files.h"
 #include "virt/lifecycle.h"
 #include "virt/metadata.h"
 #include "virt/storage.h"
 #include "vm/creation.h"
+#include "vm/firmware.h"
 #include "vm/tombstone.h"
 
 namespace muster::clone {
@@ -26,20 +27,20 @@ using base::Code;
 using base::Error;
 
 constexpr const char* kPart = "master_edit";
-constexpr std::uint64_t kMaxVariablesBytes = 4U << 20;
 
 std::string machine_name(const std::string& master) { return master + "-edit"; }
 
 bool is_edit_of(const virt::Domain& domain, const std::string& master) {
-  const auto part = virt::metadata_part(domain, kPart);
-  return part && part->attribute("uuid") == domain.uuid() && part->attribute("master") == master;
+  const auto part = virt::own_metadata_part(domain, kPart);
+  return part && part->attribute("master") == master;
 }
 
-std::vector<std::string> fresh_macs(const virt::Connection& connection, std::size_t count) {
+std::vector<std::string> fresh_macs(const base::Context& ctx, const virt::Connection& connection, std::size_t count) {
   MacAddresses addresses;
-  for (const auto& domain : connection.domains())
+  virt::for_each_domain(ctx, connection, [&](const virt::Domain& domain) {
     for (const auto& interface : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).interfaces())
       addresses.take(interface.mac);
+  });
   std::vector<std::string> macs;
   for (std::size_t i = 0; i < count; ++i) macs.push_back(addresses.next());
   return macs;
@@ -55,23 +56,20 @@ vm::PlannedVolume overlay(const virt::Connection& connection, const Generation& 
   return volume;
 }
 
-vm::Making making_of(const virt::Connection& connection, const Generation& base) {
+vm::Making making_of(const base::Context& ctx, const virt::Connection& connection, const Generation& base) {
   const virt::DomainXml before(base.definition);
   vm::Making making{.uuid = vm::fresh_uuid(), .definition = {}, .volumes = {}, .variables = base.variables};
   virt::NewIdentity identity{.name = machine_name(base.master),
                              .disks = {},
                              .uuid = making.uuid,
-                             .macs = fresh_macs(connection, before.interfaces().size())};
+                             .macs = fresh_macs(ctx, connection, before.interfaces().size())};
   for (const auto& image : base.images) {
     auto volume = overlay(connection, base, image);
     identity.disks[image.target] = {.path = virt::directory_of(image.path) + "/" + volume.spec.name, .format = "qcow2"};
     making.volumes.push_back(std::move(volume));
   }
   virt::DomainXml definition(virt::with_new_identity(before, identity).xml);
-  if (const auto file = virt::variables_file(connection, definition); file.empty())
-    making.variables.clear();
-  else if (!making.variables.empty())
-    definition.set_nvram(file);
+  vm::place_variables(connection, definition, making.variables);
   virt::MetadataElement part{
       .name = kPart,
       .attributes = {{"uuid", making.uuid}, {"master", base.master}, {"generation", std::to_string(base.number)}}};
@@ -88,12 +86,6 @@ virt::Domain edited(const virt::Connection& connection, const std::string& maste
     throw Error(Code::not_found,
                 "the master '" + master + "' is not being edited: muster master edit " + master + " begins it");
   return *domain;
-}
-
-void check_off(const virt::Domain& domain) {
-  if (domain.active()) throw Error(Code::refused, "'" + domain.name() + "' is running: stop it first (muster vm stop)");
-  if (virt::has_saved_image(domain))
-    throw Error(Code::refused, "'" + domain.name() + "' has saved memory: start and stop it first");
 }
 
 std::optional<Generation> promoted_already(const base::Context& ctx, const virt::Connection& connection,
@@ -126,8 +118,7 @@ Generation next_of(const base::Context& ctx, const virt::Connection& connection,
   if (next.images.size() != images.size())
     throw Error(Code::refused,
                 "'" + domain.name() + "' has other disks than the master: bring them back, or --abandon");
-  if (const auto file = virt::variables_file(connection, definition); !file.empty())
-    next.variables = virt::read_small_file(ctx, connection, file, kMaxVariablesBytes).value_or(next.variables);
+  if (auto variables = vm::read_variables(ctx, connection, definition)) next.variables = std::move(*variables);
   return next;
 }
 
@@ -143,8 +134,8 @@ EditPlan plan_edit(const base::Context& ctx, const virt::Connection& connection,
     plan.begun = true;
     return plan;
   }
-  check_unchanged(ctx, connection, plan.base, Depth::surface);
-  plan.making = making_of(connection, plan.base);
+  check_unchanged(ctx, connection, plan.base);
+  plan.making = making_of(ctx, connection, plan.base);
   return plan;
 }
 
@@ -155,7 +146,7 @@ Generation promote(const base::Context& ctx, const virt::Connection& connection,
   if (generation) {
     claim_images(ctx, connection, *generation);
   } else {
-    check_off(domain);
+    check_at_rest(domain);
     if (chain == Chain::flattened) flatten(ctx, connection, domain, {});
     generation = next_of(ctx, connection, domain, master);
     seal_images(ctx, connection, *generation, progress);
@@ -166,12 +157,12 @@ Generation promote(const base::Context& ctx, const virt::Connection& connection,
 
 void abandon(const base::Context& ctx, const virt::Connection& connection, const std::string& master) {
   const auto domain = edited(connection, master);
-  check_off(domain);
+  check_at_rest(domain);
   if (const auto generation = promoted_already(ctx, connection, domain, master))
     throw Error(Code::refused, "what was edited is the generation " + name_of(*generation) +
                                    " already: --promote ends "
                                    "what was begun");
-  vm::Leftover leftover{.domain = domain, .mark = vm::mark_of_this_process(), .maker = vm::MakerLife::gone};
+  vm::Leftover leftover{.domain = domain, .mark = vm::mark_of_this_process()};
   leftover.mark.uuid = domain.uuid();
   const virt::DomainXml definition(domain.xml(virt::Domain::Xml::definition));
   const auto part = virt::metadata_part(domain, kPart);

@@ -2,11 +2,13 @@
 
 #include "base/error.h"
 #include "base/quantity.h"
+#include "clone/host_keys_on_disk.h"
 #include "virt/domain_xml.h"
 #include "virt/lifecycle.h"
 #include "virt/metadata.h"
 #include "vm/console_log.h"
 #include "vm/guest_host_keys.h"
+#include "vm/own_seed.h"
 #include "vm/polling.h"
 
 namespace muster::clone {
@@ -17,26 +19,19 @@ using base::Error;
 
 constexpr const char* kPart = "host_keys";
 
-void note(const virt::Domain& domain, const HostKeysHeard& heard) {
-  virt::MetadataElement part{.name = kPart, .attributes = {{"uuid", domain.uuid()}, {"by", name_of(heard.by)}}};
-  for (const auto& key : heard.keys) part.children.push_back({.name = "key", .text = key});
-  virt::put_metadata_part(domain, part);
-}
-
 std::optional<HostKeysHeard> noted(const virt::Domain& domain) {
-  const auto part = virt::metadata_part(domain, kPart);
-  if (!part || part->attribute("uuid") != domain.uuid()) return std::nullopt;
+  const auto part = virt::own_metadata_part(domain, kPart);
+  if (!part) return std::nullopt;
   HostKeysHeard heard{.keys = {}, .by = HeardBy::metadata};
+  for (const auto known : {HeardBy::disk, HeardBy::seed})
+    if (part->attribute("by") == name_of(known)) heard.by = known;
   for (const auto& key : part->children)
     for (const auto& line : vm::host_keys_in(key.text)) heard.keys.push_back(line);
   return heard.keys.empty() ? std::nullopt : std::optional(heard);
 }
 
 // What cloud-init knows it as, where it has a seed; else it has no keys but its image's.
-std::string instance_of(const virt::Domain& domain) {
-  const auto seed = virt::metadata_part(domain, "seed");
-  return seed && seed->attribute("uuid") == domain.uuid() ? domain.uuid() : "";
-}
+std::string instance_of(const virt::Domain& domain) { return vm::has_seed_noted(domain) ? domain.uuid() : ""; }
 
 // An agent that may not tell is as good as none.
 std::vector<std::string> told_by_agent(const base::Context& ctx, const virt::Domain& domain,
@@ -48,6 +43,18 @@ std::vector<std::string> told_by_agent(const base::Context& ctx, const virt::Dom
   } catch (const Error& e) {
     if (e.code() == Code::cancelled) throw;
     complaint = e.what();
+    return {};
+  }
+}
+
+// A disk that cannot be looked into is as good as none.
+std::vector<std::string> read_on_disk(const base::Context& ctx, const virt::Connection& connection,
+                                      const virt::Domain& domain, const DiskReach& reach) {
+  try {
+    return host_keys_on_disk(ctx, connection, domain, instance_of(domain), reach);
+  } catch (const Error& e) {
+    if (e.code() == Code::cancelled) throw;
+    ctx.note("the disk of '" + domain.name() + "' tells no host key: " + e.what());
     return {};
   }
 }
@@ -85,8 +92,18 @@ const char* name_of(HeardBy source) {
       return "console";
     case HeardBy::metadata:
       return "metadata";
+    case HeardBy::disk:
+      return "disk";
+    case HeardBy::seed:
+      return "seed";
   }
   return "";
+}
+
+virt::MetadataElement note_of_keys(const std::string& uuid, const HostKeysHeard& heard) {
+  virt::MetadataElement part{.name = kPart, .attributes = {{"uuid", uuid}, {"by", name_of(heard.by)}}};
+  for (const auto& key : heard.keys) part.children.push_back({.name = "key", .text = key});
+  return part;
 }
 
 HostKeysHeard start_and_hear_keys(const base::Context& ctx, const virt::Domain& domain,
@@ -110,15 +127,19 @@ HostKeysHeard start_and_hear_keys(const base::Context& ctx, const virt::Domain& 
   if (!vm::wait_until(ctx, base::Clock::now() + patience, told))
     throw Error(Code::timeout, "'" + domain.name() + "' told its host key nowhere within " +
                                    base::format_duration(patience) + ": " + listener.complaint() + "; " + complaint);
-  if (heard.by != HeardBy::metadata) note(domain, heard);
+  if (heard.by == HeardBy::agent || heard.by == HeardBy::console)
+    virt::put_metadata_part(domain, note_of_keys(domain.uuid(), heard));
   return heard;
 }
 
-std::optional<HostKeysHeard> known_keys(const base::Context& ctx, const virt::Domain& domain) {
+std::optional<HostKeysHeard> known_keys(const base::Context& ctx, const virt::Connection& connection,
+                                        const virt::Domain& domain, const DiskReach& reach) {
   std::string complaint;
-  HostKeysHeard heard{
-      .keys = domain.active() ? told_by_agent(ctx, domain, instance_of(domain), complaint) : std::vector<std::string>{},
-      .by = HeardBy::agent};
+  HostKeysHeard heard;
+  if (domain.active())
+    heard = {.keys = told_by_agent(ctx, domain, instance_of(domain), complaint), .by = HeardBy::agent};
+  else
+    heard = {.keys = read_on_disk(ctx, connection, domain, reach), .by = HeardBy::disk};
   if (!heard.keys.empty()) return heard;
   return noted(domain);
 }

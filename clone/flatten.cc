@@ -21,10 +21,7 @@ using base::Error;
 
 constexpr const char* kPart = "flattening";
 
-bool was_off(const virt::Domain& domain) {
-  const auto part = virt::metadata_part(domain, kPart);
-  return part && part->attribute("uuid") == domain.uuid();
-}
+bool was_off(const virt::Domain& domain) { return virt::own_metadata_part(domain, kPart).has_value(); }
 
 // Of a running machine QEMU knows the chain, whatever the definition says.
 std::vector<std::string> chained(const virt::Domain& domain) {
@@ -40,12 +37,12 @@ bool is_chained(const virt::Domain& domain, const std::string& target) {
 }
 
 void pull(const base::Context& ctx, const virt::Domain& domain, const std::string& target,
-          const FlattenOptions& options) {
-  if (!virt::pull_progress(domain, target)) virt::start_pull(domain, target, options.bytes_per_second);
+          const FlattenProgress& progress) {
+  if (!virt::pull_progress(domain, target)) virt::start_pull(domain, target, 0);
   const auto ended = [&] {
-    const auto progress = virt::pull_progress(domain, target);
-    if (progress && options.progress) options.progress(progress->done, progress->total);
-    return !progress;
+    const auto pulled = virt::pull_progress(domain, target);
+    if (pulled && progress) progress(pulled->done, pulled->total);
+    return !pulled;
   };
   try {
     vm::wait_until(ctx, base::TimePoint::max(), ended);
@@ -100,12 +97,12 @@ std::vector<std::string> built_on_others(const virt::Connection& connection, con
 }
 
 bool flatten(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
-             const FlattenOptions& options) {
+             const FlattenProgress& progress) {
   vm::check_unclaimed(ctx, connection, domain);
   try {
     if (!domain.active()) start_paused(domain);
     const auto targets = chained(domain);
-    for (const auto& target : targets) pull(ctx, domain, target, options);
+    for (const auto& target : targets) pull(ctx, domain, target, progress);
     end_paused_run(domain);
     note_independence(domain);
     return !targets.empty();

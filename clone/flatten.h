@@ -14,16 +14,14 @@
 
 namespace muster::clone {
 
-struct FlattenOptions {
-  std::uint64_t bytes_per_second = 0;  // 0: as many as there are
-  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
-};
+// In bytes, of one disk.
+using FlattenProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
 // False: it stood alone already. When stopped, what was copied stays copied, and the next call goes on. Throws
 // base::Error{refused} for images that are a master's, {refused, busy, unsupported} as block pulls do, {io} where one
 // did not come to its end.
 bool flatten(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
-             const FlattenOptions& options);
+             const FlattenProgress& progress);
 
 // The disks that are built on other images, by target.
 std::vector<std::string> built_on_others(const virt::Connection& connection, const virt::Domain& domain);

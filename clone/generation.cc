@@ -109,9 +109,9 @@ GuestKind guest_of(const json& field) {
   throw Error(Code::corrupt, "has guests of an unknown kind, '" + name + "'");
 }
 
-std::string bytes_of(const json& field) {
+std::string bytes_of(const json& field, const char* what) {
   auto bytes = base::base64_decode(field.get<std::string>());
-  if (!bytes) throw Error(Code::corrupt, "has firmware variables that are not whole");
+  if (!bytes) throw Error(Code::corrupt, std::string("has ") + what + " that are not whole");
   return *bytes;
 }
 
@@ -126,9 +126,10 @@ Generation generation_of(const json& claim) {
                         .source_uuid = fields.at("source_uuid"),
                         .images = {},
                         .definition = fields.at("definition"),
-                        .variables = bytes_of(fields.at("variables")),
+                        .variables = bytes_of(fields.at("variables"), "firmware variables"),
                         .guest = guest_of(fields.at("guest"))};
   for (const auto& image : fields.at("images")) generation.images.push_back(image_from(image));
+  if (fields.contains("tpm")) generation.tpm_state = bytes_of(fields["tpm"], "contents of a TPM");
   if (fields.contains("maker")) generation.maker = maker_from(fields["maker"]);
   if (generation.images.empty()) throw Error(Code::corrupt, "names no images");
   return generation;
@@ -174,6 +175,7 @@ std::string to_text(const Generation& generation) {
                   {"definition", generation.definition},
                   {"variables", base::base64_encode(generation.variables)},
                   {"guest", name_of(generation.guest)}}}};
+  if (!generation.tpm_state.empty()) claim["master"]["tpm"] = base::base64_encode(generation.tpm_state);
   if (generation.maker) claim["master"]["maker"] = to_json(*generation.maker);
   return claim.dump(1) + "\n";
 }

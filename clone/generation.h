@@ -49,8 +49,10 @@ struct Generation {
   std::string source;       // what it was made of, for people
   std::string source_uuid;  // of the machine it was; empty: it was an image alone
   std::vector<MasterImage> images;
-  std::string definition;  // of the machine, as XML; empty: there was none
+  std::string definition;  // of the machine, as XML; of an image alone that of a usual one
   std::string variables;   // of its UEFI firmware; empty: none
+  // Of its emulated TPM, bytes, where its clones are to begin with that; empty: each begins with a new one.
+  std::string tpm_state = {};
   GuestKind guest = GuestKind::cloud_init;
   // Who is at making its images, until they are whole.
   std::optional<virt::CreationMark> maker = std::nullopt;

@@ -1,11 +1,15 @@
 #include "clone/guest_identity.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "base/digest.h"
 #include "base/error.h"
+#include "yaml/scalar.h"
 
 namespace muster::clone {
 namespace {
@@ -27,12 +31,6 @@ constexpr auto kKinds = std::to_array<std::pair<std::string_view, std::string_vi
     {"## template: jinja", "text/jinja2"},
 });
 
-std::string in_quotes(const std::string& text) {
-  std::string all = "'";
-  for (const char c : text) all += c == '\'' ? "''" : std::string(1, c);
-  return all + "'";
-}
-
 // Once for an instance, before anything else that the seed asks for. What an image that was booted before has of it
 // would be all its clones'; systemd's network daemon has asked for an address with the old identity by then.
 std::string renewal(const std::string& machine_id) {
@@ -48,22 +46,36 @@ std::string renewal(const std::string& machine_id) {
          " if systemctl -q is-active systemd-networkd; then systemctl restart systemd-networkd; fi";
 }
 
+// For a literal block.
+std::string indented(std::string_view text) {
+  std::string all;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    all += "    " + std::string(text.substr(0, end)) + "\n";
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return all;
+}
+
 std::string own_part(const GuestIdentity& guest) {
   std::string text = "#cloud-config\n";
-  text += "hostname: " + in_quotes(guest.host_name) + "\n";
+  text += "hostname: " + yaml::in_single_quotes(guest.host_name) + "\n";
   text += "preserve_hostname: false\n";
   text += "manage_etc_hosts: localhost\n";
   text += "ssh_deletekeys: true\n";
-  text += "bootcmd:\n  - [cloud-init-per, instance, muster-identity, sh, -c, " + in_quotes(renewal(guest.machine_id)) +
-          "]\n";
+  text += "bootcmd:\n  - [cloud-init-per, instance, muster-identity, sh, -c, " +
+          yaml::in_single_quotes(renewal(guest.machine_id)) + "]\n";
   // Before cloud-init tells the keys: whoever is cut off after that has those that were told, and no empty files.
   text += "runcmd:\n  - [sync]\n";
   if (!guest.random_seed.empty())
     text += "random_seed: {file: /dev/urandom, encoding: base64, data: " +
-            in_quotes(base::base64_encode(guest.random_seed)) + "}\n";
+            yaml::in_single_quotes(base::base64_encode(guest.random_seed)) + "}\n";
+  if (guest.host_key)
+    text += "ssh_keys:\n  ed25519_public: " + yaml::in_single_quotes(guest.host_key->public_line) +
+            "\n  ed25519_private: |\n" + indented(guest.host_key->private_text);
   if (guest.ssh_keys.empty()) return text;
   text += "ssh_authorized_keys:\n";
-  for (const auto& key : guest.ssh_keys) text += "  - " + in_quotes(key) + "\n";
+  for (const auto& key : guest.ssh_keys) text += "  - " + yaml::in_single_quotes(key) + "\n";
   return text;
 }
 
@@ -92,11 +104,19 @@ std::string part(std::string_view kind, const std::string& body) {
 
 std::string machine_id_of(const std::string& uuid) {
   const auto digest = base::sha256("muster machine-id " + uuid);
-  std::string bytes(reinterpret_cast<const char*>(digest.data()), 16);
+  std::string bytes(base::as_text(digest).substr(0, 16));
   // As of a random UUID, which systemd's own are.
   bytes[6] = static_cast<char>((bytes[6] & 0x0f) | 0x40);
   bytes[8] = static_cast<char>((bytes[8] & 0x3f) | 0x80);
   return base::hex(bytes);
+}
+
+nlohmann::json to_json(const StaticAddress& fixed) {
+  return {{"address", fixed.address}, {"gateway", fixed.gateway}, {"name_servers", fixed.name_servers}};
+}
+
+StaticAddress static_address_from(const nlohmann::json& fields) {
+  return {.address = fields.at("address"), .gateway = fields.at("gateway"), .name_servers = fields.at("name_servers")};
 }
 
 std::string user_data(const GuestIdentity& guest) {
@@ -111,21 +131,21 @@ std::string network_config(const GuestIdentity& guest) {
   // cloud-init reads a mapping also where there is nothing in it.
   std::string text = std::string("version: 2\nethernets:") + (guest.macs.empty() ? " {}\n" : "\n");
   for (std::size_t i = 0; i < guest.macs.size(); ++i) {
-    text += "  net" + std::to_string(i) + ":\n    match: {macaddress: " + in_quotes(guest.macs[i]) + "}\n";
+    text += "  net" + std::to_string(i) + ":\n    match: {macaddress: " + yaml::in_single_quotes(guest.macs[i]) + "}\n";
     if (i != 0 || !guest.fixed) {
       // Clients that name themselves by machine-id would all be one, as long as that is the master's.
       text += "    dhcp4: true\n    dhcp-identifier: mac\n";
       continue;
     }
-    text += "    addresses: [" + in_quotes(guest.fixed->address) + "]\n";
+    text += "    addresses: [" + yaml::in_single_quotes(guest.fixed->address) + "]\n";
     const bool six = guest.fixed->address.find(':') != std::string::npos;
     if (!guest.fixed->gateway.empty())
       text += "    routes: [{to: '" + std::string(six ? "::/0" : "0.0.0.0/0") +
-              "', via: " + in_quotes(guest.fixed->gateway) + "}]\n";
+              "', via: " + yaml::in_single_quotes(guest.fixed->gateway) + "}]\n";
     if (guest.fixed->name_servers.empty()) continue;
     text += "    nameservers: {addresses: [";
     for (std::size_t n = 0; n < guest.fixed->name_servers.size(); ++n)
-      text += (n == 0 ? "" : ", ") + in_quotes(guest.fixed->name_servers[n]);
+      text += (n == 0 ? "" : ", ") + yaml::in_single_quotes(guest.fixed->name_servers[n]);
     text += "]}\n";
   }
   return text;

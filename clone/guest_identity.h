@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace muster::clone {
 
 // For machine-id(5): 32 hexadecimal digits made of the machine's UUID, so that what it has to be is known.
@@ -17,6 +19,18 @@ struct StaticAddress {
   std::string address;  // with its prefix length: `192.0.2.11/24`, `2001:db8::11/64`
   std::string gateway;  // empty: none
   std::vector<std::string> name_servers;
+
+  // The address without the length.
+  std::string host() const { return address.substr(0, address.find('/')); }
+};
+
+nlohmann::json to_json(const StaticAddress& fixed);
+StaticAddress static_address_from(const nlohmann::json& json);
+
+// An ed25519 host key that the guest is given, where nobody can hear of one that it makes.
+struct GivenHostKey {
+  std::string private_text;  // as a file of OpenSSH
+  std::string public_line;
 };
 
 struct GuestIdentity {
@@ -27,6 +41,7 @@ struct GuestIdentity {
   std::string user_data;               // of its user's own; empty: none
   std::optional<StaticAddress> fixed;  // of its first interface; else DHCP
   std::vector<std::string> macs;       // of its interfaces
+  std::optional<GivenHostKey> host_key = std::nullopt;
 };
 
 // #cloud-config, or a multi-part document with the user's own as its second part. Throws base::Error{usage} for

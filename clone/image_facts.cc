@@ -1,7 +1,5 @@
 #include "clone/image_facts.h"
 
-#include <algorithm>
-
 #include "base/digest.h"
 #include "base/error.h"
 #include "clone/content_digest.h"
@@ -12,13 +10,9 @@ namespace {
 using base::Code;
 using base::Error;
 
-std::string digest_of(std::string_view bytes) {
-  const auto digest = base::sha256(bytes);
-  return base::hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
-}
-
 std::string header_digest(const base::Context& ctx, const virt::Volume& volume) {
-  return digest_of(virt::download(ctx, volume, kHeaderBytes));
+  const auto digest = base::sha256(virt::download(ctx, volume, kHeaderBytes));
+  return base::hex(base::as_text(digest));
 }
 
 std::string content_digest(const base::Context& ctx, const virt::Volume& volume, const ReadProgress& progress) {
@@ -31,15 +25,12 @@ std::string content_digest(const base::Context& ctx, const virt::Volume& volume,
 }
 
 // Empty: nothing does.
-std::string what_differs(const base::Context& ctx, const virt::Volume& volume, const MasterImage& image, Depth depth,
-                         const ReadProgress& progress) {
+std::string what_differs(const base::Context& ctx, const virt::Volume& volume, const MasterImage& image) {
   const auto now = virt::facts(volume);
   if (now.physical_bytes != image.physical_bytes)
     return "it has " + std::to_string(now.physical_bytes) + " bytes, and had " + std::to_string(image.physical_bytes);
   if (now.modified != image.modified) return "it was written to, or another file was put in its place";
   if (header_digest(ctx, volume) != image.header_sha256) return "its first bytes are others";
-  if (depth == Depth::content && content_digest(ctx, volume, progress) != image.content_sha256)
-    return "its content is another, though its size and time of change are as they were";
   return "";
 }
 
@@ -62,13 +53,12 @@ MasterImage measured(const base::Context& ctx, const virt::Volume& volume, const
   return image;
 }
 
-void check_unchanged(const base::Context& ctx, const virt::Connection& connection, const Generation& generation,
-                     Depth depth, const ReadProgress& progress) {
+void check_unchanged(const base::Context& ctx, const virt::Connection& connection, const Generation& generation) {
   for (const auto& image : generation.images) {
     const std::string what = "image " + image.path + " of the master " + name_of(generation);
     const auto volume = virt::volume_of_path(connection, image.path);
     if (!volume) throw Error(Code::corrupt, what + " is gone");
-    const std::string difference = what_differs(ctx, *volume, image, depth, progress);
+    const std::string difference = what_differs(ctx, *volume, image);
     if (!difference.empty())
       throw Error(Code::corrupt, what + " is not what was sealed: " + difference +
                                      "; nothing is made of it (put the image back, or seal it anew)");

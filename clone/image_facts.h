@@ -18,12 +18,8 @@ using ReadProgress = std::function<void(std::uint64_t bytes)>;
 // Fills in all that is read off the volume; target, made and mode_before are the caller's.
 MasterImage measured(const base::Context& ctx, const virt::Volume& volume, const ReadProgress& progress);
 
-enum class Depth {
-  surface,  // size, time of change, header: whoever writes with common tools changes them
-  content,  // every byte
-};
-// Throws base::Error{corrupt} for an image that is not what was sealed, or is gone, saying what differs.
-void check_unchanged(const base::Context& ctx, const virt::Connection& connection, const Generation& generation,
-                     Depth depth, const ReadProgress& progress = {});
+// By size, time of change and header, which whoever writes with common tools changes. Throws base::Error{corrupt} for
+// an image that is not what was sealed, or is gone, saying what differs.
+void check_unchanged(const base::Context& ctx, const virt::Connection& connection, const Generation& generation);
 
 }  // namespace muster::clone

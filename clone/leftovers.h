@@ -8,6 +8,7 @@
 
 #include "base/context.h"
 #include "virt/connection.h"
+#include "vm/maker.h"
 
 namespace muster::clone {
 
@@ -22,14 +23,11 @@ struct Leftovers {
   std::vector<std::string> damaged;  // masters of which an image is gone
 };
 
-enum class GoneOrNot {
-  gone,     // only what is known to be nobody's any more
-  unknown,  // also where that cannot be told from here: somebody said so
-};
-Leftovers look_for_leftovers(const base::Context& ctx, const virt::Connection& connection, GoneOrNot makers);
+Leftovers look_for_leftovers(const base::Context& ctx, const virt::Connection& connection, vm::TakeOver take_over);
 
-// Removes what `look_for_leftovers` would. Returns what went, in words. Throws as vm::remove().
+// Removes what `look_for_leftovers` says can go. Returns what went, in words. Throws as vm::remove(), and {refused} for
+// a half made generation that something is built on.
 std::vector<std::string> remove_leftovers(const base::Context& ctx, const virt::Connection& connection,
-                                          GoneOrNot makers);
+                                          vm::TakeOver take_over);
 
 }  // namespace muster::clone

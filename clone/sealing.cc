@@ -1,7 +1,6 @@
 #include "clone/sealing.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include <sys/stat.h>
 
@@ -11,14 +10,13 @@
 #include "clone/master_store.h"
 #include "disk/image_claim.h"
 #include "virt/domain_xml.h"
-#include "virt/firmware_files.h"
 #include "virt/image_files.h"
 #include "virt/lifecycle.h"
 #include "virt/machine_size.h"
 #include "virt/storage.h"
 #include "vm/creation_plan.h"
+#include "vm/firmware.h"
 #include "vm/images.h"
-#include "vm/maker.h"
 #include "vm/own_seed.h"
 #include "vm/tombstone.h"
 
@@ -28,19 +26,9 @@ namespace {
 using base::Code;
 using base::Error;
 
-constexpr std::uint64_t kMaxVariablesBytes = 4U << 20;
 constexpr mode_t kReadOnly = 0444;
 
 bool is_image(const std::string& source) { return source.find('/') != std::string::npos; }
-
-void check_is_off(const virt::Domain& domain) {
-  const std::string what = "'" + domain.name() + "'";
-  if (vm::in_trash(domain)) throw Error(Code::refused, what + " is in the trash: muster vm undelete it first");
-  if (virt::creation_mark(domain)) throw Error(Code::refused, what + " is half made");
-  if (domain.active()) throw Error(Code::refused, what + " is running: stop it first (muster vm stop)");
-  if (virt::has_saved_image(domain))
-    throw Error(Code::refused, what + " has saved memory, whose disks are not at rest: start and stop it first");
-}
 
 class Planner {
  public:
@@ -51,7 +39,7 @@ class Planner {
                   "generations are numbered by themselves: write --name " + parse_master_name(request.name).name);
     plan_.generation.master = request.name;
     plan_.generation.source = request.source;
-    plan_.generation.guest = request.guest.value_or(GuestKind::cloud_init);
+    plan_.generation.guest = request.guest;
   }
 
   SealPlan plan() {
@@ -68,6 +56,7 @@ class Planner {
 
  private:
   void add_image() {
+    if (request_.keep_tpm) throw Error(Code::usage, "an image alone has no TPM whose state could be kept");
     const auto image = vm::find_image(connection_, request_.source, "");
     const auto facts = virt::facts(image);
     if (facts.format != "qcow2" && facts.format != "raw")
@@ -87,15 +76,23 @@ class Planner {
     if (!domain)
       throw Error(Code::not_found, "no domain '" + request_.source + "' on " + connection_.uri() +
                                        "; an image is POOL/VOLUME, or an absolute path");
-    check_is_off(*domain);
+    check_at_rest(*domain);
     const virt::DomainXml definition(domain->xml(virt::Domain::Xml::definition));
     for (const auto& disk : definition.disks()) add_disk(disk);
     if (plan_.generation.images.empty())
       throw Error(Code::unsupported, "'" + domain->name() + "' has no disk that could be a master's");
     plan_.generation.definition = without_seed(*domain, definition).text();
     plan_.generation.source_uuid = domain->uuid();
-    if (const auto file = virt::variables_file(connection_, definition); !file.empty())
-      plan_.generation.variables = virt::read_small_file(ctx_, connection_, file, kMaxVariablesBytes).value_or("");
+    plan_.generation.variables = vm::read_variables(ctx_, connection_, definition).value_or("");
+    if (request_.keep_tpm) plan_.generation.tpm_state = tpm_state_of(*domain, definition);
+  }
+
+  std::string tpm_state_of(const virt::Domain& domain, const virt::DomainXml& definition) const {
+    if (!connection_.is_of_this_host())
+      throw Error(Code::unsupported, "the TPM of '" + domain.name() + "' is on another host: seal it there");
+    auto state = vm::read_tpm_state(*request_.keep_tpm, connection_.uri(), definition);
+    if (!state) throw Error(Code::usage, "'" + domain.name() + "' has no emulated TPM, or it never ran");
+    return std::move(*state);
   }
 
   // It is this machine's own: a clone gets one of its own.
@@ -127,7 +124,8 @@ class Planner {
     for (const auto& other : generations(ctx_, connection_)) {
       if (other.master != request_.name) continue;
       if (!other.whole()) {
-        check_abandoned(other);
+        vm::check_abandoned(*other.maker, request_.take_over, "the master " + name_of(other) + " is half made",
+                            "removes what it left");
         plan_.leftover = other;
         continue;
       }
@@ -149,17 +147,6 @@ class Planner {
                         return source && sealed.copy_of == image.path &&
                                sealed.copy_of_modified == virt::facts(*source).modified;
                       });
-  }
-
-  void check_abandoned(const Generation& other) const {
-    const std::string what = "generation " + std::to_string(other.number) + " of the master '" + other.master +
-                             "' is half made by process " + std::to_string(other.maker->pid) + " on " +
-                             other.maker->host + ", since " + other.maker->since;
-    const auto life = vm::life_of(*other.maker);
-    if (life == vm::MakerLife::alive) throw Error(Code::busy, what + ", which is still at it");
-    if (life == vm::MakerLife::unknown && !request_.take_over)
-      throw Error(Code::refused, what + ", and from here nobody can tell whether that still is at it: if not, --yes " +
-                                     "removes what it left");
   }
 
   void check_images() {
@@ -274,8 +261,8 @@ void make_read_only(const base::Context& ctx, const virt::Connection& connection
 void check_still_off(const base::Context& ctx, const virt::Connection& connection, const Generation& generation) {
   const auto domain = generation.source_uuid.empty() ? std::nullopt : connection.find_domain(generation.source_uuid);
   try {
-    if (domain) check_is_off(*domain);
-    check_unchanged(ctx, connection, generation, Depth::surface);
+    if (domain) check_at_rest(*domain);
+    check_unchanged(ctx, connection, generation);
   } catch (const Error& e) {
     if (e.code() == Code::refused || e.code() == Code::corrupt) drop_claims(ctx, connection, generation);
     throw;
@@ -317,6 +304,15 @@ Generation seal_copies(const base::Context& ctx, const virt::Connection& connect
 
 }  // namespace
 
+void check_at_rest(const virt::Domain& domain) {
+  const std::string what = "'" + domain.name() + "'";
+  if (vm::in_trash(domain)) throw Error(Code::refused, what + " is in the trash: muster vm undelete it first");
+  if (virt::creation_mark(domain)) throw Error(Code::refused, what + " is half made");
+  if (domain.active()) throw Error(Code::refused, what + " is running: stop it first (muster vm stop)");
+  if (virt::has_saved_image(domain))
+    throw Error(Code::refused, what + " has saved memory, whose disks are not at rest: start and stop it first");
+}
+
 SealPlan plan_sealing(const base::Context& ctx, const virt::Connection& connection, const SealRequest& request) {
   return Planner(ctx, connection, request).plan();
 }
@@ -333,7 +329,7 @@ Generation seal(const base::Context& ctx, const virt::Connection& connection, co
     seal_images(ctx, connection, generation, progress);
     return generation;
   }
-  check_unchanged(ctx, connection, generation, Depth::surface);
+  check_unchanged(ctx, connection, generation);
   claim_images(ctx, connection, generation);
   return generation;
 }

@@ -4,7 +4,6 @@
 // takes to read every image once. Not thread-safe for one master.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +12,9 @@
 #include "clone/generation.h"
 #include "clone/image_facts.h"
 #include "virt/connection.h"
+#include "virt/domain.h"
+#include "vm/maker.h"
+#include "vm/tpm_state.h"
 
 namespace muster::clone {
 
@@ -21,8 +23,10 @@ struct SealRequest {
   std::string name;    // of the master
   bool copy = false;   // leave the source as it is
   std::string pool;    // for copies; empty: that of each image
-  std::optional<GuestKind> guest = std::nullopt;
-  bool take_over = false;  // also what somebody left half made who cannot be told from here to be gone
+  GuestKind guest = GuestKind::cloud_init;
+  vm::TakeOver take_over = vm::TakeOver::from_the_dead;
+  // Where its TPM's state is, for clones that are to have the same; nullopt: they begin with a new one.
+  std::optional<vm::TpmDirectories> keep_tpm = std::nullopt;
 };
 
 struct SealPlan {
@@ -34,11 +38,16 @@ struct SealPlan {
 
 // Changes nothing. Throws base::Error{refused} for a machine that runs or has saved memory, an image that another
 // machine writes to, one that is built on an image that is no master's, one that is a master already; {busy} while
-// somebody else is at it; {not_found}; {unsupported} for storage that is no file and is not copied.
+// somebody else is at it; {not_found}; {unsupported} for storage that is no file and is not copied, or a TPM of another
+// host; {usage} where there is no TPM's state to keep.
 SealPlan plan_sealing(const base::Context& ctx, const virt::Connection& connection, const SealRequest& request);
 
 Generation seal(const base::Context& ctx, const virt::Connection& connection, const SealPlan& plan,
                 const ReadProgress& progress);
+
+// Throws base::Error{refused} for a machine whose disks are not at rest: one that runs, is half made or in the trash,
+// or has saved memory.
+void check_at_rest(const virt::Domain& domain);
 
 // The last part of it: the images, which nobody writes to, are measured, made read-only, and claimed. Where the machine
 // was started meanwhile, or an image changed, they are nobody's again, and this throws.

@@ -38,8 +38,14 @@ void write_text(const std::string& path, std::string_view text) {
 
 ServedImage::ServedImage(const Context& ctx, const MachineDisk& disk, Access access, const std::string& where)
     : temporary_directory(where),
-      server(ctx, disk.path, {.format = disk.format, .access = access, .temporary_directory = where}),
-      file(ctx, server.uri(), disk.path, where, access) {}
+      own_server(disk.uri.empty()
+                     ? std::make_unique<ImageServer>(
+                           ctx, disk.path,
+                           ImageServerOptions{.format = disk.format, .access = access, .temporary_directory = where})
+                     : nullptr),
+      server(disk.server),
+      uri(own_server ? own_server->uri() : disk.uri),
+      file(ctx, uri, disk.path, where, access) {}
 
 ExtRoot::ExtRoot(std::shared_ptr<const ServedImage> image, const GuestVolume& volume)
     : image_(std::move(image)),
@@ -52,7 +58,7 @@ void ExtRoot::mend(const Context& ctx) {
   if (files_.is_clean()) return;
   files_.forget();
   // e2fsck loses the offset of a file system in a larger file once it has replayed a journal.
-  const GuestImage part(ctx, image_->server.uri(), name_, image_->temporary_directory, Access::write, range_);
+  const GuestImage part(ctx, image_->uri, name_, image_->temporary_directory, Access::write, range_);
   const GuestProgram program{.action = "check " + name_,
                              .argv = {"e2fsck", "-f", "-p", part.path()},
                              .package = "e2fsprogs",

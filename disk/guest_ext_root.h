@@ -19,7 +19,9 @@ namespace muster::disk {
 struct ServedImage {
   ServedImage(const base::Context& ctx, const MachineDisk& disk, Access access, const std::string& where);
   std::string temporary_directory;
-  ImageServer server;
+  std::unique_ptr<ImageServer> own_server;
+  std::shared_ptr<const void> server;
+  std::string uri;
   GuestImage file;
 };
 

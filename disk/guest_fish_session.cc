@@ -45,7 +45,10 @@ std::shared_ptr<void> await_turn(const Context& ctx) {
 std::vector<std::string> command_line(const std::vector<MachineDisk>& disks, Access access) {
   std::vector<std::string> argv{"sh", "-c", kScript, "sh", access == Access::write ? "--rw" : "--ro"};
   for (const auto& disk : disks)
-    argv.insert(argv.end(), {std::string("--format=") + disk::name_of(disk.format), "-a", disk.path});
+    if (disk.uri.empty())
+      argv.insert(argv.end(), {std::string("--format=") + disk::name_of(disk.format), "-a", disk.path});
+    else
+      argv.insert(argv.end(), {"--format=raw", "-a", disk.uri});
   return argv;
 }
 

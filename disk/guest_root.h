@@ -57,6 +57,9 @@ bool is_plain_guest_name(std::string_view name);
 struct MachineDisk {
   std::string path;
   ImageFormat format = ImageFormat::qcow2;
+  // Where somebody serves it already, as on another host: an NBD URI of a Unix socket, and who has to stay for that.
+  std::string uri = {};
+  std::shared_ptr<const void> server = {};
 };
 
 // `disks`: in the machine's order, the first with its system. Error{busy} where somebody uses one of them,

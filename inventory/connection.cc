@@ -232,4 +232,11 @@ ConnectionFacts connection_facts(const Inventory& inventory, HostIndex host) {
   return found;
 }
 
+ConnectionFacts connection_facts(const Inventory& inventory, const std::string& name) {
+  if (const auto host = inventory.find_host(name)) return connection_facts(inventory, *host);
+  ConnectionFacts found;
+  found.name = name;
+  return found;
+}
+
 }  // namespace muster::inventory

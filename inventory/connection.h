@@ -38,4 +38,7 @@ struct ConnectionFacts {
 // Throws base::Error{usage} as `file:line:column: ...` for a value of the wrong type or out of range.
 ConnectionFacts connection_facts(const Inventory& inventory, HostIndex host);
 
+// The same by name: of a host that the inventory does not have, the name is all.
+ConnectionFacts connection_facts(const Inventory& inventory, const std::string& name);
+
 }  // namespace muster::inventory

@@ -86,12 +86,6 @@ bool may_be_plain(std::string_view text, ScalarStyle style) {
   return reads_as_text(text);
 }
 
-std::string in_single_quotes(std::string_view text) {
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("''") : std::string(1, c);
-  return quoted + "'";
-}
-
 // All of these have four digits at most.
 std::string escaped_code(char32_t code) {
   static constexpr std::string_view kDigits = "0123456789ABCDEF";
@@ -128,7 +122,7 @@ std::string in_double_quotes(std::string_view text) {
 
 std::string scalar_text(std::string_view text, ScalarStyle style) {
   if (!all_printable(text) || style == ScalarStyle::json) return in_double_quotes(text);
-  return may_be_plain(text, style) ? std::string(text) : in_single_quotes(text);
+  return may_be_plain(text, style) ? std::string(text) : yaml::in_single_quotes(text);
 }
 
 std::string key_text(std::string_view text, ScalarStyle style) {

@@ -44,7 +44,7 @@ PinnedKey parse_fingerprint(std::string_view text) {
 
 std::string fingerprint(std::string_view blob) {
   const auto digest = base::sha256(blob);
-  std::string text = base::base64_encode(std::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+  std::string text = base::base64_encode(base::as_text(digest));
   text.erase(std::find(text.begin(), text.end(), '='), text.end());
   return std::string(kFingerprintPrefix) + text;
 }

@@ -16,6 +16,8 @@ namespace {
 using base::Code;
 using base::Error;
 
+constexpr std::string_view kEd25519 = "ssh-ed25519";
+
 struct Free {
   void operator()(ssh_key key) const { ssh_key_free(key); }
   void operator()(char* text) const { ssh_string_free_char(text); }
@@ -31,6 +33,14 @@ Key generate(HostKeyKind kind) {
                                               : ssh_pki_generate(SSH_KEYTYPE_RSA, kRsaBits, &key);
   if (rc != SSH_OK) throw Error(Code::io, "a host key cannot be made");
   return Key(key);
+}
+
+std::optional<std::string> public_line_of(ssh_key key) {
+  char* shared = nullptr;
+  if (ssh_pki_export_pubkey_base64(key, &shared) != SSH_OK) return std::nullopt;
+  const Text text(shared);
+  const auto type = key_type(base::base64_decode(text.get()).value_or(""));
+  return type ? std::optional(*type + " " + text.get()) : std::nullopt;
 }
 
 // Of a private key as OpenSSH writes it (PROTOCOL.key in its sources), field by field.
@@ -75,20 +85,37 @@ std::string body_of(const std::string& pem) {
 
 HostKeyPair make_host_key_pair(HostKeyKind kind) {
   const Key key = generate(kind);
-  char *secret = nullptr, *shared = nullptr;
+  char* secret = nullptr;
   const int rc = ssh_pki_export_privkey_base64(key.get(), nullptr, nullptr, nullptr, &secret);
   const Text private_text(secret);
-  if (rc != SSH_OK || ssh_pki_export_pubkey_base64(key.get(), &shared) != SSH_OK)
-    throw Error(Code::io, "a host key cannot be written");
-  const Text public_text(shared);
-  const auto type = key_type(base::base64_decode(public_text.get()).value_or(""));
-  if (!type) throw Error(Code::io, "a host key has no type");
-  return {.private_text = private_text.get(), .public_line = *type + " " + public_text.get()};
+  auto public_line = public_line_of(key.get());
+  if (rc != SSH_OK || !public_line) throw Error(Code::io, "a host key cannot be written");
+  return {.private_text = private_text.get(), .public_line = std::move(*public_line)};
+}
+
+std::optional<std::string> public_line_of_openssh(const std::string& private_text) {
+  ssh_key key = nullptr;
+  const int rc = ssh_pki_import_privkey_base64(private_text.c_str(), nullptr, nullptr, nullptr, &key);
+  const Key owned(key);
+  return rc == SSH_OK ? public_line_of(key) : std::nullopt;
+}
+
+std::optional<std::string> public_line_of_dropbear(std::string_view key) {
+  constexpr std::size_t kHalf = 32;
+  try {
+    Fields fields(key);
+    if (fields.string() != kEd25519) return std::nullopt;
+    const std::string_view halves = fields.string();
+    if (halves.size() != 2 * kHalf) return std::nullopt;
+    const std::string blob = with_length(kEd25519) + with_length(halves.substr(kHalf));
+    return std::string(kEd25519) + " " + base::base64_encode(blob);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 std::string dropbear_host_key(const HostKeyPair& key) {
   constexpr std::string_view kMagic("openssh-key-v1\0", 15);
-  constexpr std::string_view kType = "ssh-ed25519";
   const std::string bytes = body_of(key.private_text);
   Fields outer(bytes);
   const auto wrong = [] { return Error(Code::usage, "dropbear is given ed25519 keys without a passphrase alone"); };
@@ -98,9 +125,9 @@ std::string dropbear_host_key(const HostKeyPair& key) {
   outer.string();  // the public half
   Fields inner(outer.string());
   inner.take(8);  // twice the same, by which a wrong passphrase is known
-  if (inner.string() != kType) throw wrong();
+  if (inner.string() != kEd25519) throw wrong();
   inner.string();  // the public half
-  return with_length(kType) + with_length(inner.string());
+  return with_length(kEd25519) + with_length(inner.string());
 }
 
 }  // namespace muster::ssh

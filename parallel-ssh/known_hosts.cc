@@ -28,10 +28,6 @@ std::string host_entry(const std::string& name, std::uint16_t port) {
   return port == 22 || port == 0 ? lower_case(name) : fmt::format("[{}]:{}", lower_case(name), port);
 }
 
-std::string_view bytes_of(const base::Sha1Digest& digest) {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
-
 std::string_view take_field(std::string_view& rest) {
   rest.remove_prefix(std::min(rest.find_first_not_of(kBlanks), rest.size()));
   const auto field = rest.substr(0, rest.find_first_of(kBlanks));
@@ -143,7 +139,7 @@ void KnownHosts::Content::find_hashed(std::string_view asked, std::vector<std::u
   if (hashed.empty()) return;
   base::HmacSha1 hmac;
   for (const auto& [name, entry] : hashed)
-    if (bytes_of(hmac(name.salt, asked)) == name.hash) found.push_back(entry);
+    if (base::as_text(hmac(name.salt, asked)) == name.hash) found.push_back(entry);
 }
 
 KnownHosts::KnownHosts(std::unique_ptr<const Content> content) : content_(std::move(content)) {}
@@ -206,7 +202,7 @@ std::string known_hosts_line(const std::string& name, std::uint16_t port, const 
   if (form == NameForm::hashed) {
     const std::string salt = base::random_bytes(kSaltBytes);
     entry = fmt::format("{}{}|{}", kHashMagic, base::base64_encode(salt),
-                        base::base64_encode(bytes_of(base::hmac_sha1(salt, entry))));
+                        base::base64_encode(base::as_text(base::hmac_sha1(salt, entry))));
   }
   return fmt::format("{} {} {}\n", entry, type, base::base64_encode(blob));
 }

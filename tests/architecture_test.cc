@@ -20,7 +20,7 @@ const fs::path kRoot = MUSTER_SOURCE_DIR;
 
 const std::map<std::string, Names> kMayUse = {
     {"playbooks", {"clone", "vm", "backup", "disk", "parallel-ssh", "inventory", "virt", "yaml", "base"}},
-    {"clone", {"vm", "backup", "disk", "parallel-ssh", "inventory", "virt", "archive", "base"}},
+    {"clone", {"vm", "backup", "disk", "parallel-ssh", "inventory", "virt", "archive", "yaml", "base"}},
     {"vm", {"backup", "disk", "parallel-ssh", "inventory", "virt", "archive", "yaml", "base"}},
     {"backup", {"disk", "parallel-ssh", "virt", "archive", "base"}},
     {"disk", {"parallel-ssh", "virt", "base"}},

@@ -22,6 +22,8 @@ class Connection {
   explicit Connection(const std::string& uri);
 
   const std::string& uri() const { return uri_; }
+  // Its paths are this machine's: the URI names no other host. What is forwarded from elsewhere looks alike.
+  bool is_of_this_host() const { return uri_.find(":///") != std::string::npos; }
   // QEMU, LXC, Xen, ESX, VBOX, Test, ... as libvirt names it.
   std::string driver() const;
   std::string host_name() const;

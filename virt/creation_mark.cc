@@ -19,6 +19,8 @@ Number number(const std::string& text) {
 
 }  // namespace
 
+std::string told(const VolumeName& volume) { return "volume '" + volume.name + "' of pool '" + volume.pool + "'"; }
+
 MetadataElement to_metadata(const CreationMark& mark) {
   MetadataElement part{.name = kPart,
                        .attributes = {{"uuid", mark.uuid},
@@ -55,8 +57,8 @@ std::string marked_definition(const DomainXml& definition, const CreationMark& m
 }
 
 std::optional<CreationMark> creation_mark(const Domain& domain) {
-  const auto part = metadata_part(domain, kPart);
-  if (!part || part->attribute("uuid") != domain.uuid()) return std::nullopt;
+  const auto part = own_metadata_part(domain, kPart);
+  if (!part) return std::nullopt;
   if (!DomainXml(domain.xml(Domain::Xml::definition)).disks().empty()) return std::nullopt;
   return creation_mark(*part);
 }

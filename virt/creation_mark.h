@@ -17,6 +17,8 @@ namespace muster::virt {
 struct VolumeName {
   std::string pool, name;
 };
+// `volume 'NAME' of pool 'POOL'`, for people.
+std::string told(const VolumeName& volume);
 
 struct CreationMark {
   std::string uuid;     // of the machine: a mark goes with its definition wherever that is copied

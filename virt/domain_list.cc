@@ -4,6 +4,7 @@
 
 #include <libvirt/libvirt.h>
 
+#include "base/error.h"
 #include "virt/snapshot_handles.h"
 
 namespace muster::virt {
@@ -24,6 +25,18 @@ unsigned filter_of(Trait trait) {
 }
 
 }  // namespace
+
+void for_each_domain(const base::Context& ctx, const Connection& connection,
+                     const std::function<void(const Domain&)>& look) {
+  for (const auto& domain : connection.domains()) {
+    ctx.check_stop();
+    try {
+      look(domain);
+    } catch (const base::Error& e) {
+      if (e.code() != base::Code::not_found) throw;
+    }
+  }
+}
 
 std::set<std::string> uuids_with(const Connection& connection, Trait trait) {
   virDomainPtr* list = nullptr;

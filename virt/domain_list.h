@@ -1,13 +1,20 @@
-// Facts about all domains of a connection that libvirt gives away with the list: one call each, however many domains.
-// Thread-safe.
+// All domains of a connection: one after the other, and facts that libvirt gives away with their list, by one call
+// each, however many they are. Thread-safe.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 
+#include "base/context.h"
 #include "virt/connection.h"
 
 namespace muster::virt {
+
+// Calls `look` with each domain. One that is gone since they were listed is passed over: what `look` throws as
+// base::Error{not_found} is taken for that. Throws {cancelled} between two.
+void for_each_domain(const base::Context& ctx, const Connection& connection,
+                     const std::function<void(const Domain&)>& look);
 
 enum class Trait { autostart, persistent, has_snapshots, has_saved_image };
 

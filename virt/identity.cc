@@ -73,7 +73,7 @@ void let_go_of_other_disks(xml_node devices, const NewIdentity& identity, std::v
 
 std::string number_of(const std::string& uuid, const std::string& target) {
   const auto digest = base::sha256(uuid + "/" + target);
-  return base::hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  return base::hex(base::as_text(digest));
 }
 
 void renew_serials(xml_node devices, const std::string& uuid) {

@@ -293,10 +293,8 @@ NamedPaths named_paths(const Connection& connection, const DomainXml& xml) {
 }
 
 std::string identity_of(const Connection& connection, const std::string& path) {
-  const auto host = connection.uri().find("://");
   struct stat seen {};
-  if (host != std::string::npos && connection.uri().compare(host + 3, 1, "/") == 0)
-    return ::stat(path.c_str(), &seen) == 0 ? inode(seen) : "";
+  if (connection.is_of_this_host()) return ::stat(path.c_str(), &seen) == 0 ? inode(seen) : "";
   const OwnedVolume volume = volume_at(connection, path);
   const auto image = volume ? image_of(volume.get()) : std::nullopt;
   return image ? image->identity : "";
@@ -304,7 +302,7 @@ std::string identity_of(const Connection& connection, const std::string& path) {
 
 bool is_seen_here(const Connection& connection, const std::string& path) {
   // A copy of it, with its times, may lie under the same path of another host.
-  if (connection.uri().find(":///") == std::string::npos) return false;
+  if (!connection.is_of_this_host()) return false;
   const OwnedVolume volume = volume_at(connection, path);
   const auto image = volume ? image_of(volume.get()) : std::nullopt;
   return image && image->identity.starts_with("inode ");

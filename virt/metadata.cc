@@ -113,16 +113,24 @@ std::string new_metadata(const std::vector<MetadataElement>& parts) {
   return text_of(tree);
 }
 
+namespace {
+
+bool is_ours(const pugi::xml_node& element) {
+  const std::string name = element.name();
+  const std::string prefix = name.substr(0, name.find(':'));
+  const bool prefixed = prefix.size() < name.size();
+  const auto space = element.attribute(prefixed ? ("xmlns:" + prefix).c_str() : "xmlns");
+  return std::string_view(space.value()) == kMetadataNamespace;
+}
+
+}  // namespace
+
 void set_facts(DomainXml& definition, const std::vector<MetadataElement>& parts) {
   auto root = definition.root();
   auto metadata = root.child("metadata");
   for (pugi::xml_node element = metadata.first_child(), next; element; element = next) {
     next = element.next_sibling();
-    const std::string name = element.name();
-    const std::string prefix = name.substr(0, name.find(':'));
-    const bool prefixed = prefix.size() < name.size();
-    const auto space = element.attribute(prefixed ? ("xmlns:" + prefix).c_str() : "xmlns");
-    if (std::string_view(space.value()) == kMetadataNamespace) metadata.remove_child(element);
+    if (is_ours(element)) metadata.remove_child(element);
   }
   if (!parts.empty()) {
     if (!metadata) metadata = root.insert_child_after("metadata", root.child("name"));
@@ -132,9 +140,25 @@ void set_facts(DomainXml& definition, const std::vector<MetadataElement>& parts)
   if (metadata && !metadata.first_child()) root.remove_child(metadata);
 }
 
+void add_fact(DomainXml& definition, const MetadataElement& part) {
+  std::vector<MetadataElement> parts;
+  for (const auto& element : definition.root().child("metadata").children()) {
+    if (!is_ours(element)) continue;
+    for (const auto& child : element.children())
+      if (local_name(child) != part.name) parts.push_back(element_of(child));
+  }
+  parts.push_back(part);
+  set_facts(definition, parts);
+}
+
 std::optional<MetadataElement> metadata_part(const Domain& domain, std::string_view name) {
   const auto element = domain.metadata();
   return element ? find_part(*element, name) : std::nullopt;
+}
+
+std::optional<MetadataElement> own_metadata_part(const Domain& domain, std::string_view name) {
+  auto part = metadata_part(domain, name);
+  return part && part->attribute("uuid") == domain.uuid() ? std::move(part) : std::nullopt;
 }
 
 bool put_metadata_part(const Domain& domain, const MetadataElement& part, const PartTest& passes) {

@@ -33,6 +33,9 @@ inline constexpr std::size_t kMaxMetadataBytes = 2U << 20;
 
 // nullopt: the domain has no such part.
 std::optional<MetadataElement> metadata_part(const Domain& domain, std::string_view name);
+// The same of a part that says by its attribute `uuid` of which machine it is true: nullopt also where that is another,
+// whose definition was copied.
+std::optional<MetadataElement> own_metadata_part(const Domain& domain, std::string_view name);
 // In place of the part of the same name, if that passes; false: it does not, and stays. One call of libvirt's lies
 // between the look and the change. Throws base::Error{refused} for more than kMaxMetadataBytes in all.
 using PartTest = std::function<bool(const std::optional<MetadataElement>& there)>;
@@ -49,5 +52,7 @@ std::string without_part(const std::string& element, std::string_view name);
 std::string new_metadata(const std::vector<MetadataElement>& parts);
 // These parts in place of whatever muster keeps in a definition; none: nothing of it stays.
 void set_facts(DomainXml& definition, const std::vector<MetadataElement>& parts);
+// In place of the part of the same name; the others stay.
+void add_fact(DomainXml& definition, const MetadataElement& part);
 
 }  // namespace muster::virt

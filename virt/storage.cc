@@ -144,12 +144,11 @@ Pool pool(const Connection& connection, const std::string& name) {
 }
 
 bool is_taken(const Connection& connection, const Pool& pool, const std::string& volume) {
-  const bool of_this_host = connection.uri().find(":///") != std::string::npos;
-  if (!of_this_host) pool.refresh();
+  if (!connection.is_of_this_host()) pool.refresh();
   if (pool.find(volume)) return true;
   const std::string directory = facts(pool).path;
   struct stat seen {};
-  return of_this_host && !directory.empty() && ::lstat((directory + "/" + volume).c_str(), &seen) == 0;
+  return connection.is_of_this_host() && !directory.empty() && ::lstat((directory + "/" + volume).c_str(), &seen) == 0;
 }
 
 std::optional<Pool> pool_of_directory(const Connection& connection, const std::string& directory) {

@@ -7,11 +7,6 @@
 #include "virt/storage.h"
 
 namespace muster::vm {
-namespace {
-
-bool is_of_this_host(const virt::Connection& connection) { return connection.uri().find(":///") != std::string::npos; }
-
-}  // namespace
 
 void check_unclaimed(const base::Context& ctx, const virt::Connection& connection, const std::string& image) {
   if (!image.starts_with('/')) return;
@@ -21,7 +16,7 @@ void check_unclaimed(const base::Context& ctx, const virt::Connection& connectio
   }
   if (const auto claim = virt::volume_of_path(connection, disk::claim_file(image)))
     throw disk::claimed(image, virt::download(ctx, *claim, disk::kMaxClaimBytes));
-  if (is_of_this_host(connection)) disk::check_unclaimed(image);
+  if (connection.is_of_this_host()) disk::check_unclaimed(image);
 }
 
 void check_unclaimed(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain) {

@@ -27,9 +27,8 @@ struct Note {
 };
 
 std::optional<Note> note_of(const virt::Domain& domain) {
-  const auto part = virt::metadata_part(domain, kPart);
-  // A clone has what was noted of its original.
-  if (!part || part->attribute("uuid") != domain.uuid()) return std::nullopt;
+  const auto part = virt::own_metadata_part(domain, kPart);
+  if (!part) return std::nullopt;
   Note note{.uri = part->attribute("uri"), .host = part->attribute("host"), .paths = {}};
   for (const auto& image : part->children) note.paths.push_back(image.attribute("path"));
   return note;

@@ -26,15 +26,11 @@ using base::Error;
 
 constexpr std::uint64_t kMaxVariablesBytes = 64U << 20;
 
-std::string named(const virt::VolumeName& volume) {
-  return "volume '" + volume.name + "' of pool '" + volume.pool + "'";
-}
-
 std::string joined(const std::vector<std::string>& parts) { return fmt::format("{}", fmt::join(parts, ", ")); }
 
 std::string joined(const std::vector<virt::VolumeName>& volumes) {
   std::vector<std::string> parts;
-  for (const auto& volume : volumes) parts.push_back(named(volume));
+  for (const auto& volume : volumes) parts.push_back(virt::told(volume));
   return parts.empty() ? "no volumes" : joined(parts);
 }
 
@@ -65,10 +61,6 @@ Error with_room(const Error& e, const virt::Pool& pool) {
           fmt::format("{}; pool '{}' has {} bytes left", e.what(), pool.name(), virt::facts(pool).available_bytes)};
 }
 
-std::string whose(const virt::CreationMark& mark) {
-  return fmt::format("process {} on {}, since {}", mark.pid, mark.host, mark.since);
-}
-
 std::string path_in(const virt::Pool& pool, const PlannedVolume& volume) {
   return virt::facts(pool).path + "/" + volume.spec.name;
 }
@@ -96,14 +88,14 @@ void undo_and_say(Creation& creation, const Error& why) {
 
 void clear_way(const base::Context& ctx, const virt::Connection& connection, const Leftover& leftover) {
   const auto removed = remove(ctx, connection, leftover);
-  ctx.note("'" + leftover.domain.name() + "' was left half made (" + whose(leftover.mark) + "); removed " +
+  ctx.note("'" + leftover.domain.name() + "' was left half made (" + told(leftover.mark) + "); removed " +
            joined(removed));
 }
 
 }  // namespace
 
-Creation::Creation(const virt::Connection& connection, Making making, virt::CreationMark maker)
-    : connection_(connection), making_(std::move(making)), mark_(std::move(maker)) {
+Creation::Creation(const virt::Connection& connection, Making making, virt::CreationMark maker, Furnish furnish)
+    : connection_(connection), making_(std::move(making)), mark_(std::move(maker)), furnish_(std::move(furnish)) {
   mark_.uuid = making_.uuid;
   mark_.volumes.clear();
   for (const auto& volume : making_.volumes) mark_.volumes.push_back({volume.pool, volume.spec.name});
@@ -114,6 +106,7 @@ Creation::Creation(const virt::Connection& connection, Making making, virt::Crea
     steps_.emplace_back([this, &volume](const auto& ctx) { fill_volume(ctx, volume); });
   }
   if (!making_.variables.empty()) steps_.emplace_back([this](const auto& ctx) { write_variables(ctx); });
+  if (furnish_) steps_.emplace_back([this](const auto& ctx) { this->furnish(ctx); });
   steps_.emplace_back([this](const auto&) { complete(); });
   if (making_.autostart) steps_.emplace_back([this](const auto&) { domain_->set_autostart(true); });
 }
@@ -147,7 +140,7 @@ void Creation::make_volume(const base::Context& ctx, const PlannedVolume& volume
   // Since the plan was made: not ours to write to, and not to remove. libvirt itself would not look again.
   if (virt::is_taken(connection_, pool, name.name)) {
     disown(name);
-    throw Error(Code::refused, named(name) + " has come to be there meanwhile, and is not overwritten");
+    throw Error(Code::refused, virt::told(name) + " has come to be there meanwhile, and is not overwritten");
   }
   tried_.push_back(name);
   virt::VolumeSpec spec = volume.spec;
@@ -191,6 +184,12 @@ void Creation::write_variables(const base::Context& ctx) {
   virt::write_small_file(ctx, connection_, virt::DomainXml(making_.definition).nvram(), making_.variables);
 }
 
+void Creation::furnish(const base::Context& ctx) {
+  virt::DomainXml definition(making_.definition);
+  for (const auto& fact : furnish_(ctx)) virt::add_fact(definition, fact);
+  making_.definition = definition.text();
+}
+
 void Creation::complete() { domain_ = connection_.define_as_known(making_.definition); }
 
 void Creation::undo() {
@@ -207,7 +206,7 @@ void Creation::undo() {
     try {
       remove_volume(connection_, *volume);
     } catch (const Error& e) {
-      kept.push_back(named(*volume) + " (" + e.what() + ")");
+      kept.push_back(virt::told(*volume) + " (" + e.what() + ")");
     }
   }
   if (!kept.empty())
@@ -222,15 +221,12 @@ std::optional<Leftover> find_leftover(const virt::Connection& connection, const 
   if (!domain) return std::nullopt;
   const auto mark = virt::creation_mark(*domain);
   if (!mark) return std::nullopt;
-  return Leftover{.domain = *domain, .mark = *mark, .maker = life_of(*mark)};
+  return Leftover{.domain = *domain, .mark = *mark};
 }
 
 void check_abandoned(const Leftover& leftover, TakeOver take_over) {
-  const std::string what = "'" + leftover.domain.name() + "' is half made by " + whose(leftover.mark);
-  if (leftover.maker == MakerLife::alive) throw Error(Code::busy, what + ", which is still at it");
-  if (leftover.maker == MakerLife::unknown && take_over == TakeOver::from_the_dead)
-    throw Error(Code::refused, what + ", and from here nobody can tell whether that still is at it: if not, --yes " +
-                                   "removes what it left (" + joined(leftover.mark.volumes) + ")");
+  check_abandoned(leftover.mark, take_over, "'" + leftover.domain.name() + "' is half made",
+                  "removes what it left (" + joined(leftover.mark.volumes) + ")");
 }
 
 std::vector<std::string> remove(const base::Context& ctx, const virt::Connection& connection,
@@ -242,7 +238,7 @@ std::vector<std::string> remove(const base::Context& ctx, const virt::Connection
   if (leftover.domain.active()) virt::power_off(leftover.domain, virt::Pull::at_once);
   std::vector<std::string> removed;
   for (const auto& volume : leftover.mark.volumes)
-    if (remove_volume(connection, volume)) removed.push_back(named(volume));
+    if (remove_volume(connection, volume)) removed.push_back(virt::told(volume));
   virt::undefine(leftover.domain, virt::FirmwareState::removed);
   removed.push_back("the definition of '" + leftover.domain.name() + "'");
   return removed;
@@ -254,7 +250,7 @@ virt::Domain make(const base::Context& ctx, const virt::Connection& connection, 
     check_abandoned(*leftover, options.take_over);
     clear_way(ctx, connection, *leftover);
   }
-  Creation creation(connection, making, mark_of_this_process());
+  Creation creation(connection, making, mark_of_this_process(), options.furnish);
   try {
     while (!creation.done()) creation.step(ctx);
     if (options.start) virt::start(creation.domain());

@@ -14,16 +14,20 @@
 #include "base/context.h"
 #include "virt/connection.h"
 #include "virt/creation_mark.h"
+#include "virt/metadata.h"
 #include "vm/machine_spec.h"
 #include "vm/maker.h"
 #include "vm/making.h"
 
 namespace muster::vm {
 
+// Changes the volumes once they are there, before the machine has them. Returns what its metadata is to say of that.
+using Furnish = std::function<std::vector<virt::MetadataElement>(const base::Context&)>;
+
 class Creation {
  public:
   // `maker`: mark_of_this_process().
-  Creation(const virt::Connection& connection, Making making, virt::CreationMark maker);
+  Creation(const virt::Connection& connection, Making making, virt::CreationMark maker, Furnish furnish = {});
 
   bool done() const { return next_ == steps_.size(); }
   void step(const base::Context& ctx);
@@ -41,6 +45,7 @@ class Creation {
   void make_volume(const base::Context& ctx, const PlannedVolume& volume);
   void fill_volume(const base::Context& ctx, const PlannedVolume& volume);
   void write_variables(const base::Context& ctx);
+  void furnish(const base::Context& ctx);
   // It is somebody else's.
   void disown(const virt::VolumeName& volume);
   void complete();
@@ -48,6 +53,7 @@ class Creation {
   const virt::Connection& connection_;
   Making making_;
   virt::CreationMark mark_;
+  Furnish furnish_;
   std::vector<Step> steps_;
   std::size_t next_ = 0;
   std::optional<virt::Domain> domain_;
@@ -55,19 +61,14 @@ class Creation {
   std::vector<virt::VolumeName> tried_;  // volumes that are ours, if they are there
 };
 
-// What an earlier program left half made under that name, and whether it still is at it.
+// What a program left half made under that name, or is at making.
 struct Leftover {
   virt::Domain domain;
   virt::CreationMark mark;
-  MakerLife maker = MakerLife::unknown;
 };
 std::optional<Leftover> find_leftover(const virt::Connection& connection, const std::string& name);
 
-enum class TakeOver {
-  from_the_dead,  // only what nobody is making any more, as far as can be told here
-  when_unknown,   // also where that cannot be told: somebody said so
-};
-// Throws base::Error{busy} while it is being made, {refused} where that cannot be told, naming its volumes.
+// As for its maker, naming its volumes.
 void check_abandoned(const Leftover& leftover, TakeOver take_over);
 // Removes it, the mark last. Returns the names of what it removed. Throws base::Error{refused} for a volume that
 // another machine or image uses by now (disk_ownership.h), {busy} where it was ended meanwhile.
@@ -76,6 +77,7 @@ std::vector<std::string> remove(const base::Context& ctx, const virt::Connection
 struct CreateOptions {
   bool start = false;
   TakeOver take_over = TakeOver::from_the_dead;
+  Furnish furnish = {};
 };
 // Makes what was planned, after removing what an earlier try left under the name, with a note. When anything goes
 // wrong, or a stop is requested, what was made is removed again. Throws what libvirt says, {refused} for a name that

@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/quantity.h"
 #include "virt/domain_xml.h"
 #include "virt/firmware_files.h"
 #include "vm/images.h"
@@ -19,8 +20,6 @@ namespace {
 using base::Code;
 using base::Error;
 using virt::Preallocation;
-
-std::string mib(std::uint64_t bytes) { return fmt::format("{} MiB", (bytes + (1U << 20) - 1) >> 20); }
 
 class Planner {
  public:
@@ -220,11 +219,13 @@ class Planner {
     for (const auto& [name, pool] : pools_) {
       const std::uint64_t room = virt::facts(pool).available_bytes;
       if (needed_[name] > room)
-        throw Error(Code::no_space, fmt::format("pool '{}' has {} left, and '{}' takes {} at once", name, mib(room),
-                                                plan_.request.name, mib(needed_[name])));
+        throw Error(Code::no_space,
+                    fmt::format("pool '{}' has {} left, and '{}' takes {} at once", name, base::format_mib(room),
+                                plan_.request.name, base::format_mib(needed_[name])));
       if (promised_[name] > room)
         plan_.notes.push_back(fmt::format("pool '{}' has {} left, and the disks of '{}' may grow to {}", name,
-                                          mib(room), plan_.request.name, mib(promised_[name])));
+                                          base::format_mib(room), plan_.request.name,
+                                          base::format_mib(promised_[name])));
     }
   }
 

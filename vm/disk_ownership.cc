@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "virt/domain_list.h"
 #include "virt/domain_xml.h"
 #include "vm/tombstone.h"
 
@@ -108,14 +109,9 @@ std::vector<Other> other_domains(const base::Context& ctx, const virt::Connectio
                                  const virt::Domain& self) {
   std::vector<Other> others;
   const std::string uuid = self.uuid();
-  for (const auto& domain : connection.domains()) {
-    ctx.check_stop();
-    try {
-      if (domain.uuid() != uuid) others.push_back(other_of(connection, domain));
-    } catch (const Error& e) {
-      if (e.code() != Code::not_found) throw;  // gone since it was listed
-    }
-  }
+  virt::for_each_domain(ctx, connection, [&](const virt::Domain& domain) {
+    if (domain.uuid() != uuid) others.push_back(other_of(connection, domain));
+  });
   return others;
 }
 

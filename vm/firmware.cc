@@ -1,13 +1,14 @@
 #include "vm/firmware.h"
 
 #include "base/error.h"
-#include "virt/domain_xml.h"
 #include "virt/firmware_files.h"
 #include "virt/image_files.h"
 #include "virt/lifecycle.h"
 
 namespace muster::vm {
 namespace {
+
+constexpr std::uint64_t kMaxVariablesBytes = 4U << 20;
 
 std::string variables_of(const virt::Connection& connection, const virt::Domain& domain) {
   return virt::variables_file(connection, virt::DomainXml(domain.xml(virt::Domain::Xml::definition)));
@@ -37,6 +38,19 @@ bool others_use(const virt::Connection& connection, const virt::Domain& domain, 
     }
   }
   return false;
+}
+
+std::optional<std::string> read_variables(const base::Context& ctx, const virt::Connection& connection,
+                                          const virt::DomainXml& definition) {
+  const std::string file = virt::variables_file(connection, definition);
+  return file.empty() ? std::nullopt : virt::read_small_file(ctx, connection, file, kMaxVariablesBytes);
+}
+
+void place_variables(const virt::Connection& connection, virt::DomainXml& definition, std::string& variables) {
+  if (variables.empty()) return;
+  const std::string file = virt::variables_file(connection, definition);
+  if (file.empty()) return variables.clear();
+  definition.set_nvram(file);
 }
 
 void move_variables(const virt::Connection& connection, const virt::Domain& domain, const std::string& from,

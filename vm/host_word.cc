@@ -13,7 +13,7 @@ std::string host_word() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) base::throw_errno("ask for the host's name");
   const auto digest = base::sha256(name.data());
-  return base::hex({reinterpret_cast<const char*>(digest.data()), 4});
+  return base::hex(base::as_text(digest).substr(0, 4));
 }
 
 }  // namespace muster::vm

@@ -66,4 +66,18 @@ MakerLife life_of(const virt::CreationMark& mark) {
   return mark.started != 0 && started_at(mark.pid) == mark.started ? MakerLife::alive : MakerLife::gone;
 }
 
+std::string told(const virt::CreationMark& maker) {
+  return fmt::format("process {} on {}, since {}", maker.pid, maker.host, maker.since);
+}
+
+void check_abandoned(const virt::CreationMark& maker, TakeOver take_over, const std::string& what,
+                     const std::string& remedy) {
+  const std::string by = what + " by " + told(maker);
+  const auto life = life_of(maker);
+  if (life == MakerLife::alive) throw base::Error(base::Code::busy, by + ", which is still at it");
+  if (life == MakerLife::unknown && take_over == TakeOver::from_the_dead)
+    throw base::Error(base::Code::refused,
+                      by + ", and from here nobody can tell whether that still is at it: if not, --yes " + remedy);
+}
+
 }  // namespace muster::vm

@@ -241,9 +241,8 @@ MoveCheck check_move(const Domain& domain, const virt::Connection& target, const
 }
 
 bool finish_interrupted_move(const base::Context& ctx, const Domain& domain) {
-  const auto part = virt::metadata_part(domain, kMoving);
-  // A clone has what was noted of its original.
-  if (!part || part->attribute("uuid") != domain.uuid()) return false;
+  const auto part = virt::own_metadata_part(domain, kMoving);
+  if (!part) return false;
   for (const auto kind : {MomentKind::snapshot, MomentKind::checkpoint})
     for (const auto& moment : virt::moments_in(*part, kind)) virt::register_again(domain, kind, moment);
   virt::drop_metadata_part(domain, kMoving);

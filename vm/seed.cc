@@ -4,6 +4,7 @@
 
 #include "archive/iso_image.h"
 #include "base/error.h"
+#include "yaml/scalar.h"
 
 namespace muster::vm {
 namespace {
@@ -13,17 +14,10 @@ using base::Error;
 
 constexpr const char* kLabel = "cidata";
 
-// A scalar in single quotes, in which YAML knows no other escape than the quote twice.
-std::string in_quotes(const std::string& text) {
-  std::string all = "'";
-  for (const char c : text) all += c == '\'' ? "''" : std::string(1, c);
-  return all + "'";
-}
-
 std::string key_list(const char* name, const std::vector<std::string>& keys) {
   if (keys.empty()) return "";
   std::string text = std::string(name) + ":\n";
-  for (const auto& key : keys) text += "  - " + in_quotes(key) + "\n";
+  for (const auto& key : keys) text += "  - " + yaml::in_single_quotes(key) + "\n";
   return text;
 }
 
@@ -36,15 +30,15 @@ bool begins_as_user_data(const std::string& text) {
 }  // namespace
 
 std::string meta_data(const SeedRequest& seed, const std::string& instance_id) {
-  const std::string text =
-      "instance-id: " + in_quotes(instance_id) + "\nlocal-hostname: " + in_quotes(seed.host_name) + "\n";
+  const std::string text = "instance-id: " + yaml::in_single_quotes(instance_id) +
+                           "\nlocal-hostname: " + yaml::in_single_quotes(seed.host_name) + "\n";
   // Beside user-data of their own, which may be anything, keys have no other place.
   return seed.user_data.empty() ? text : text + key_list("public-keys", seed.ssh_keys);
 }
 
 std::string user_data(const SeedRequest& seed) {
   if (!seed.user_data.empty()) return seed.user_data;
-  return "#cloud-config\nhostname: " + in_quotes(seed.host_name) + "\n" +
+  return "#cloud-config\nhostname: " + yaml::in_single_quotes(seed.host_name) + "\n" +
          key_list("ssh_authorized_keys", seed.ssh_keys);
 }
 

@@ -168,7 +168,7 @@ const StepRecord* Retirement::find(Step step) const {
 }
 
 std::optional<Retirement> retirement_of(const virt::Domain& domain) {
-  const auto part = own(domain, virt::metadata_part(domain, kPart));
+  const auto part = virt::own_metadata_part(domain, kPart);
   if (!part) return std::nullopt;
   try {
     return read(*part);
@@ -187,7 +187,7 @@ void write_retirement(const virt::Domain& domain, Retirement& retirement) {
 }
 
 void check_still_written(const virt::Domain& domain, const Retirement& retirement) {
-  if (revision_of(own(domain, virt::metadata_part(domain, kPart))) != retirement.revision) throw_overtaken(domain);
+  if (revision_of(virt::own_metadata_part(domain, kPart)) != retirement.revision) throw_overtaken(domain);
 }
 
 void drop_retirement(const virt::Domain& domain, const Retirement& retirement) {

@@ -186,4 +186,10 @@ Scalar resolve(const Node& node, Schema schema) {
   return value;
 }
 
+std::string in_single_quotes(std::string_view text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+  return quoted + "'";
+}
+
 }  // namespace muster::yaml

@@ -109,6 +109,14 @@ TEST(UserData, HasTheGuestWriteItsKeysBeforeItTellsThem) {
   EXPECT_EQ(at(root, "runcmd.0.0"), "sync");
 }
 
+TEST(UserData, HandsOverAKeyWhereThatIsAskedFor) {
+  auto guest = some_guest();
+  guest.host_key = GivenHostKey{.private_text = "-----BEGIN\nAAA=\n-----END\n", .public_line = "ssh-ed25519 BBB"};
+  const auto root = parsed(user_data(guest));
+  EXPECT_EQ(at(root, "ssh_keys.ed25519_private"), guest.host_key->private_text);
+  EXPECT_EQ(at(root, "ssh_keys.ed25519_public"), "ssh-ed25519 BBB");
+}
+
 TEST(UserData, HasNoEmptyLists) {
   const Strings keys = keys_of(parsed(user_data(some_guest())));
   EXPECT_EQ(std::count(keys.begin(), keys.end(), "ssh_authorized_keys"), 0);

@@ -90,6 +90,43 @@ TEST_F(BackupMachine, AsAnotherMachineItHasAnIdentityOfItsOwn) {
   expect_same(read(file("images/web01-vda.raw")), disk.bytes());
 }
 
+TEST_F(BackupMachine, ARestorePointBecomesAMasterAndClonesHaveItsDisks) {
+  TrackedDisk& disk = start();
+  disk.write(kMiB, kMiB, 0x5a);
+  create();
+  const std::string uri = hypervisor_->uri(), name = uri + "#gold";
+  hypervisor_->virsh({"pool-create-as", "images", "dir", "--target", hypervisor_->directory()});
+  const auto muster = [&](Words words, int code) {
+    words.insert(words.begin(), program("muster"));
+    words.insert(words.end(), {"-c", uri, "-q"});
+    const auto done = run({.argv = words, .environment = {"HOME=" + home()}});
+    EXPECT_EQ(done.code, code) << told(done);
+    return done.out;
+  };
+  expect(2, {"restore", "web01@latest", "--as", name, "--master", "web@2"});
+  expect(2, {"restore", "web01@latest", "--as", name, "--master", "web", "--start"});
+  expect(2, {"restore", "web01@latest", "--as", name, "--master", "web", "--guest", "windows"});
+  expect(2, {"restore", "web01@latest", "--as", name, "--guest", "none"});
+  const auto plan = expect(0, {"restore", "web01@latest", "--as", name, "--master", "web", "--dry-run"});
+  EXPECT_TRUE(contains(plan.out, "seal it as a master")) << told(plan);
+  expect(0, {"restore", "web01@latest", "--as", name, "--master", "web", "--guest", "none", "-q"});
+  EXPECT_TRUE(contains(muster({"master", "list"}, 0), "web@1"));
+  muster({"vm", "start", "gold"}, 5);
+  const auto again = expect(5, {"restore", "web01@latest", "--as", name, "--master", "web"});
+  EXPECT_TRUE(contains(again.err, "muster master seal")) << told(again);
+  muster({"clone", "create", "web", "web02", "--linked"}, 0);
+  const std::string raw = file("clone.raw");
+  ASSERT_EQ(
+      run({.argv = {"qemu-img", "convert", "-O", "raw", hypervisor_->directory() + "/web02-vda.qcow2", raw}}).code, 0);
+  expect_same(read(raw), disk.bytes());
+  // A later one is its next generation.
+  next_second();
+  disk.write(2 * kMiB, kMiB, 0x21);
+  create();
+  expect(0, {"restore", "web01@latest", "--as", uri + "#gold2", "--master", "web", "--guest", "none", "-q"});
+  EXPECT_TRUE(contains(muster({"master", "list"}, 0), "web@2"));
+}
+
 // What the firmware wrote, byte for byte, beside the copy's own definition.
 TEST_F(BackupMachine, FirmwareVariablesComeBackWithTheMachine) {
   if (!fs::exists("/usr/share/OVMF/OVMF_CODE_4M.fd")) GTEST_SKIP() << "OVMF is not installed";

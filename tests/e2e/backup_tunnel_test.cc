@@ -15,13 +15,7 @@ using namespace std::chrono_literals;
 
 class BackupTunnel : public BackupRemote {
  protected:
-  // Also libvirt's own client is to know the host.
-  std::string uri() const {
-    const auto& at = server_->endpoint();
-    write(file("client"), "#!/bin/sh\nexec ssh -oUserKnownHostsFile=" + file("known_hosts") + " \"$@\"\n", 0700);
-    return "qemu+ssh://" + current_user() + "@" + at.address + ":" + std::to_string(at.port) +
-           "/system?keyfile=" + key().file + "&command=" + file("client");
-  }
+  std::string uri() const { return uri_with_client(); }
   Words tunnel_words(const Words& more = {}) const {
     Words words{"create", uri() + "#web01", "--tunnel", "--json"};
     words.insert(words.end(), more.begin(), more.end());
@@ -250,7 +244,7 @@ TEST_F(BackupTunnel, WhatCannotBeIsSaid) {
     other.signal(SIGKILL);
     other.finish();
   }
-  start_server({"AllowStreamLocalForwarding no"});
+  start_server(*hypervisor_, {"AllowStreamLocalForwarding no"});
   const auto unforwarded = backup(tunnel_words());
   EXPECT_EQ(unforwarded.code, 15) << told(unforwarded);
   EXPECT_TRUE(contains(unforwarded.out, "does not forward")) << told(unforwarded);

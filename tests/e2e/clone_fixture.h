@@ -13,10 +13,7 @@ class CloneFixture : public OnHypervisor {
  protected:
   using Words = std::vector<std::string>;
 
-  static void SetUpTestSuite() {
-    start_hypervisor({});
-    if (has_hypervisor()) virsh({"pool-create-as", "images", "dir", "--target", hypervisor().directory()});
-  }
+  static void SetUpTestSuite() { start_with_images(); }
   // Nothing of a test stays for the next.
   void TearDown() override {
     if (has_hypervisor()) clear();
@@ -78,6 +75,25 @@ class CloneFixture : public OnHypervisor {
     must_here({"master", "seal", "images/" + image_name, "--name", name});
   }
   static std::string definition(const std::string& name) { return virsh({"dumpxml", "--inactive", name}); }
+};
+
+// The same for guests, on a network that only the hypervisor reaches.
+class GuestCloneFixture : public CloneFixture {
+ protected:
+  static void SetUpTestSuite() { start_with_network(); }
+  // An inventory, whose group `web` lets muster in.
+  void write_fleet() const {
+    write(file("key.pub"), key().public_line + "\n");
+    write(file("fleet.yaml"),
+          "all:\n  children:\n    web:\n      vars:\n        user: root\n        identity_file: " + key().file + "\n");
+  }
+  // As somebody on the hypervisor, whose network has the addresses that it knows.
+  Finished inside(Words words, std::chrono::seconds deadline) const {
+    const Words first{program("muster"), "-q", "-i", file("fleet.yaml")};
+    words.insert(words.begin(), first.begin(), first.end());
+    return run({.argv = hypervisor().inside(in_clean_environment(words, {"HOME=" + home(), "TMPDIR=" + file("tmp")})),
+                .deadline = deadline});
+  }
 };
 
 }  // namespace muster::e2e

@@ -13,30 +13,16 @@ namespace {
 
 using nlohmann::json;
 
-class CloneGuest : public CloneFixture {
+class CloneGuest : public GuestCloneFixture {
  protected:
-  static void SetUpTestSuite() {
-    start_hypervisor({.network = Hypervisor::Network::own});
-    if (!has_hypervisor()) return;
-    virsh({"pool-create-as", "images", "dir", "--target", hypervisor().directory()});
-    virsh({"net-start", "default"});
-  }
   void SetUp() override {
-    CloneFixture::SetUp();
+    GuestCloneFixture::SetUp();
     if (IsSkipped()) return;
     std::filesystem::copy_file(guest_image().disk, image("tiny.qcow2"));
     must_here({"master", "seal", "images/tiny.qcow2", "--name", "tiny"});
-    write(file("key.pub"), key().public_line + "\n");
-    write(file("fleet.yaml"),
-          "all:\n  children:\n    web:\n      vars:\n        user: root\n        identity_file: " + key().file + "\n");
+    write_fleet();
   }
-  // As somebody on the hypervisor, whose network has the addresses that it knows.
-  Finished inside(Words words) const {
-    const Words first{program("muster"), "-q", "-i", file("fleet.yaml")};
-    words.insert(words.begin(), first.begin(), first.end());
-    return run({.argv = hypervisor().inside(in_clean_environment(words, {"HOME=" + home(), "TMPDIR=" + file("tmp")})),
-                .deadline = std::chrono::seconds(110)});
-  }
+  Finished inside(const Words& words) const { return GuestCloneFixture::inside(words, std::chrono::seconds(110)); }
   Finished create(const std::string& names) const {
     return inside({"clone",
                    "create",
@@ -126,6 +112,28 @@ TEST_F(CloneGuest, ASecondRunGoesOnWhereTheFirstWasCutOff) {
   EXPECT_EQ(done.code, 0) << told(done);
   EXPECT_EQ(inside({"clone", "verify", "web"}).code, 0);
   EXPECT_EQ(inside({"clone", "gc", "--yes"}).code, 0);
+}
+
+TEST_F(CloneGuest, AKeyThatWasGivenInTheSeedDoesNotOutliveItsProof) {
+  const Words words{"clone",    "create",          "tiny",  "web1",      "--on",          hypervisor().uri(),
+                    "--linked", "--memory",        "160M",  "--ssh-key", file("key.pub"), "--group",
+                    "web",      "--seed-host-key", "--json"};
+  const auto made = inside(words);
+  ASSERT_EQ(made.code, 0) << told(made);
+  const std::string seed = image("web1-seed.iso");
+  EXPECT_EQ(std::filesystem::status(seed).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_FALSE(contains(made.out + definition("web1"), "PRIVATE KEY"));
+  auto waiting = words;
+  waiting.insert(waiting.end(), {"--wait", "ssh", "--timeout", "90s"});
+  const auto done = inside(waiting);
+  ASSERT_EQ(done.code, 0) << told(done);
+  EXPECT_TRUE(contains(done.out, "\"heard_by\":\"seed\"")) << done.out;
+  EXPECT_FALSE(std::filesystem::exists(seed));
+  EXPECT_FALSE(contains(virsh({"domblklist", "web1"}), "seed.iso"));
+  EXPECT_FALSE(contains(definition("web1"), "seed.iso</source>") || contains(definition("web1"), "secrets"));
+  EXPECT_EQ(inside({"clone", "verify", "web"}).code, 0);
+  EXPECT_EQ(inside({"run", "web1", "--no-prefix", "--", "cat /etc/hostname"}).out, "web1\n");
 }
 
 }  // namespace

@@ -303,5 +303,54 @@ TEST_F(Clones, AreWrittenIntoTheInventoryAndNothingElseIs) {
   EXPECT_EQ(read(file("fleet.yaml")), after);
 }
 
+// What an emulated TPM keeps lies on the hypervisor, and is read and written by a muster there.
+class CloneTpm : public CloneFixture {
+ protected:
+  void SetUp() override {
+    CloneFixture::SetUp();
+    if (IsSkipped()) return;
+    if (!std::filesystem::exists("/usr/bin/swtpm")) GTEST_SKIP() << "swtpm is not installed";
+    std::string xml = hypervisor().xml_of({.name = "tpm01", .virtio_disk = hypervisor().make_disk("tpm01", "1M")});
+    xml.insert(xml.find("</devices>"), "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>");
+    hypervisor().define_xml(xml);
+    virsh({"pool-refresh", "images"});
+  }
+  Finished at_home(Words words) const {
+    words.insert(words.begin(), program("muster"));
+    words.insert(words.end(), {"-c", "qemu:///system", "-q"});
+    return run({.argv = hypervisor().inside(in_clean_environment(words, {"HOME=" + home(), "TMPDIR=" + file("tmp")}))});
+  }
+  static std::string state_of(const std::string& name) {
+    std::string owner = virsh({"domuuid", name});
+    owner.resize(owner.find('\n'));
+    return hypervisor().directory() + "/../lib/swtpm/" + owner + "/tpm2/tpm2-00.permall";
+  }
+};
+
+TEST_F(CloneTpm, BeginsAsTheMastersOnlyWhereThatWasKept) {
+  const auto early = at_home({"master", "seal", "tpm01", "--name", "gold", "--keep-tpm"});
+  EXPECT_EQ(early.code, 2) << told(early);
+  virsh({"start", "tpm01"});
+  virsh({"destroy", "tpm01"});
+  const std::string state = read(state_of("tpm01"));
+  ASSERT_FALSE(state.empty());
+  for (const auto& [name, words] : {std::pair{"gold", Words{"--keep-tpm"}}, {"plain", Words{}}}) {
+    Words seal{"master", "seal", "tpm01", "--name", name, "--copy"};
+    seal.insert(seal.end(), words.begin(), words.end());
+    const auto sealed = at_home(seal);
+    ASSERT_EQ(sealed.code, 0) << told(sealed);
+    const auto made = at_home({"clone", "create", name, std::string(name) + "1"});
+    ASSERT_EQ(made.code, 0) << told(made);
+  }
+  EXPECT_TRUE(read(state_of("gold1")) == state);
+  EXPECT_FALSE(std::filesystem::exists(state_of("plain1")));
+  virsh({"start", "gold1"});
+  EXPECT_EQ(hypervisor().state("gold1"), "running");
+  // The secrets are root's alone.
+  EXPECT_EQ(std::filesystem::status(image("gold-g1-vda.qcow2.muster-claim")).permissions() &
+                (std::filesystem::perms::group_all | std::filesystem::perms::others_all),
+            std::filesystem::perms::none);
+}
+
 }  // namespace
 }  // namespace muster::e2e

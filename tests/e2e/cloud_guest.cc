@@ -26,6 +26,14 @@ json answer(const Hypervisor& hypervisor, const std::string& domain, const json&
   return json::parse(hypervisor.virsh({"qemu-agent-command", domain, command.dump()})).at("return");
 }
 
+CloudMaster master_on(const std::string& disk) {
+  auto image = cloud_guest_image();
+  const std::string directory = image.disk.substr(0, image.disk.rfind('/'));
+  const std::string key = base::read_file(directory + "/master.pub", 4096);
+  image.disk = directory + "/" + disk;
+  return {.image = image, .host_key = key.substr(0, key.rfind(' ')), .machine_id = "5eed5eed5eed5eed5eed5eed5eed5eed"};
+}
+
 }  // namespace
 
 GuestImage cloud_guest_image() {
@@ -39,13 +47,8 @@ GuestImage cloud_guest_image() {
   return image;
 }
 
-CloudMaster cloud_master() {
-  auto image = cloud_guest_image();
-  const std::string directory = image.disk.substr(0, image.disk.rfind('/'));
-  const std::string key = base::read_file(directory + "/master.pub", 4096);
-  image.disk = directory + "/master.qcow2";
-  return {.image = image, .host_key = key.substr(0, key.rfind(' ')), .machine_id = "5eed5eed5eed5eed5eed5eed5eed5eed"};
-}
+CloudMaster cloud_master() { return master_on("master.qcow2"); }
+CloudMaster plain_master() { return master_on("plain.qcow2"); }
 
 std::string file_in_guest(const Hypervisor& hypervisor, const std::string& domain, const std::string& path) {
   const json open{{"execute", "guest-file-open"}, {"arguments", {{"path", path}, {"mode", "r"}}}};

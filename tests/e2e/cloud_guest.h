@@ -20,6 +20,9 @@ struct CloudMaster {
   std::string machine_id;
 };
 CloudMaster cloud_master();
+// That machine without cloud-init. Its one interface has this address.
+CloudMaster plain_master();
+inline constexpr const char* kMastersInterface = "52:54:00:5e:ed:01";
 
 // What a file of the guest holds, by its agent and no program of the guest's; at most 1 MiB. Throws Error{io}.
 std::string file_in_guest(const Hypervisor& hypervisor, const std::string& domain, const std::string& path);

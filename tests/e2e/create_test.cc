@@ -19,12 +19,7 @@ constexpr std::uint64_t kMib = 1U << 20;
 
 class Create : public OnHypervisor {
  protected:
-  static void SetUpTestSuite() {
-    start_hypervisor({.network = Hypervisor::Network::own});
-    if (!has_hypervisor()) return;
-    virsh({"pool-create-as", "images", "dir", "--target", hypervisor().directory()});
-    virsh({"net-start", "default"});
-  }
+  static void SetUpTestSuite() { start_with_network(); }
   void SetUp() override {
     OnHypervisor::SetUp();
     if (!IsSkipped()) before_ = left();

@@ -20,6 +20,16 @@ class OnHypervisor : public EndToEnd {
   static void start_hypervisor(const Hypervisor::Options& options) {
     if (no_hypervisor_because().empty()) hypervisor_ = std::make_unique<Hypervisor>(options);
   }
+  // With a pool `images`, its directory.
+  static void start_with_images(const Hypervisor::Options& options = {}) {
+    start_hypervisor(options);
+    if (has_hypervisor()) virsh({"pool-create-as", "images", "dir", "--target", hypervisor().directory()});
+  }
+  // The same, and with libvirt's usual network.
+  static void start_with_network() {
+    start_with_images({.network = Hypervisor::Network::own});
+    if (has_hypervisor()) virsh({"net-start", "default"});
+  }
   static bool has_hypervisor() { return hypervisor_ != nullptr; }
   static Hypervisor& hypervisor() { return *hypervisor_; }
   static std::string virsh(const std::vector<std::string>& words) { return hypervisor_->virsh(words); }

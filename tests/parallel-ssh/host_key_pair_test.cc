@@ -39,6 +39,7 @@ TEST_F(HostKeyPairs, AreOpenssh) {
     const auto pair = make_host_key_pair(kind);
     EXPECT_TRUE(pair.public_line.starts_with(type)) << pair.public_line;
     EXPECT_TRUE(told_of(pair.private_text, {"ssh-keygen", "-y", "-f"}).starts_with(pair.public_line)) << type;
+    EXPECT_EQ(public_line_of_openssh(pair.private_text), pair.public_line);
     EXPECT_NE(make_host_key_pair(kind).public_line, pair.public_line);
   }
 }
@@ -47,9 +48,19 @@ TEST_F(HostKeyPairs, AreDropbears) {
   const auto pair = make_host_key_pair(HostKeyKind::ed25519);
   const auto told = told_of(dropbear_host_key(pair), {"dropbearkey", "-y", "-f"});
   EXPECT_NE(told.find(pair.public_line), std::string::npos) << told;
+  EXPECT_EQ(public_line_of_dropbear(dropbear_host_key(pair)), pair.public_line);
   const auto failure = failure_of([] { dropbear_host_key(make_host_key_pair(HostKeyKind::rsa)); });
   EXPECT_TRUE(failure.is(base::Code::usage, "ed25519")) << failure;
   EXPECT_THROW(dropbear_host_key({.private_text = "nonsense", .public_line = ""}), base::Error);
+}
+
+TEST_F(HostKeyPairs, WhatIsNoKeyHasNoPublicHalf) {
+  for (const std::string text : {"", "nonsense", "-----BEGIN OPENSSH PRIVATE KEY-----\n"}) {
+    EXPECT_EQ(public_line_of_openssh(text), std::nullopt);
+    EXPECT_EQ(public_line_of_dropbear(text), std::nullopt);
+  }
+  const auto whole = dropbear_host_key(make_host_key_pair(HostKeyKind::ed25519));
+  EXPECT_EQ(public_line_of_dropbear(whole.substr(0, whole.size() - 1)), std::nullopt);
 }
 
 }  // namespace

@@ -127,6 +127,19 @@ TEST(MetadataOfADefinition, IsMadeWhereThereIsNoneAndGoesWhenEmpty) {
   EXPECT_EQ(empty.text().find("metadata"), std::string::npos) << empty.text();
 }
 
+TEST(MetadataOfADefinition, OnePartIsAddedBesideTheOthers) {
+  DomainXml definition("<domain><name>web01</name><memory>1</memory></domain>");
+  add_fact(definition, {.name = "master"});
+  add_fact(definition, kPart);
+  add_fact(definition, {.name = "master", .attributes = {{"name", "web"}}});
+  const std::string text = DomainXml(definition.text()).text();
+  const std::size_t at = text.find("<facts ");
+  const std::string facts = text.substr(at, text.find("</facts>", at) + 8 - at);
+  EXPECT_EQ(find_part(facts, "retirement")->attribute("aim"), "trash") << text;
+  EXPECT_EQ(find_part(facts, "master")->attribute("name"), "web") << text;
+  EXPECT_EQ(text.find("<facts", at + 1), std::string::npos) << text;
+}
+
 TEST(MetadataOfADefinition, OfNewPartsIsReadBack) {
   const std::string text = new_metadata({kPart, {.name = "master", .attributes = {{"name", "a'b\"<&>"}}}});
   EXPECT_EQ(find_part(text, "retirement")->children.at(0).text, kPart.children[0].text);

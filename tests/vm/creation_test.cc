@@ -140,7 +140,7 @@ TEST_F(MakingMachines, WhatAKilledProgramLeftIsRemovedByTheNext) {
     }
     const auto leftover = find_leftover(connection, "web01");
     ASSERT_TRUE(leftover);
-    EXPECT_EQ(leftover->maker, MakerLife::gone);
+    EXPECT_EQ(life_of(leftover->mark), MakerLife::gone);
     EXPECT_EQ(leftover->mark.volumes.size(), 2U);
     create(ctx, connection, small_request(), {});
     EXPECT_NE(events.all.find("'web01' was left half made"), std::string::npos) << events.all;
