@@ -57,7 +57,7 @@ TEST_F(CloneCloud, ThreeOfTheSameWithoutCloudInitAtAddressesOfTheirOwn) {
   std::filesystem::copy_file(master.image.disk, image("plain.qcow2"));
   virsh({"pool-refresh", "images"});
   must_here({"vm", "create", "gold", "--disk", "pool=images,from=images/plain.qcow2", "--memory", "384M", "--network",
-             std::string("network:default,mac=") + kMastersInterface});
+             std::string("network=default,mac=") + kMastersInterface});
   must_here({"master", "seal", "gold", "--name", "plain", "--guest", "offline"});
   write_fleet();
   const Words create{"clone",         "create",        "plain",
