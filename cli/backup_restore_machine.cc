@@ -63,6 +63,7 @@ class MachineRestore {
                                      (master ? "muster master seal makes a master of one that is off"
                                              : "--in-place restores over one that is off"));
     auto steps = new_files(target);
+    if (master) check_pools(target, steps);
     if (plan())
       return show_plan(steps, fmt::format("define '{}' on {}", target.domain, target.uri) +
                                   (master ? ", and seal it as a master" : ""));
@@ -125,6 +126,16 @@ class MachineRestore {
     const auto guest = clone::guest_kind_named(settings.text("guest").value_or("cloud-init"));
     return json{{"source", target.domain},       {"name", *master}, {"copy", false}, {"pool", ""}, {"take_over", false},
                 {"guest", clone::name_of(guest)}};
+  }
+  // Masters are found in pools alone.
+  void check_pools(const VmTarget& target, const std::vector<RestoreStep>& steps) {
+    json directories = json::array();
+    for (const auto& step : steps) directories.push_back(fs::path(step.target->path()).parent_path().string());
+    const json looked = call(target, "backup_place", {{"directories", std::move(directories)}});
+    for (const auto& directory : looked.at("unpooled"))
+      throw Error(Code::unsupported,
+                  directory.get<std::string>() + " is the directory of no active storage pool of " + target.uri +
+                      ", where masters are found: define one for it (virsh pool-define-as), or write --to another");
   }
   // It stays a machine, too, which muster does not start.
   void seal(const VmTarget& target, const json& order) {

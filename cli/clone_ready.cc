@@ -117,7 +117,7 @@ void CloneReadying::make_ready(const CloneToReady& clone, json& fields) {
   const Expected expected{.name = clone.target.domain, .disk_bytes = clone.disk_bytes};
   fields["machine_id"] = proved(logins_, facts, deadline, expected, only_ones_).machine_id;
   fields["verified"] = true;
-  if (command_.program.settings.flag("seed-host-key"))
+  if (heard.at("secret_seed").get<bool>())
     command_.workers.call(clone.target.uri, "clone_destroy_seed", {{"domain", clone.target.domain}}, kSeedPatience);
   run_command(facts, deadline, fields);
   fields["state"] = heard.at("state");

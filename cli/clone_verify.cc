@@ -29,7 +29,7 @@ class Verification {
 
   json run(std::size_t number) {
     const VmTarget& target = selection_.targets[number];
-    const json heard = command_.workers.call(target.uri, "host_keys", {{"domain", target.domain}}, kUsualPatience);
+    const json heard = command_.workers.call(target.uri, "host_keys", {{"domain", target.domain}}, kHostKeyPatience);
     const auto facts = facts_of(target, heard);
     // One try: it should be up.
     const auto portrait = proved(

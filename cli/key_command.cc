@@ -27,7 +27,7 @@ class Scan {
 
   json run(std::size_t number) {
     const VmTarget& target = selection_.targets[number];
-    const json heard = command_.workers.call(target.uri, "host_keys", {{"domain", target.domain}}, kUsualPatience);
+    const json heard = command_.workers.call(target.uri, "host_keys", {{"domain", target.domain}}, kHostKeyPatience);
     const auto keys = heard.at("host_keys").get<std::vector<std::string>>();
     bool changed = false;
     if (!command_.program.settings.flag("dry-run")) {

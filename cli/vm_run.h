@@ -47,5 +47,7 @@ int run_on_machines(const Program& program, HypervisorWorkers& workers, const Vm
 
 // What one operation may take where nobody said.
 inline constexpr std::chrono::seconds kUsualPatience{60};
+// Disks of machines that are off may be looked into by guestfish, two at a time.
+inline constexpr std::chrono::minutes kHostKeyPatience{15};
 
 }  // namespace muster::cli

@@ -258,7 +258,10 @@ json place(const WorkerCall& call) {
   for (const char* field : {"name", "uuid"})
     if (const auto wanted = call.arguments.value(field, ""); !wanted.empty())
       free = free && !call.connection.find_domain(wanted);
-  return {{"free", free}};
+  json unpooled = json::array();
+  for (const auto& directory : call.arguments.value("directories", std::vector<std::string>{}))
+    if (!virt::pool_of_directory(call.connection, directory)) unpooled.push_back(directory);
+  return {{"free", free}, {"unpooled", std::move(unpooled)}};
 }
 
 std::map<std::string, virt::ImagePlace> image_places(const json& fields) {

@@ -147,6 +147,7 @@ json boot(const WorkerCall& call) {
     vm::wait_for(call.ctx, domain, {.kind = vm::Milestone::Kind::ip}, std::max(left(), kLeastForAddress));
   fields["addresses"] = addresses_of(domain);
   fields["state"] = virt::name_of(domain.state());
+  fields["secret_seed"] = vm::has_secret_seed(domain);
   return fields;
 }
 
@@ -174,7 +175,7 @@ json host_keys(const WorkerCall& call) {
 json destroy_seed(const WorkerCall& call) {
   const auto domain = call.domain();
   if (!vm::has_secret_seed(domain)) return {{"changed", false}};
-  vm::destroy_own_seed(call.ctx, call.connection, domain, kSeedPatience);
+  vm::destroy_secret_seed(call.ctx, call.connection, domain, kSeedPatience);
   return {{"changed", true}};
 }
 

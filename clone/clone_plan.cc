@@ -305,18 +305,20 @@ class ClonePlanner {
                                                                    .kind = basis_.kind,
                                                                    .since = vm::time_text(vm::now())})};
     if (basis_.generation.guest == GuestKind::cloud_init) {
-      std::optional<GivenHostKey> host_key;
+      std::vector<vm::PlannedVolume> seeds{seed_volume(wanted, clone, "-seed.iso", std::nullopt)};
+      std::string secret;
       if (request_.give_host_keys) {
         const auto pair = ssh::make_host_key_pair(ssh::HostKeyKind::ed25519);
-        host_key = GivenHostKey{.private_text = pair.private_text, .public_line = pair.public_line};
         facts.push_back(note_of_keys(making.uuid, {.keys = {pair.public_line}, .by = HeardBy::seed}));
+        seeds.push_back(seed_volume(wanted, clone, "-key.iso",
+                                    GivenHostKey{.private_text = pair.private_text, .public_line = pair.public_line}));
+        secret = seeds.back().spec.name;
       }
-      auto volume = seed_volume(wanted, clone, host_key);
-      check_free(volume.spec.name, left);
-      add_drive(definition, volume);
-      facts.push_back(vm::note_of_seed(making.uuid, {.pool = volume.pool, .name = volume.spec.name},
-                                       host_key ? vm::SeedContent::secrets : vm::SeedContent::settings));
-      making.volumes.push_back(std::move(volume));
+      for (const auto& seed : seeds) check_free(seed.spec.name, left);
+      add_drive(definition, seeds.back());
+      facts.push_back(
+          vm::note_of_seed(making.uuid, {.pool = basis_.pool.name(), .name = seeds.front().spec.name}, secret));
+      for (auto& seed : seeds) making.volumes.push_back(std::move(seed));
     }
     if (basis_.generation.guest == GuestKind::offline) clone.identity = identity_of(wanted, clone);
     virt::set_facts(definition, facts);
@@ -337,7 +339,7 @@ class ClonePlanner {
     return identity;
   }
 
-  vm::PlannedVolume seed_volume(const WantedClone& wanted, const PlannedClone& clone,
+  vm::PlannedVolume seed_volume(const WantedClone& wanted, const PlannedClone& clone, const char* ending,
                                 const std::optional<GivenHostKey>& host_key) const {
     const GuestIdentity guest{.host_name = wanted.name,
                               .machine_id = machine_id_of(clone.making.uuid),
@@ -352,7 +354,7 @@ class ClonePlanner {
                                .user_data = user_data(guest),
                                .network_config = network_config(guest)};
     vm::PlannedVolume volume{.pool = basis_.pool.name(), .spec = {}, .made_here = basis_.made_here, .seed = seed};
-    volume.spec.name = wanted.name + "-seed.iso";
+    volume.spec.name = wanted.name + ending;
     volume.spec.format = virt::VolumeFormat::raw;
     return volume;
   }

@@ -110,11 +110,11 @@ HostKeysHeard start_and_hear_keys(const base::Context& ctx, const virt::Domain& 
                                   std::chrono::milliseconds patience) {
   const bool off = !domain.active();
   const auto before = noted(domain);
-  if (off) virt::start(domain, virt::StartAs::paused);
+  // Nobody has to be there from the first instruction on for keys that are known.
+  if (off) virt::start(domain, before ? virt::StartAs::running : virt::StartAs::paused);
   Listener listener(domain);
   // Also where somebody was killed in between.
-  const bool first = off || (domain.state() == virt::State::paused && !before);
-  if (first) virt::resume(domain);
+  if (!before && domain.state() == virt::State::paused) virt::resume(domain);
   HostKeysHeard heard;
   std::string complaint;
   const auto told = [&] {
@@ -136,12 +136,14 @@ std::optional<HostKeysHeard> known_keys(const base::Context& ctx, const virt::Co
                                         const virt::Domain& domain, const DiskReach& reach) {
   std::string complaint;
   HostKeysHeard heard;
+  // Written there before it ran: to look again takes seconds, and minutes of a fleet.
+  const auto before = noted(domain);
+  if (!domain.active() && before && before->by != HeardBy::metadata) return before;
   if (domain.active())
     heard = {.keys = told_by_agent(ctx, domain, instance_of(domain), complaint), .by = HeardBy::agent};
   else
     heard = {.keys = read_on_disk(ctx, connection, domain, reach), .by = HeardBy::disk};
-  if (!heard.keys.empty()) return heard;
-  return noted(domain);
+  return heard.keys.empty() ? before : heard;
 }
 
 }  // namespace muster::clone

@@ -148,20 +148,30 @@ std::string connection_settings(const std::string& mac, const StaticAddress& fix
 }
 
 std::optional<std::string> interfaces_settings(std::string_view text, const StaticAddress& fixed) {
+  const auto lines = lines_of(text);
+  std::string interface;
+  for (const auto& line : lines)
+    if (const auto words = words_of(line);
+        interface.empty() && words.size() > 1 && words[0] == "iface" && words[1] != "lo")
+      interface = words[1];
+  if (interface.empty()) return std::nullopt;
+  const std::string family = is_ipv6(fixed) ? "inet6" : "inet";
   std::string all;
-  bool found = false, inside = false;
-  for (const auto& line : lines_of(text)) {
+  bool told = false, inside = false;
+  for (const auto& line : lines) {
     const auto words = words_of(line);
     if (begins_stanza(words)) inside = false;
-    if (!found && words.size() > 1 && words[0] == "iface" && words[1] != "lo") {
-      found = inside = true;
-      all += stanza(words[1], fixed);
+    if (words.size() > 2 && words[0] == "iface" && words[1] == interface && words[2] == family) {
+      inside = true;
+      if (!told) all += stanza(interface, fixed);
+      told = true;
       continue;
     }
     if (inside && !words.empty() && is_addressing(words[0])) continue;
     all += line + "\n";
   }
-  return found ? std::optional(all) : std::nullopt;
+  if (!told) all += "\n" + stanza(interface, fixed);
+  return all;
 }
 
 }  // namespace muster::clone

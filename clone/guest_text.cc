@@ -1,6 +1,7 @@
 #include "clone/guest_text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <functional>
 
@@ -22,10 +23,26 @@ std::string by_lines(std::string_view text, const std::function<std::string(std:
   return all;
 }
 
+std::string label_of(const std::string& name) { return name.substr(0, name.find('.')); }
+
+// The short name by the short one; one with a domain by the new one's own, or else by that in the old one's.
 std::string renamed(std::string_view word, const std::string& former, const std::string& name) {
-  if (word == former) return name;
-  if (word.starts_with(former) && word[former.size()] == '.') return name + std::string(word.substr(former.size()));
-  return std::string(word);
+  const std::string before = label_of(former), after = label_of(name);
+  if (word == before) return after;
+  if (!word.starts_with(before) || word[before.size()] != '.') return std::string(word);
+  return after == name ? after + std::string(word.substr(before.size())) : name;
+}
+
+// Of a line of hosts(5): blanks and words in turn, as they stand there.
+std::vector<std::string_view> pieces_of(std::string_view line) {
+  std::vector<std::string_view> pieces;
+  while (!line.empty()) {
+    const bool space = kSpace.find(line.front()) != std::string_view::npos;
+    const std::size_t end = std::min(space ? line.find_first_not_of(kSpace) : line.find_first_of(kSpace), line.size());
+    pieces.push_back(line.substr(0, end));
+    line.remove_prefix(end);
+  }
+  return pieces;
 }
 
 }  // namespace
@@ -38,18 +55,20 @@ std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find_last_not_of(kSpace) + 1));
 }
 
-std::string hosts_renamed(std::string_view text, const std::string& former, const std::string& name) {
-  if (former.empty() || former == "localhost") return std::string(text);
+std::string hosts_renamed(std::string_view text, const std::string& former, const std::string& name,
+                          const std::string& address) {
+  if (former.empty() || label_of(former) == "localhost") return std::string(text);
   return by_lines(text, [&](std::string_view line) {
-    if (!line.starts_with("127.") && !line.starts_with("::1")) return std::string(line);
-    std::string all;
-    while (!line.empty()) {
-      const bool space = kSpace.find(line.front()) != std::string_view::npos;
-      const std::size_t end =
-          std::min(space ? line.find_first_not_of(kSpace) : line.find_first_of(kSpace), line.size());
-      all += space ? std::string(line.substr(0, end)) : renamed(line.substr(0, end), former, name);
-      line.remove_prefix(end);
-    }
+    auto pieces = pieces_of(line);
+    if (pieces.empty() || line.starts_with('#')) return std::string(line);
+    const bool itself = line.starts_with("127.") || line.starts_with("::1");
+    const bool same_kind =
+        (pieces.front().find(':') == std::string_view::npos) == (address.find(':') == std::string::npos);
+    const bool named = std::any_of(pieces.begin() + 1, pieces.end(),
+                                   [&](std::string_view word) { return renamed(word, former, name) != word; });
+    if (!named || (!itself && (address.empty() || !same_kind))) return std::string(line);
+    std::string all(itself ? pieces.front() : std::string_view(address));
+    for (std::size_t i = 1; i < pieces.size(); ++i) all += renamed(pieces[i], former, name);
     return all;
   });
 }
@@ -58,6 +77,23 @@ std::string with_host_name(std::string_view text, const std::string& name) {
   return by_lines(text, [&](std::string_view line) {
     return line.starts_with("HOSTNAME=") ? "HOSTNAME=" + name : std::string(line);
   });
+}
+
+std::vector<std::string> host_key_settings(std::string_view text) {
+  constexpr std::string_view kKeyword = "hostkey";
+  std::vector<std::string> paths;
+  by_lines(text, [&](std::string_view line) {
+    line.remove_prefix(std::min(line.find_first_not_of(kSpace), line.size()));
+    std::string keyword(line.substr(0, line.find_first_of(" \t=")));
+    std::transform(keyword.begin(), keyword.end(), keyword.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (keyword != kKeyword) return std::string();
+    line.remove_prefix(keyword.size());
+    line.remove_prefix(std::min(line.find_first_not_of(" \t=\""), line.size()));
+    const std::string path(line.substr(0, line.find_first_of(" \t\r\"")));
+    if (path.starts_with('/')) paths.push_back(path);
+    return std::string();
+  });
+  return paths;
 }
 
 std::string initiator_renamed(std::string_view text, const std::string& suffix) {

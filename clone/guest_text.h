@@ -12,11 +12,16 @@ namespace muster::clone {
 // Without what is around it.
 std::string first_line(std::string_view text);
 
-// hosts(5): the former name, alone or with a domain, by the new one in lines about this machine itself.
-std::string hosts_renamed(std::string_view text, const std::string& former, const std::string& name);
+// hosts(5): the former name, alone or with a domain, by the new one in lines about this machine itself; with an
+// address, too, in those about its former one, which becomes this. `localhost` is nobody's name.
+std::string hosts_renamed(std::string_view text, const std::string& former, const std::string& name,
+                          const std::string& address = "");
 
 // Settings of a shell's: the line `HOSTNAME=...`, where there is one.
 std::string with_host_name(std::string_view text, const std::string& name);
+
+// sshd_config(5): the files of its `HostKey` lines, in absolute paths.
+std::vector<std::string> host_key_settings(std::string_view text);
 
 // iscsid's `InitiatorName=iqn...:SUFFIX` with another suffix.
 std::string initiator_renamed(std::string_view text, const std::string& suffix);

@@ -1,9 +1,10 @@
 #include "clone/host_keys_on_disk.h"
 
-#include <array>
-#include <utility>
+#include <algorithm>
+#include <optional>
 
 #include "base/error.h"
+#include "clone/guest_text.h"
 #include "disk/guest_root.h"
 #include "parallel-ssh/host_key_pair.h"
 #include "virt/domain_xml.h"
@@ -16,39 +17,70 @@ using base::Code;
 using base::Error;
 using ssh::HostKeyKind;
 
-constexpr auto kKinds = std::to_array<std::pair<HostKeyKind, const char*>>(
-    {{HostKeyKind::ed25519, "ed25519"}, {HostKeyKind::ecdsa, "ecdsa"}, {HostKeyKind::rsa, "rsa"}});
-constexpr disk::GuestOwner kSecret{.mode = 0600};
+const disk::GuestOwner kSecret{.mode = 0600};
 const std::string kOpenssh = "/etc/ssh", kDropbear = "/etc/dropbear";
 const std::string kDropbearKey = kDropbear + "/dropbear_ed25519_host_key";
 
-std::string openssh_key(const std::string& kind) { return "ssh_host_" + kind + "_key"; }
+std::optional<HostKeyKind> kind_of(const std::string& public_line) {
+  if (public_line.starts_with("ssh-ed25519 ")) return HostKeyKind::ed25519;
+  if (public_line.starts_with("ecdsa-sha2-")) return HostKeyKind::ecdsa;
+  if (public_line.starts_with("ssh-rsa ")) return HostKeyKind::rsa;
+  return std::nullopt;
+}
+
+// Where its settings say that they are, or else where OpenSSH has them.
+std::vector<std::string> openssh_paths(GuestTree& guest) {
+  std::vector<std::string> paths;
+  std::vector<std::string> files{kOpenssh + "/sshd_config"};
+  for (const auto& name : guest.matching(kOpenssh + "/sshd_config.d", "*.conf"))
+    files.push_back(kOpenssh + "/sshd_config.d/" + name);
+  for (const auto& file : files)
+    for (auto& path : host_key_settings(guest.read(file).value_or(""))) paths.push_back(std::move(path));
+  if (!paths.empty()) return paths;
+  for (const char* kind : {"ed25519", "ecdsa", "rsa"})
+    paths.push_back(kOpenssh + "/ssh_host_" + std::string(kind) + "_key");
+  return paths;
+}
+
+void make_openssh(GuestTree& guest, HostKeyKind kind, const std::string& path, const std::string& host_name) {
+  const auto pair = ssh::make_host_key_pair(kind);
+  guest.write(path, pair.private_text, kSecret);
+  guest.write(path + ".pub", pair.public_line + " root@" + host_name + "\n");
+}
 
 void renew_openssh(GuestTree& guest, const std::string& host_name) {
-  const auto make = [&](HostKeyKind kind, const std::string& name) {
-    const auto pair = ssh::make_host_key_pair(kind);
-    const std::string path = kOpenssh + "/" + openssh_key(name);
-    guest.write(path, pair.private_text, kSecret);
-    guest.write(path + ".pub", pair.public_line + " root@" + host_name + "\n");
-  };
+  const auto paths = openssh_paths(guest);
   bool made = false;
-  for (const auto& [kind, name] : kKinds) {
-    if (guest.holds(kOpenssh, openssh_key(name))) {
-      make(kind, name);
-      made = true;
-    } else {
-      // Of a key that is not there.
-      guest.forget(kOpenssh, (openssh_key(name) + ".pub").c_str());
-    }
+  for (const auto& path : paths) {
+    const auto former = guest.read(path);
+    if (!former) continue;
+    const auto line = ssh::public_line_of_openssh(*former);
+    // What cannot be read is no key that a server shows.
+    make_openssh(guest, line ? kind_of(*line).value_or(HostKeyKind::ed25519) : HostKeyKind::ed25519, path, host_name);
+    made = true;
   }
-  if (!made && guest.holds(kOpenssh, "sshd_config")) make(HostKeyKind::ed25519, "ed25519");
-  guest.forget(kOpenssh, "ssh_host_dsa_key*");
-  // What others certified is of the master's keys.
+  if (!made && guest.holds(kOpenssh, "sshd_config"))
+    make_openssh(guest, HostKeyKind::ed25519, paths.front(), host_name);
+  // Of keys that are not there, or that this server does not show, and what others certified of the master's.
+  for (const char* kind : {"ed25519", "ecdsa", "rsa", "dsa"}) {
+    const std::string name = "ssh_host_" + std::string(kind) + "_key", path = kOpenssh + "/" + name;
+    if (std::find(paths.begin(), paths.end(), path) != paths.end() && guest.holds(kOpenssh, name)) continue;
+    guest.forget(kOpenssh, name.c_str());
+    guest.forget(kOpenssh, (name + ".pub").c_str());
+  }
   guest.forget(kOpenssh, "ssh_host_*-cert.pub");
 }
 
 void renew_dropbear(GuestTree& guest) {
+  for (const char* early : {"/etc/dropbear/initramfs", "/etc/dropbear-initramfs"})
+    if (!guest.matching(early, "dropbear_*_host_key").empty())
+      guest.warn(std::string("the master's ") + early +
+                 " has host keys for its initial RAM disk, which its clones have, too: make them anew there");
   if (guest.matching(kDropbear, "dropbear_*_host_key").empty()) return;
+  if (!guest.read(kDropbearKey))
+    throw Error(Code::unsupported,
+                "its dropbear has no host key of ed25519, and others are not made for it: remove "
+                "them in the master where dropbear makes its own, or seal it with --guest none");
   for (const char* kind : {"rsa", "dss", "ecdsa"})
     guest.forget(kDropbear, ("dropbear_" + std::string(kind) + "_host_key").c_str());
   guest.write(kDropbearKey, ssh::dropbear_host_key(ssh::make_host_key_pair(HostKeyKind::ed25519)), kSecret);
@@ -84,8 +116,8 @@ std::vector<std::string> host_keys_on_disk(GuestTree& guest) {
   const auto add = [&](const std::optional<std::string>& line) {
     if (line) lines.push_back(*line);
   };
-  for (const auto& [kind, name] : kKinds)
-    if (const auto text = guest.read(kOpenssh + "/" + openssh_key(name))) add(ssh::public_line_of_openssh(*text));
+  for (const auto& path : openssh_paths(guest))
+    if (const auto text = guest.read(path)) add(ssh::public_line_of_openssh(*text));
   if (const auto key = guest.read(kDropbearKey)) add(ssh::public_line_of_dropbear(*key));
   return lines;
 }

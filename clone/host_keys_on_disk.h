@@ -14,7 +14,7 @@
 
 namespace muster::clone {
 
-// The public halves as lines `TYPE BASE64`, of OpenSSH and dropbear in their usual places.
+// The public halves as lines `TYPE BASE64`, of OpenSSH where its settings say, and of dropbear in its usual place.
 std::vector<std::string> host_keys_on_disk(GuestTree& guest);
 // The same of a machine that is off. `instance`: of its seed, as vm::host_keys_by_agent() has it. Throws as
 // disk::open_guest_root() and `reach`.

@@ -23,7 +23,9 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 
-constexpr disk::GuestOwner kSecret{.mode = 0600};
+const disk::GuestOwner kSecret{.mode = 0600};
+// Another than that of its directory: sshd reads it under this alone.
+constexpr const char* kSshLabel = "system_u:object_r:ssh_home_t:s0";
 constexpr const char* kNetworkd = "/etc/systemd/network";
 constexpr const char* kNetworkdFile = "00-muster-clone.network";
 constexpr const char* kConnections = "/etc/NetworkManager/system-connections";
@@ -49,6 +51,8 @@ class IdentityWriter {
                   "'" + identity_.host_name + "' has no /etc: an identity is written for Linux alone");
     write_name();
     forget_former_identity(guest_);
+    // It would find no seed, and undo what is written here.
+    if (guest_.holds("/etc/cloud", "cloud.cfg")) guest_.write("/etc/cloud/cloud-init.disabled", "");
     write_random_seeds();
     write_storage_identity();
     rename_interfaces();
@@ -69,7 +73,9 @@ class IdentityWriter {
     };
     retell("/etc/HOSTNAME", [&](const auto&) { return identity_.host_name + "\n"; });
     retell("/etc/sysconfig/network", [&](const auto& text) { return with_host_name(text, identity_.host_name); });
-    retell("/etc/hosts", [&](const auto& text) { return hosts_renamed(text, former, identity_.host_name); });
+    retell("/etc/hosts", [&](const auto& text) {
+      return hosts_renamed(text, former, identity_.host_name, identity_.fixed ? identity_.fixed->host() : "");
+    });
   }
 
   // Of those that are there: each system has its own place.
@@ -135,17 +141,40 @@ class IdentityWriter {
       return guest_.write(std::string(kConnections) + "/" + kConnectionFile,
                           connection_settings(mac, *identity_.fixed, vm::fresh_uuid()), kSecret);
     }
-    if (starts("systemd-networkd.service")) {
+    if (starts("systemd-networkd.service") || has_netplan()) {
       guest_.make_directory(kNetworkd, {.mode = 0755});
       return guest_.write(std::string(kNetworkd) + "/" + kNetworkdFile, networkd_settings(mac, *identity_.fixed));
     }
-    const auto text = guest_.read(kInterfaces);
-    const auto changed = text ? interfaces_settings(*text, *identity_.fixed) : std::nullopt;
-    if (!changed)
-      throw Error(Code::unsupported, "'" + identity_.host_name +
-                                         "' has neither NetworkManager, nor systemd-networkd, nor an interface in " +
-                                         kInterfaces + ": nothing in it can be told an address");
-    guest_.change(kInterfaces, *text, *changed);
+    if (address_ifupdown()) return;
+    throw Error(Code::unsupported, "'" + identity_.host_name +
+                                       "' has neither NetworkManager, nor systemd-networkd, nor an interface in " +
+                                       kInterfaces + ": nothing in it can be told an address");
+  }
+
+  // Which starts systemd-networkd, unless it is told otherwise, from a directory that is gone when the machine is off.
+  bool has_netplan() {
+    bool found = false;
+    for (const auto& name : guest_.matching("/etc/netplan", "*.yaml")) {
+      found = true;
+      if (guest_.read("/etc/netplan/" + name).value_or("").find("renderer: NetworkManager") != std::string::npos)
+        return false;
+    }
+    return found;
+  }
+
+  // In the first file that has an interface: the usual one, or those that it names.
+  bool address_ifupdown() {
+    std::vector<std::string> paths{kInterfaces};
+    for (const auto& name : guest_.matching("/etc/network/interfaces.d", "*"))
+      paths.push_back("/etc/network/interfaces.d/" + name);
+    for (const auto& path : paths) {
+      const auto text = guest_.read(path);
+      const auto changed = text ? interfaces_settings(*text, *identity_.fixed) : std::nullopt;
+      if (!changed) continue;
+      guest_.change(path, *text, *changed);
+      return true;
+    }
+    return false;
   }
 
   void let_in() {
@@ -154,9 +183,9 @@ class IdentityWriter {
     if (!account)
       throw Error(Code::usage,
                   "'" + identity_.host_name + "' has no user '" + identity_.user + "' to let in: --user NAME");
-    const disk::GuestOwner owner{.mode = 0600, .uid = account->uid, .gid = account->gid};
+    const disk::GuestOwner owner{.mode = 0600, .uid = account->uid, .gid = account->gid, .label = kSshLabel};
     const std::string directory = account->home + "/.ssh", path = directory + "/authorized_keys";
-    guest_.make_directory(directory, {.mode = 0700, .uid = owner.uid, .gid = owner.gid});
+    guest_.make_directory(directory, {.mode = 0700, .uid = owner.uid, .gid = owner.gid, .label = kSshLabel});
     const std::string before = guest_.read(path).value_or("");
     const std::string after = with_lines_added(before, identity_.ssh_keys);
     if (before != after) guest_.write(path, after, owner);
@@ -218,6 +247,7 @@ std::vector<virt::MetadataElement> write_identity(const base::Context& ctx, cons
                                                   const DiskReach& reach) {
   const auto root = disk::open_guest_root(ctx, disks_of(ctx, connection, making, reach), disk::Access::write);
   const auto keys = write_identity(ctx, *root, identity);
+  root->commit(ctx);
   if (keys.empty()) return {};
   return {note_of_keys(identity.uuid, {.keys = keys, .by = HeardBy::disk})};
 }

@@ -95,11 +95,12 @@ class Planner {
     return std::move(*state);
   }
 
-  // It is this machine's own: a clone gets one of its own.
+  // They are this machine's own: a clone gets one of its own.
   virt::DomainXml without_seed(const virt::Domain& domain, virt::DomainXml definition) const {
-    const auto seed = vm::own_seed(connection_, domain);
+    const auto seeds = vm::own_seeds(connection_, domain);
     for (const auto& disk : definition.disks())
-      if (seed && virt::image_path(connection_, disk) == *seed) virt::remove_disk(definition, disk.target);
+      if (std::find(seeds.begin(), seeds.end(), virt::image_path(connection_, disk)) != seeds.end())
+        virt::remove_disk(definition, disk.target);
     return definition;
   }
 

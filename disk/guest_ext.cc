@@ -65,6 +65,18 @@ bool ExtFiles::needs_recovery() const {
   return (in_super_block(kIncompatible) & kRecover) != 0;
 }
 
+// https://docs.kernel.org/filesystems/ext4/super.html, s_feature_incompat and s_feature_ro_compat.
+bool ExtFiles::is_known() const {
+  constexpr std::uint64_t kIncompatible = 0x60, kReadOnly = 0x64;
+  // filetype, recover, extents, 64bit, flex_bg, meta_bg, csum_seed, largedir, ea_inode, casefold
+  constexpr std::uint32_t kKnownIncompatible =
+      0x2 | 0x4 | 0x40 | 0x80 | 0x200 | 0x10 | 0x2000 | 0x4000 | 0x400 | 0x20000;
+  // sparse_super, large_file, huge_file, gdt_csum, dir_nlink, extra_isize, metadata_csum, bigalloc, orphan_present
+  constexpr std::uint32_t kKnownReadOnly = 0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x400 | 0x200 | 0x10000;
+  return (in_super_block(kIncompatible) & ~kKnownIncompatible) == 0 &&
+         (in_super_block(kReadOnly) & ~kKnownReadOnly) == 0;
+}
+
 bool ExtFiles::is_clean() const {
   constexpr std::uint64_t kState = 0x3A, kLastOrphan = 0xE8;
   constexpr std::uint32_t kClean = 1;

@@ -39,6 +39,8 @@ class ExtFiles : public GuestFileSystem {
 
   // Its journal has something to replay.
   bool needs_recovery() const;
+  // e2fsprogs read and change all that its features make of it, by themselves: no quotas, nothing inside of inodes.
+  bool is_known() const;
   // It was unmounted well, and nobody found errors in it since.
   bool is_clean() const;
   // These throw as the others, but for Error{not_found, usage}. nullopt: there is no such directory.

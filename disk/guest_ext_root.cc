@@ -34,6 +34,13 @@ void write_text(const std::string& path, std::string_view text) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
 }
 
+// A word for debugfs, whatever a temporary directory is called.
+std::string in_quotes(const std::string& word) {
+  std::string text = "\"";
+  for (const char c : word) text += c == '"' ? "\"\"" : std::string(1, c);
+  return text + "\"";
+}
+
 }  // namespace
 
 ServedImage::ServedImage(const Context& ctx, const MachineDisk& disk, Access access, const std::string& where)
@@ -47,7 +54,12 @@ ServedImage::ServedImage(const Context& ctx, const MachineDisk& disk, Access acc
       uri(own_server ? own_server->uri() : disk.uri),
       file(ctx, uri, disk.path, where, access) {}
 
-ExtRoot::ExtRoot(std::shared_ptr<const ServedImage> image, const GuestVolume& volume)
+void ServedImage::close() {
+  file.close();
+  if (own_server) own_server->close();
+}
+
+ExtRoot::ExtRoot(std::shared_ptr<ServedImage> image, const GuestVolume& volume)
     : image_(std::move(image)),
       device_(ext_device(image_->file, volume.range)),
       range_(volume.range),
@@ -77,12 +89,7 @@ ExtFiles::Place ExtRoot::place_of(const Context& ctx, const std::string& path, E
   return *place;
 }
 
-// A word for debugfs, whatever a temporary directory is called.
-std::string ExtRoot::quoted(const char* name) const {
-  std::string text = "\"";
-  for (const char c : file(name)) text += c == '"' ? "\"\"" : std::string(1, c);
-  return text + "\"";
-}
+std::string ExtRoot::quoted(const char* name) const { return in_quotes(file(name)); }
 
 std::string ExtRoot::run(const Context& ctx, const ExtFiles::Place& place, const std::vector<std::string>& commands,
                          bool change) {
@@ -96,7 +103,8 @@ std::string ExtRoot::run(const Context& ctx, const ExtFiles::Place& place, const
   const auto output = run_guest_program(ctx, program, kAnswerBytes);
   const std::string complaint = ext_complaint(output.end.complaint);
   if (output.end.code == 0 && complaint.empty()) return output.text;
-  const bool full = complaint.find("Could not allocate") != std::string::npos;
+  const bool full = complaint.find("Could not allocate") != std::string::npos ||
+                    complaint.find("No space left on device") != std::string::npos;
   throw Error(full ? Code::no_space : Code::corrupt, program.action + ": " + complaint);
 }
 
@@ -114,6 +122,13 @@ bool ExtRoot::take_label(const Context& ctx, std::uint32_t inode) {
   // What it says where there is none differs by version.
   run_guest_program(ctx, program, kAnswerBytes);
   return !read_text(file(kLabel)).empty();
+}
+
+// The label that something gets, in the file: its own, what is asked for, or its directory's.
+bool ExtRoot::label_for(const Context& ctx, const ExtFiles::Place& place, const GuestOwner& fresh) {
+  if (!take_label(ctx, place.found ? place.found->number : place.directory)) return false;
+  if (!place.found && !fresh.label.empty()) write_text(file(kLabel), fresh.label);
+  return true;
 }
 
 std::vector<std::string> ExtRoot::owner_commands(const std::string& name, std::uint32_t type, const GuestOwner& owner,
@@ -147,7 +162,7 @@ std::optional<std::string> ExtRoot::read(const Context& ctx, const std::string& 
 
 void ExtRoot::write(const Context& ctx, const std::string& path, std::string_view content, const GuestOwner& fresh) {
   const auto place = place_of(ctx, path, ExtFiles::LastLink::followed);
-  const std::string& name = place.name;
+  const std::string name = in_quotes(place.name);
   if (place.found && place.found->inode.type() != GuestFileType::file)
     throw Error(Code::usage, name_ + ":" + path + ": is no regular file");
   write_text(file(kContent), content);
@@ -159,7 +174,7 @@ void ExtRoot::write(const Context& ctx, const std::string& path, std::string_vie
     commands.push_back("rm " + name);
   }
   commands.push_back("write " + quoted(kContent) + " " + name);
-  const bool labelled = take_label(ctx, place.found ? place.found->number : place.directory);
+  const bool labelled = label_for(ctx, place, fresh);
   for (auto& command : owner_commands(name, kFile, owner, labelled)) commands.push_back(std::move(command));
   run(ctx, place, commands, true);
   run(ctx, place, {"dump " + name + " " + quoted(kAgain)}, false);
@@ -173,17 +188,20 @@ void ExtRoot::remove(const Context& ctx, const std::string& path) {
   if (there->found->inode.type() == GuestFileType::directory)
     throw Error(Code::usage, name_ + ":" + path + ": is a directory");
   const auto place = place_of(ctx, path, ExtFiles::LastLink::kept);
-  run(ctx, place, {"rm " + place.name}, true);
+  run(ctx, place, {"rm " + in_quotes(place.name)}, true);
 }
 
 void ExtRoot::make_directory(const Context& ctx, const std::string& path, const GuestOwner& fresh) {
   const auto place = place_of(ctx, path, ExtFiles::LastLink::followed);
   if (place.found && place.found->inode.type() == GuestFileType::directory) return;
   if (place.found) throw Error(Code::usage, name_ + ":" + path + ": is no directory");
-  std::vector<std::string> commands{"mkdir " + place.name};
-  const bool labelled = take_label(ctx, place.directory);
-  for (auto& command : owner_commands(place.name, kDirectory, fresh, labelled)) commands.push_back(std::move(command));
+  const std::string name = in_quotes(place.name);
+  std::vector<std::string> commands{"mkdir " + name};
+  const bool labelled = label_for(ctx, place, fresh);
+  for (auto& command : owner_commands(name, kDirectory, fresh, labelled)) commands.push_back(std::move(command));
   run(ctx, place, commands, true);
 }
+
+void ExtRoot::commit(const Context&) { image_->close(); }
 
 }  // namespace muster::disk

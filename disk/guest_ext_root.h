@@ -19,6 +19,8 @@ namespace muster::disk {
 struct ServedImage {
   ServedImage(const base::Context& ctx, const MachineDisk& disk, Access access, const std::string& where);
   std::string temporary_directory;
+  // Throws Error{io} where what was written is not there.
+  void close();
   std::unique_ptr<ImageServer> own_server;
   std::shared_ptr<const void> server;
   std::string uri;
@@ -27,8 +29,9 @@ struct ServedImage {
 
 class ExtRoot : public GuestRoot {
  public:
-  ExtRoot(std::shared_ptr<const ServedImage> image, const GuestVolume& volume);
+  ExtRoot(std::shared_ptr<ServedImage> image, const GuestVolume& volume);
 
+  bool is_known() const { return files_.is_known(); }
   // Before the first change. Throws Error{corrupt} where e2fsck does not do that by itself.
   void mend(const base::Context& ctx);
 
@@ -38,6 +41,7 @@ class ExtRoot : public GuestRoot {
              const GuestOwner& fresh) override;
   void remove(const base::Context& ctx, const std::string& path) override;
   void make_directory(const base::Context& ctx, const std::string& path, const GuestOwner& fresh) override;
+  void commit(const base::Context& ctx) override;
 
  private:
   ExtFiles::Place place_of(const base::Context& ctx, const std::string& path, ExtFiles::LastLink last_link);
@@ -45,13 +49,14 @@ class ExtRoot : public GuestRoot {
   std::string run(const base::Context& ctx, const ExtFiles::Place& place, const std::vector<std::string>& commands,
                   bool change);
   bool take_label(const base::Context& ctx, std::uint32_t inode);
+  bool label_for(const base::Context& ctx, const ExtFiles::Place& place, const GuestOwner& fresh);
   std::vector<std::string> owner_commands(const std::string& name, std::uint32_t type, const GuestOwner& owner,
                                           bool labelled) const;
   std::string quoted(const char* name) const;
 
   std::string file(const char* name) const { return image_->file.directory() + "/" + name; }
 
-  const std::shared_ptr<const ServedImage> image_;
+  const std::shared_ptr<ServedImage> image_;
   const std::string device_;
   const ByteRange range_;
   const std::string name_;

@@ -1,6 +1,7 @@
 #include "disk/guest_fish_root.h"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <sstream>
 
@@ -35,6 +36,14 @@ void check_plain(const std::string& name, const std::string& path) {
     throw Error(Code::unsupported, name + ":" + path + ": files of such names are not changed");
 }
 
+// Anything of a system's own may lie there; elsewhere are data.
+bool is_needed(const std::string& mount_point) {
+  constexpr std::array kOwn{"/etc", "/usr", "/var", "/root", "/home"};
+  return mount_point == "/" || std::any_of(kOwn.begin(), kOwn.end(), [&](const std::string own) {
+           return mount_point == own || mount_point.starts_with(own + "/");
+         });
+}
+
 }  // namespace
 
 std::vector<MountPoint> parse_mount_points(std::string_view text) {
@@ -52,7 +61,7 @@ std::vector<MountPoint> parse_mount_points(std::string_view text) {
 
 FishRoot::FishRoot(const Context& ctx, const std::vector<MachineDisk>& disks, Access access, const std::string& name,
                    const std::string& temporary_directory)
-    : directory_(temporary_directory), fish_(ctx, disks, access, name) {
+    : fish_(ctx, disks, access, name, temporary_directory) {
   mount(ctx, access);
 }
 
@@ -65,8 +74,12 @@ void FishRoot::mount(const Context& ctx, Access access) {
   const std::string type = fish_.tell(ctx, {"inspect-get-type", systems.front()});
   if (type != "linux\n")
     throw Error(Code::unsupported, fish_.name() + ": holds " + type.substr(0, type.find('\n')) + ", and no Linux");
-  for (const auto& point : parse_mount_points(fish_.tell(ctx, {"inspect-get-mountpoints", systems.front()})))
-    fish_.tell(ctx, {access == Access::write ? "mount" : "mount-ro", point.device, point.path});
+  for (const auto& point : parse_mount_points(fish_.tell(ctx, {"inspect-get-mountpoints", systems.front()}))) {
+    const auto mounted = fish_.ask(ctx, {access == Access::write ? "mount" : "mount-ro", point.device, point.path});
+    if (mounted.complaint.empty()) continue;
+    if (is_needed(point.path)) throw Error(Code::io, fish_.name() + ":" + point.path + ": " + mounted.complaint);
+    ctx.note(fish_.name() + ":" + point.path + ": is left out: " + mounted.complaint);
+  }
 }
 
 bool FishRoot::holds(const Context& ctx, const char* question, const std::string& path) const {
@@ -94,7 +107,8 @@ void FishRoot::own(const Context& ctx, const std::string& path, const GuestOwner
   fish_.tell(ctx, {"chown", std::to_string(owner.uid), std::to_string(owner.gid), path});
   const auto label = fish_.ask(ctx, {"getxattr", directory_of(path), "security.selinux"});
   if (!label.complaint.empty()) return;
-  const std::string text = label.text.substr(0, label.text.find_first_of(std::string("\n\0", 2)));
+  const std::string text =
+      owner.label.empty() ? label.text.substr(0, label.text.find_first_of(std::string("\n\0", 2))) : owner.label;
   fish_.tell(ctx, {"setxattr", "security.selinux", text, std::to_string(text.size()), path});
 }
 
@@ -105,7 +119,7 @@ void FishRoot::write(const Context& ctx, const std::string& path, std::string_vi
     throw Error(Code::usage, fish_.name() + ":" + path + ": is no regular file");
   if (!there && !holds(ctx, "is-dir", directory_of(path)))
     throw Error(Code::not_found, fish_.name() + ":" + path + ": there is no such directory");
-  const std::string file = directory_.path() + "/content";
+  const std::string file = fish_.directory() + "/content";
   std::ofstream(file, std::ios::binary | std::ios::trunc) << content;
   fish_.tell(ctx, {"upload", file, path});
   if (!there) own(ctx, path, fresh);

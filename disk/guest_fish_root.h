@@ -6,7 +6,6 @@
 
 #include "disk/guest_fish_session.h"
 #include "disk/guest_root.h"
-#include "disk/image_server.h"
 
 namespace muster::disk {
 
@@ -22,13 +21,13 @@ class FishRoot : public GuestRoot {
              const GuestOwner& fresh) override;
   void remove(const base::Context& ctx, const std::string& path) override;
   void make_directory(const base::Context& ctx, const std::string& path, const GuestOwner& fresh) override;
+  void commit(const base::Context& ctx) override { fish_.close(ctx); }
 
  private:
   void mount(const base::Context& ctx, Access access);
   bool holds(const base::Context& ctx, const char* question, const std::string& path) const;
   void own(const base::Context& ctx, const std::string& path, const GuestOwner& owner) const;
 
-  PrivateDirectory directory_;
   FishSession fish_;
 };
 

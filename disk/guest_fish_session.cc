@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "disk/guest_program.h"
+#include "disk/guest_uri.h"
 #include "disk/stop_signal.h"
 
 namespace muster::disk {
@@ -21,34 +22,49 @@ using base::Error;
 // Its machine has to boot, perhaps without KVM and beside others.
 constexpr std::chrono::minutes kPatience{5};
 constexpr std::chrono::seconds kStartPatience{30}, kEndPatience{60}, kTick{1};
+// A fleet, two at a time.
+constexpr std::chrono::hours kTurnPatience{2};
 constexpr int kShellFindsNoProgram = 127, kAtOnce = 2;
 
-// Says its number, and waits for the end of its standard input, which is ours. What ends it then unmounts.
+// Says its number, and waits for a line, or the end of its standard input where this process was killed. What ends it
+// then unmounts.
 constexpr const char* kScript =
     "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH\n"
     "command -v guestfish >/dev/null || exit 127\n"
     "said=$(guestfish --listen \"$@\") || exit 1\n"
     "eval \"$said\"; echo \"$GUESTFISH_PID\"\n"
-    "read -r _\n"
-    "guestfish --remote=\"$GUESTFISH_PID\" exit || kill \"$GUESTFISH_PID\"\n";
+    "read -r _ || rm -rf -- \"$0\"\n"
+    "guestfish --remote=\"$GUESTFISH_PID\" exit || { kill \"$GUESTFISH_PID\"; exit 1; }\n";
 
 std::counting_semaphore<kAtOnce>& turns() {
   static std::counting_semaphore<kAtOnce> all(kAtOnce);
   return all;
 }
 
-std::shared_ptr<void> await_turn(const Context& ctx) {
-  while (!turns().try_acquire_for(kTick)) ctx.check_stop();
+std::shared_ptr<void> await_turn(const Context& ctx, const std::string& name) {
+  const auto deadline = base::Clock::now() + kTurnPatience;
+  while (!turns().try_acquire_for(kTick)) {
+    ctx.check_stop();
+    if (base::Clock::now() >= deadline)
+      throw Error(Code::timeout, "look into " + name + ": too many others are looked into by guestfish");
+  }
   return {nullptr, [](void*) { turns().release(); }};
 }
 
-std::vector<std::string> command_line(const std::vector<MachineDisk>& disks, Access access) {
-  std::vector<std::string> argv{"sh", "-c", kScript, "sh", access == Access::write ? "--rw" : "--ro"};
+// Its own way to write a Unix socket.
+std::string fish_uri(const std::string& uri) {
+  const std::string whole = nbd_uri_of_socket(socket_of_nbd_uri(uri));
+  return "nbd://" + whole.substr(whole.find('?'));
+}
+
+std::vector<std::string> command_line(const std::vector<MachineDisk>& disks, Access access,
+                                      const std::string& directory) {
+  std::vector<std::string> argv{"sh", "-c", kScript, directory, access == Access::write ? "--rw" : "--ro"};
   for (const auto& disk : disks)
     if (disk.uri.empty())
       argv.insert(argv.end(), {std::string("--format=") + disk::name_of(disk.format), "-a", disk.path});
     else
-      argv.insert(argv.end(), {"--format=raw", "-a", disk.uri});
+      argv.insert(argv.end(), {"--format=raw", "-a", fish_uri(disk.uri)});
   return argv;
 }
 
@@ -77,23 +93,23 @@ Error launch_error(const std::string& name, const std::string& complaint) {
 
 }  // namespace
 
-FishSession::FishSession(const Context& ctx, const std::vector<MachineDisk>& disks, Access access, std::string name)
-    : name_(std::move(name)), turn_(await_turn(ctx)) {
+FishSession::FishSession(const Context& ctx, std::vector<MachineDisk> disks, Access access, std::string name,
+                         const std::string& temporary_directory)
+    : disks_(std::move(disks)), name_(std::move(name)), directory_(temporary_directory), turn_(await_turn(ctx, name_)) {
   try {
-    launch(ctx, disks, access, "");
+    launch(ctx, access, "");
   } catch (const Error& e) {
     if (e.code() != Code::io) throw;
-    launch(ctx, disks, access, "LIBGUESTFS_BACKEND_SETTINGS=force_tcg");
+    launch(ctx, access, "LIBGUESTFS_BACKEND_SETTINGS=force_tcg");
   }
 }
 
 FishSession::~FishSession() { end(); }
 
-void FishSession::launch(const Context& ctx, const std::vector<MachineDisk>& disks, Access access,
-                         const char* settings) {
+void FishSession::launch(const Context& ctx, Access access, const char* settings) {
   auto environment = guest_program_environment();
   if (*settings != '\0') environment.emplace_back(settings);
-  program_ = std::make_unique<base::ChildProcess>(command_line(disks, access),
+  program_ = std::make_unique<base::ChildProcess>(command_line(disks_, access, directory_.path()),
                                                   base::ChildProcess::Options{.environment = environment});
   number_ = first_line(ctx, program_->standard_output().get());
   if (number_.empty() || number_.find_first_not_of("0123456789") != std::string::npos) {
@@ -101,7 +117,7 @@ void FishSession::launch(const Context& ctx, const std::vector<MachineDisk>& dis
     const int code = program_->wait(kEndPatience).code;
     if (code == kShellFindsNoProgram)
       throw Error(Code::unsupported, "look into " + name_ + ": guestfish is not installed: install guestfish");
-    throw launch_error(name_, "it ended at once");
+    throw launch_error(name_, "it ended at once: " + complaint());
   }
   const auto launched = ask(ctx, {"run"});
   if (launched.complaint.empty()) return;
@@ -109,11 +125,22 @@ void FishSession::launch(const Context& ctx, const std::vector<MachineDisk>& dis
   throw launch_error(name_, launched.complaint);
 }
 
-void FishSession::end() {
-  if (!program_) return;
+int FishSession::end() {
+  if (!program_) return 0;
+  // A process that is gone reads nothing any more.
+  if (::write(program_->standard_input().get(), "\n", 1) != 1) program_->standard_input().reset();
   program_->standard_input().reset();
-  program_->wait(kEndPatience);
+  const int code = program_->wait(kEndPatience).code;
   program_.reset();
+  return code;
+}
+
+void FishSession::close(const Context& ctx) {
+  tell(ctx, {"umount-all"});
+  // What QEMU has of it, too.
+  tell(ctx, {"shutdown"});
+  if (end() != 0)
+    throw Error(Code::io, name_ + ": what was written to it may not be there: guestfish did not end well");
 }
 
 // What it has written on standard error since the last look: only standard output goes to who asked.

@@ -11,6 +11,7 @@
 #include "base/child_process.h"
 #include "base/context.h"
 #include "disk/guest_root.h"
+#include "disk/image_server.h"
 
 namespace muster::disk {
 
@@ -18,11 +19,15 @@ class FishSession {
  public:
   // Returns once its machine runs. `name` is what errors call the disks. Throws Error{unsupported} where guestfish is
   // not installed, Error{busy} where somebody uses a disk, Error{io} with what it said, Error{timeout, cancelled}.
-  FishSession(const base::Context& ctx, const std::vector<MachineDisk>& disks, Access access, std::string name);
+  FishSession(const base::Context& ctx, std::vector<MachineDisk> disks, Access access, std::string name,
+              const std::string& temporary_directory);
   FishSession(const FishSession&) = delete;
   FishSession& operator=(const FishSession&) = delete;
-  // Unmounts all, and syncs.
   ~FishSession();
+
+  // Before that, for who wrote: unmounts all, and ends its machine. Throws Error{io} where not all of it is in the
+  // images, Error{timeout} as where those have no room. It is not there after.
+  void close(const base::Context& ctx);
 
   // One command and its words, which may hold anything. Output of more than kMostBytes is Error{corrupt}.
   static constexpr std::size_t kMostBytes = 16U << 20;
@@ -35,13 +40,17 @@ class FishSession {
   std::string tell(const base::Context& ctx, std::vector<std::string> words) const;
 
   const std::string& name() const { return name_; }
+  // For files, gone with this, also when this process is killed.
+  const std::string& directory() const { return directory_.path(); }
 
  private:
-  void launch(const base::Context& ctx, const std::vector<MachineDisk>& disks, Access access, const char* settings);
+  void launch(const base::Context& ctx, Access access, const char* settings);
   std::string complaint() const;
-  void end();
+  int end();
 
+  const std::vector<MachineDisk> disks_;  // with who serves them
   std::string name_;
+  PrivateDirectory directory_;
   std::shared_ptr<void> turn_;
   std::unique_ptr<base::ChildProcess> program_;
   std::string number_;  // by which it is spoken to

@@ -80,7 +80,17 @@ GuestImage::GuestImage(const base::Context& ctx, const std::string& uri, const s
   await_start(ctx);
 }
 
+void GuestImage::close() {
+  closed_ = true;
+  program_.signal(SIGTERM);
+  if (program_.wait(kEndPatience).code == 0) return;
+  base::ChildProcess({"sh", "-c", kUnmount, path()}).wait(kEndPatience);
+  throw Error(Code::io, name_ + ": what was written to it may not be there: " +
+                            on_one_line(base::read_file(directory_.path() + "/complaint", kComplaintBytes)));
+}
+
 GuestImage::~GuestImage() {
+  if (closed_) return;
   program_.signal(SIGTERM);
   if (program_.wait(kEndPatience).code == 0) return;
   base::ChildProcess({"sh", "-c", kUnmount, path()}).wait(kEndPatience);

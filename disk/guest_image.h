@@ -27,6 +27,9 @@ class GuestImage {
   // It also goes when this process is killed.
   ~GuestImage();
 
+  // Before that, for who wrote to it. Throws Error{io} where not all of it went to the server. It is not there after.
+  void close();
+
   // Using it takes as long as the server does. What was written is there once the file was synced.
   std::string path() const { return directory_.path() + "/disk"; }
   // For other files, gone with this.
@@ -41,6 +44,7 @@ class GuestImage {
   PrivateDirectory directory_;
   base::ChildProcess program_;
   std::uint64_t size_bytes_ = 0;
+  bool closed_ = false;
 };
 
 }  // namespace muster::disk

@@ -31,27 +31,54 @@ bool is_in_one(const std::string& fstab) {
   return true;
 }
 
+// Where a system may be that e2fsprogs know nothing of.
+bool may_hold_another(const std::string& type) {
+  constexpr std::array<std::string_view, 7> kTypes{
+      "xfs", "btrfs", "f2fs", "LVM2_member", "crypto_LUKS", "zfs_member", "linux_raid_member"};
+  return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
+}
+
+// Whether a file system of ext's is one that holds a system; nullopt: e2fsprogs do not know all that is in it.
+std::optional<bool> holds_system(const Context& ctx, ExtRoot& root, Access access) {
+  if (!root.is_known()) return std::nullopt;
+  if (access == Access::write) root.mend(ctx);
+  try {
+    return root.read(ctx, "/etc/fstab").has_value();
+  } catch (const Error& e) {
+    // Of one that is not mended, because it is only looked at.
+    if (e.code() != Code::corrupt) throw;
+    return false;
+  }
+}
+
 // nullptr: that does not do for what is in the disk.
 std::unique_ptr<GuestRoot> open_ext_root(const Context& ctx, const MachineDisk& disk, Access access,
                                          const std::string& temporary_directory) {
-  const auto served = std::make_shared<const ServedImage>(ctx, disk, access, temporary_directory);
+  const auto served = std::make_shared<ServedImage>(ctx, disk, access, temporary_directory);
+  std::unique_ptr<ExtRoot> only;
   for (const auto& volume : find_guest_volumes(ctx, served->file)) {
+    if (may_hold_another(volume.type)) return nullptr;
     if (!volume.type.starts_with("ext")) continue;
     auto root = std::make_unique<ExtRoot>(served, volume);
-    const auto fstab = root->read(ctx, "/etc/fstab");
-    if (!fstab) continue;
-    if (!is_in_one(*fstab)) return nullptr;
-    if (access == Access::write) root->mend(ctx);
-    return root;
+    const auto found = holds_system(ctx, *root, access);
+    if (!found) return nullptr;
+    if (!*found) continue;
+    if (only) throw Error(Code::unsupported, disk.path + ": holds several systems, and which one boots is not known");
+    only = std::move(root);
   }
-  return nullptr;
+  if (!only || !is_in_one(only->read(ctx, "/etc/fstab").value_or(""))) return nullptr;
+  return only;
 }
 
 }  // namespace
 
 bool is_plain_guest_name(std::string_view name) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@:+~-";
-  return !name.empty() && name != "." && name != ".." && name.find_first_not_of(kPlain) == std::string_view::npos;
+  constexpr std::string_view kInside = " ,()";
+  if (name.empty() || name == "." || name == ".." || kInside.find(name.front()) != std::string_view::npos) return false;
+  return std::all_of(name.begin(), name.end(), [&](char c) {
+    return kPlain.find(c) != std::string_view::npos || kInside.find(c) != std::string_view::npos;
+  });
 }
 
 std::unique_ptr<GuestRoot> open_guest_root(const Context& ctx, const std::vector<MachineDisk>& disks, Access access,

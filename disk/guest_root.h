@@ -21,6 +21,7 @@ namespace muster::disk {
 struct GuestOwner {
   std::uint32_t mode = 0644;  // permissions alone: at most 07777
   std::uint32_t uid = 0, gid = 0;
+  std::string label = {};  // SELinux's, where the guest has such; empty: that of its directory
 };
 
 class GuestRoot {
@@ -40,7 +41,7 @@ class GuestRoot {
   virtual std::optional<std::string> read(const base::Context& ctx, const std::string& path) = 0;
 
   // A regular file with this content. One that is there keeps its owner, mode and SELinux label; a new one is
-  // `fresh`'s, with its directory's label. What was written is read again. Error{not_found} where there is no such
+  // `fresh`'s. What was written is read again. Error{not_found} where there is no such
   // directory, Error{usage} for what is there and no regular file, Error{unsupported} for names that are not plain
   // (is_plain_guest_name), Error{no_space}.
   virtual void write(const base::Context& ctx, const std::string& path, std::string_view content,
@@ -49,9 +50,14 @@ class GuestRoot {
   virtual void remove(const base::Context& ctx, const std::string& path) = 0;
   // Nothing where it is there.
   virtual void make_directory(const base::Context& ctx, const std::string& path, const GuestOwner& fresh) = 0;
+
+  // The last call of who changed something: returns once all of it is in the images, which nobody has open any more.
+  // Throws Error{no_space, io, timeout, cancelled}: then nothing may be relied on.
+  virtual void commit(const base::Context& ctx) = 0;
 };
 
-// Letters, digits and `._@:+~-`: what is never anything else to the programs that change files.
+// Letters, digits, `._@:+~-`, and after the first spaces and `,()`: what is never anything else, in quotes, to the
+// programs that change files.
 bool is_plain_guest_name(std::string_view name);
 
 struct MachineDisk {

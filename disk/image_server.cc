@@ -113,7 +113,17 @@ ImageServer::ImageServer(const base::Context& ctx, const std::string& image, con
   await_start(ctx, options.start_timeout);
 }
 
+void ImageServer::close() {
+  closed_ = true;
+  program_.signal(SIGTERM);
+  const int code = program_.wait(kEndPatience).code;
+  lock_ = {};
+  if (code != 0)
+    throw base::Error(base::Code::io, image_ + ": what was written to it may not be there: " + complaint());
+}
+
 ImageServer::~ImageServer() {
+  if (closed_) return;
   program_.signal(SIGTERM);
   program_.wait(kEndPatience);
 }

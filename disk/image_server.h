@@ -46,6 +46,9 @@ class ImageServer {
   // Lets it close the image, within a time; then kills it. It also ends by itself when this process does.
   ~ImageServer();
 
+  // Before that, for who wrote to it. Throws Error{io} where not all of it is in the image. It is not there after.
+  void close();
+
   // Of a Unix socket.
   std::string uri() const;
 
@@ -58,6 +61,7 @@ class ImageServer {
   DiskFile lock_;  // of a raw image only
   PrivateDirectory directory_;
   base::ChildProcess program_;
+  bool closed_ = false;
 };
 
 }  // namespace muster::disk

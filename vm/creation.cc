@@ -186,8 +186,24 @@ void Creation::write_variables(const base::Context& ctx) {
 
 void Creation::furnish(const base::Context& ctx) {
   virt::DomainXml definition(making_.definition);
-  for (const auto& fact : furnish_(ctx)) virt::add_fact(definition, fact);
+  try {
+    for (const auto& fact : furnish_(ctx)) virt::add_fact(definition, fact);
+  } catch (const Error& e) {
+    throw with_room(without_room(e), virt::known_pool(connection_, making_.volumes.front().pool));
+  }
   making_.definition = definition.text();
+}
+
+// Programs of others stand still, or say something else, where an image cannot grow.
+Error Creation::without_room(const Error& e) const {
+  constexpr std::uint64_t kTooLittle = 16U << 20;
+  if (e.code() != Code::io && e.code() != Code::timeout && e.code() != Code::corrupt) return e;
+  for (const auto& volume : making_.volumes) {
+    const auto pool = virt::known_pool(connection_, volume.pool);
+    pool.refresh();
+    if (virt::facts(pool).available_bytes < kTooLittle) return {Code::no_space, e.what()};
+  }
+  return e;
 }
 
 void Creation::complete() { domain_ = connection_.define_as_known(making_.definition); }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/context.h"
+#include "base/error.h"
 #include "virt/connection.h"
 #include "virt/creation_mark.h"
 #include "virt/metadata.h"
@@ -46,6 +47,7 @@ class Creation {
   void fill_volume(const base::Context& ctx, const PlannedVolume& volume);
   void write_variables(const base::Context& ctx);
   void furnish(const base::Context& ctx);
+  base::Error without_room(const base::Error& e) const;
   // It is somebody else's.
   void disown(const virt::VolumeName& volume);
   void complete();

@@ -12,25 +12,27 @@
 namespace muster::vm {
 namespace {
 
-constexpr const char *kPart = "seed", *kSecrets = "secrets";
+using base::Code;
+using base::Error;
 
-std::optional<virt::Volume> volume_of(const virt::Connection& connection, const virt::MetadataElement& part) {
-  try {
-    return virt::pool(connection, part.attribute("pool")).find(part.attribute("name"));
-  } catch (const base::Error& e) {
-    if (e.code() != base::Code::not_found && e.code() != base::Code::refused) throw;
-    return std::nullopt;
-  }
+constexpr const char *kPart = "seed", *kName = "name", *kSecret = "secret";
+
+// Also where libvirt has not read its pool since it was written.
+std::string path_in(const virt::Pool& pool, const std::string& name) {
+  const auto volume = pool.find(name);
+  return volume ? volume->path() : virt::facts(pool).path + "/" + name;
 }
 
 // Of the running machine as well as of its definition: either may have it still. False: its guest has locked the drive.
-bool take_out(const virt::Connection& connection, const virt::Domain& domain, const std::string& path) {
+bool replace_medium(const virt::Connection& connection, const virt::Domain& domain, const std::string& from,
+                    const std::string& to) {
   try {
     for (const auto which : {virt::Domain::Xml::current, virt::Domain::Xml::definition})
       for (const auto& disk : virt::DomainXml(domain.xml(which)).disks())
-        if (disk.device == "cdrom" && virt::image_path(connection, disk) == path) eject_medium(domain, disk.target);
+        if (disk.device == "cdrom" && virt::image_path(connection, disk) == from)
+          insert_medium(connection, domain, to, disk.target);
     return true;
-  } catch (const base::Error& e) {
+  } catch (const Error& e) {
     if (std::string_view(e.what()).find("tray") == std::string_view::npos) throw;
     return false;
   }
@@ -38,10 +40,10 @@ bool take_out(const virt::Connection& connection, const virt::Domain& domain, co
 
 }  // namespace
 
-virt::MetadataElement note_of_seed(const std::string& uuid, const virt::VolumeName& volume, SeedContent content) {
+virt::MetadataElement note_of_seed(const std::string& uuid, const virt::VolumeName& volume, const std::string& secret) {
   virt::MetadataElement part{.name = kPart,
-                             .attributes = {{"uuid", uuid}, {"pool", volume.pool}, {"name", volume.name}}};
-  if (content == SeedContent::secrets) part.attributes["holds"] = kSecrets;
+                             .attributes = {{"uuid", uuid}, {"pool", volume.pool}, {kName, volume.name}}};
+  if (!secret.empty()) part.attributes[kSecret] = secret;
   return part;
 }
 
@@ -49,29 +51,41 @@ bool has_seed_noted(const virt::Domain& domain) { return virt::own_metadata_part
 
 bool has_secret_seed(const virt::Domain& domain) {
   const auto part = virt::own_metadata_part(domain, kPart);
-  return part && part->attribute("holds") == kSecrets;
+  return part && !part->attribute(kSecret).empty();
 }
 
-std::optional<std::string> own_seed(const virt::Connection& connection, const virt::Domain& domain) {
+std::vector<std::string> own_seeds(const virt::Connection& connection, const virt::Domain& domain) {
   const auto part = virt::own_metadata_part(domain, kPart);
-  const auto volume = part ? volume_of(connection, *part) : std::nullopt;
-  return volume ? std::optional(volume->path()) : std::nullopt;
+  if (!part) return {};
+  std::vector<std::string> paths;
+  try {
+    const auto pool = virt::pool(connection, part->attribute("pool"));
+    for (const char* which : {kName, kSecret})
+      if (const auto volume = pool.find(part->attribute(which))) paths.push_back(volume->path());
+  } catch (const Error& e) {
+    if (e.code() != Code::not_found && e.code() != Code::refused) throw;
+  }
+  return paths;
 }
 
-void destroy_own_seed(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
-                      std::chrono::milliseconds patience) {
+void destroy_secret_seed(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
+                         std::chrono::milliseconds patience) {
   auto part = virt::own_metadata_part(domain, kPart);
-  if (!part) return;
-  if (const auto volume = volume_of(connection, *part)) {
-    const auto taken = [&] { return take_out(connection, domain, volume->path()); };
-    if (!wait_until(ctx, base::Clock::now() + patience, taken))
-      throw base::Error(base::Code::busy,
-                        "the guest of '" + domain.name() +
-                            "' has locked the drive with its seed, which "
-                            "holds a secret: unmount it in there, then muster clone verify removes it");
+  const std::string name = part ? part->attribute(kSecret) : "";
+  if (name.empty()) return;
+  const auto pool = virt::pool(connection, part->attribute("pool"));
+  const std::string secret = path_in(pool, name), plain = path_in(pool, part->attribute(kName));
+  if (!wait_until(ctx, base::Clock::now() + patience,
+                  [&] { return replace_medium(connection, domain, secret, plain); }))
+    throw Error(Code::busy, "the guest of '" + domain.name() + "' has locked the drive with its seed, which holds a " +
+                                "secret: unmount it in there, then muster clone verify removes it");
+  if (const auto volume = pool.find(name))
     virt::remove(*volume);
-  }
-  part->attributes.erase("holds");
+  else if (virt::is_taken(connection, pool, name))
+    throw Error(Code::busy, secret +
+                                " holds a secret, and libvirt does not find it at the moment: muster clone verify " +
+                                "removes it later");
+  part->attributes.erase(kSecret);
   virt::put_metadata_part(domain, *part);
 }
 

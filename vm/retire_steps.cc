@@ -329,7 +329,7 @@ const Ownership& RetireWork::images() {
   auto snapshots = virt::moments(domain, virt::MomentKind::snapshot);
   snapshots.insert(snapshots.end(), journal.snapshots.begin(), journal.snapshots.end());
   std::set<std::string> noted(journal.removed.begin(), journal.removed.end());
-  if (auto seed = own_seed(connection, domain)) noted.insert(std::move(*seed));
+  for (auto& seed : own_seeds(connection, domain)) noted.insert(std::move(seed));
   known_images = ownership(ctx, connection, {.domain = domain, .snapshots = snapshots, .noted = std::move(noted)});
   return *known_images;
 }

@@ -65,8 +65,10 @@ TEST(GuestNetwork, OfIfupdownOnlyTheFirstInterfaceIsToldAnAddress) {
             "source interfaces.d/*\n\nauto lo\niface lo inet loopback\n\nallow-hotplug eth0\niface eth0 inet static\n"
             "    address 192.0.2.11/24\n    gateway 192.0.2.1\n    dns-nameservers 192.0.2.2 192.0.2.3\n"
             "    mtu 1400\n\nauto eth1\niface eth1 inet dhcp\n    hostname gold\n");
+  EXPECT_EQ(interfaces_settings("iface ens3 inet dhcp\niface ens3 inet6 auto\n", kSix),
+            "iface ens3 inet dhcp\niface ens3 inet6 static\n    address 2001:db8::11/64\n");
   EXPECT_EQ(interfaces_settings("iface ens3 inet dhcp\n", kSix),
-            "iface ens3 inet6 static\n    address 2001:db8::11/64\n");
+            "iface ens3 inet dhcp\n\niface ens3 inet6 static\n    address 2001:db8::11/64\n");
   EXPECT_EQ(interfaces_settings("auto lo\niface lo inet loopback\n", kFixed), std::nullopt);
 }
 

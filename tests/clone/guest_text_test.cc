@@ -21,7 +21,15 @@ TEST(GuestText, HostsNamesThisMachineAnew) {
             "# 127.0.1.1 gold\n"
             "192.0.2.7 gold golden\n"
             "127.0.0.2 golden");
+  EXPECT_EQ(hosts_renamed("127.0.1.1 gold.example.org gold\n", "gold.example.org", "web01.other.org"),
+            "127.0.1.1 web01.other.org web01\n");
+  EXPECT_EQ(hosts_renamed("127.0.1.1 gold.example.org gold\n", "gold", "web01.other.org"),
+            "127.0.1.1 web01.other.org web01\n");
   EXPECT_EQ(hosts_renamed("127.0.0.1 localhost\n", "localhost", "web01"), "127.0.0.1 localhost\n");
+  EXPECT_EQ(hosts_renamed("127.0.0.1 localhost localhost.localdomain\n", "localhost.localdomain", "web01"),
+            "127.0.0.1 localhost localhost.localdomain\n");
+  EXPECT_EQ(hosts_renamed("192.0.2.7 gold.example.org gold\n2001:db8::7 gold\n", "gold", "web01", "192.0.2.11"),
+            "192.0.2.11 web01.example.org web01\n2001:db8::7 gold\n");
   EXPECT_EQ(hosts_renamed("127.0.0.1 localhost\n", "", "web01"), "127.0.0.1 localhost\n");
 }
 
@@ -31,6 +39,12 @@ TEST(GuestText, OtherLinesStay) {
   EXPECT_EQ(initiator_renamed("## made once\nInitiatorName=iqn.1993-08.org.debian:01:abc\n", "def"),
             "## made once\nInitiatorName=iqn.1993-08.org.debian:01:def\n");
   EXPECT_EQ(initiator_renamed("GenerateName=yes\n", "def"), "GenerateName=yes\n");
+}
+
+TEST(GuestText, SshdSaysWhereItsKeysAre) {
+  EXPECT_EQ(host_key_settings("Port 22\n#HostKey /etc/ssh/no\nHostKey /etc/ssh/a\n hostkey = \"/keys/b\"\n"
+                              "HostKeyAgent x\nHostKey relative\n"),
+            (std::vector<std::string>{"/etc/ssh/a", "/keys/b"}));
 }
 
 TEST(GuestText, TheFirstLineComesBare) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "parallel-ssh/host_key_pair.h"
 #include "tests/parallel-ssh/support.h"
 
 namespace muster::clone {
@@ -42,6 +43,7 @@ class MemoryRoot : public disk::GuestRoot {
   void make_directory(const base::Context&, const std::string& path, const disk::GuestOwner& fresh) override {
     owners.try_emplace(path, fresh);
   }
+  void commit(const base::Context&) override {}
 
   std::map<std::string, std::string> files;
   std::map<std::string, disk::GuestOwner> owners;
@@ -92,8 +94,11 @@ TEST_F(OfflineIdentities, NameAndMachineIdAreItsOwn) {
 }
 
 TEST_F(OfflineIdentities, HostKeysAreMadeAnewOfTheKindsThatAreThere) {
-  for (const std::string kind : {"rsa", "ed25519", "dsa"}) {
-    root.files["/etc/ssh/ssh_host_" + kind + "_key"] = "old";
+  for (const auto& [kind, former] :
+       {std::pair<std::string, std::string>{"rsa", ssh::make_host_key_pair(ssh::HostKeyKind::rsa).private_text},
+        {"ed25519", "damaged"},
+        {"dsa", "old"}}) {
+    root.files["/etc/ssh/ssh_host_" + kind + "_key"] = former;
     root.files["/etc/ssh/ssh_host_" + kind + "_key.pub"] = "old";
   }
   root.files["/etc/ssh/ssh_host_rsa_key-cert.pub"] = "old";
@@ -106,6 +111,17 @@ TEST_F(OfflineIdentities, HostKeysAreMadeAnewOfTheKindsThatAreThere) {
   EXPECT_FALSE(has("/etc/ssh/ssh_host_dsa_key") || has("/etc/ssh/ssh_host_rsa_key-cert.pub"));
   EXPECT_FALSE(has("/etc/ssh/ssh_host_ecdsa_key"));
   EXPECT_EQ(root.files["/etc/ssh/sshd_config"], "Port 22\n");
+}
+
+TEST_F(OfflineIdentities, KeysAreMadeAnewWhereTheServerHasThem) {
+  root.files["/etc/ssh/sshd_config.d/own.conf"] = "HostKey /etc/ssh/keys/host\n";
+  root.files["/etc/ssh/keys/host"] = ssh::make_host_key_pair(ssh::HostKeyKind::ecdsa).private_text;
+  root.files["/etc/ssh/ssh_host_ed25519_key"] = "not shown";
+  const auto keys = write();
+  ASSERT_EQ(keys.size(), 1U);
+  EXPECT_TRUE(keys[0].starts_with("ecdsa-sha2-nistp256 ")) << keys[0];
+  EXPECT_EQ(root.files["/etc/ssh/keys/host.pub"], keys[0] + " root@web01\n");
+  EXPECT_FALSE(has("/etc/ssh/ssh_host_ed25519_key"));
 }
 
 TEST_F(OfflineIdentities, AServerWithoutKeysGetsOne) {
@@ -129,6 +145,11 @@ TEST_F(OfflineIdentities, DropbearGetsAKeyInItsOwnForm) {
   ASSERT_EQ(key.size(), 4 + 11 + 4 + 64U);
   EXPECT_EQ(key.substr(4, 11), "ssh-ed25519");
   EXPECT_FALSE(has("/etc/dropbear/dropbear_rsa_host_key") || has("/etc/dropbear/dropbear_ecdsa_host_key"));
+  // An old one may know nothing of ed25519.
+  root.files.erase("/etc/dropbear/dropbear_ed25519_host_key");
+  root.files["/etc/dropbear/dropbear_rsa_host_key"] = "old";
+  const auto failure = ssh::failure_of([&] { write(); });
+  EXPECT_TRUE(failure.is(Code::unsupported, "dropbear has no host key of ed25519")) << failure;
 }
 
 TEST_F(OfflineIdentities, WhatWasTheMastersAloneIsGone) {
@@ -180,9 +201,16 @@ TEST_F(OfflineIdentities, AFixedAddressGoesToWhateverStarts) {
   identity.fixed = StaticAddress{.address = "192.0.2.11/24", .gateway = "192.0.2.1", .name_servers = {}};
   const auto failure = ssh::failure_of([&] { write(); });
   EXPECT_TRUE(failure.is(Code::unsupported, "neither NetworkManager, nor systemd-networkd")) << failure;
-  root.files["/etc/network/interfaces"] = "auto eth0\niface eth0 inet dhcp\n";
+  root.files["/etc/network/interfaces"] = "source /etc/network/interfaces.d/*\n";
+  root.files["/etc/network/interfaces.d/lan"] = "auto eth0\niface eth0 inet dhcp\n";
   write();
-  EXPECT_NE(root.files["/etc/network/interfaces"].find("address 192.0.2.11/24"), std::string::npos);
+  EXPECT_NE(root.files["/etc/network/interfaces.d/lan"].find("address 192.0.2.11/24"), std::string::npos);
+  root.files["/etc/netplan/50-lan.yaml"] = "network: {renderer: NetworkManager}\n";
+  EXPECT_FALSE(has("/etc/systemd/network/00-muster-clone.network"));
+  root.files["/etc/netplan/50-lan.yaml"] = "network: {version: 2}\n";
+  write();
+  EXPECT_TRUE(has("/etc/systemd/network/00-muster-clone.network"));
+  root.files.erase("/etc/netplan/50-lan.yaml");
   root.files["/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"] = "";
   write();
   EXPECT_NE(root.files["/etc/systemd/network/00-muster-clone.network"].find("Address=192.0.2.11/24"),
@@ -220,6 +248,14 @@ TEST_F(OfflineIdentities, WhoIsToBeLetInIs) {
   identity.user = "nobody";
   const auto failure = ssh::failure_of([&] { write(); });
   EXPECT_TRUE(failure.is(Code::usage, "no user 'nobody'")) << failure;
+}
+
+TEST_F(OfflineIdentities, ACloudInitWithoutASeedUndoesNothing) {
+  write();
+  EXPECT_FALSE(has("/etc/cloud/cloud-init.disabled"));
+  root.files["/etc/cloud/cloud.cfg"] = "datasource_list: [NoCloud, None]\n";
+  write();
+  EXPECT_TRUE(has("/etc/cloud/cloud-init.disabled"));
 }
 
 TEST_F(OfflineIdentities, WhatIsNoLinuxIsLeftAlone) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "disk/guest_fish_root.h"
+#include "disk/image_server.h"
 #include "tests/disk/guest_tree.h"
 
 namespace muster::disk {
@@ -86,11 +87,55 @@ TEST_F(GuestRoots, WhatIsRemovedIsGoneAndLinksAreRemovedThemselves) {
     expect_error(Code::usage, "is a directory", [&] { root->remove(ctx, "/etc"); });
     expect_error(Code::not_found, "no such directory", [&] { root->write(ctx, "/none/file", "", {}); });
     expect_error(Code::usage, "no regular file", [&] { root->write(ctx, "/etc", "", {}); });
-    expect_error(Code::unsupported, "such names", [&] { root->write(ctx, "/etc/a b", "", {}); });
+    expect_error(Code::unsupported, "such names", [&] { root->write(ctx, "/etc/a\"b", "", {}); });
     expect_error(Code::unsupported, "such names", [&] { root->write(ctx, "/etc/a\nrm fstab", "", {}); });
     expect_error(Code::usage, "begins with a slash", [&] { root->read(ctx, "etc/kept"); });
   }
   expect_sound(image);
+}
+
+TEST_F(GuestRoots, NamesWithBlanksAreQuoted) {
+  MUSTER_NEEDS_GUEST_FILES();
+  put("etc/Wired connection 1", "old");
+  const std::string image = make_system();
+  {
+    const auto root = open(image, Access::write);
+    root->write(ctx, "/etc/Wired connection 1", "new", {});
+    root->write(ctx, "/etc/Wired connection (2)", "two", {.mode = 0600});
+    root->write(ctx, "/etc/gone, too", "x", {});
+    root->remove(ctx, "/etc/gone, too");
+    EXPECT_EQ(root->read(ctx, "/etc/Wired connection 1"), "new");
+    EXPECT_EQ(root->read(ctx, "/etc/Wired connection (2)"), "two");
+    EXPECT_EQ(root->read(ctx, "/etc/gone, too"), std::nullopt);
+    root->commit(ctx);
+  }
+  expect_sound(image);
+}
+
+TEST_F(GuestRoots, OfTwoSystemsNoneIsTouched) {
+  MUSTER_NEEDS_GUEST_FILES();
+  put("etc/hostname", "master\n");
+  const std::string root = make_ext("root"), image = make_disk("disk", {{root, 48}, {root, 48}});
+  const auto before = run_well({"sha256sum", image});
+  expect_error(Code::unsupported, "several systems", [&] { open(image, Access::write); });
+  EXPECT_EQ(run_well({"sha256sum", image}), before);
+}
+
+TEST_F(GuestRoots, WhatE2fsprogsDoNotReadWellIsLeftToLibguestfs) {
+  MUSTER_NEEDS_GUEST_FILES();
+  if (installed("guestfish")) GTEST_SKIP() << "guestfish is installed";
+  run_well({"mke2fs", "-q", "-F", "-t", "ext4", "-O", "inline_data", "-d", tree(""), dir / "inline", "48M"});
+  const std::string image = make_disk("disk", {{dir / "inline", 48}});
+  expect_error(Code::unsupported, "install guestfish", [&] { open(image, Access::write); });
+}
+
+TEST_F(GuestRoots, WhatIsNotWrittenToTheImageIsSaid) {
+  MUSTER_NEEDS_GUEST_FILES();
+  const std::string image = make_system();
+  const auto root = open(image, Access::write);
+  root->write(ctx, "/etc/file", "x", {});
+  root->commit(ctx);
+  EXPECT_EQ(open(image, Access::read)->read(ctx, "/etc/file"), "x") << "nobody has it open any more";
 }
 
 TEST_F(GuestRoots, AnOverlayIsChangedAndNotWhatItIsBuiltOn) {
@@ -168,9 +213,10 @@ TEST_F(GuestRoots, WhatIsInUseIsLeftAlone) {
 }
 
 TEST(GuestRootNames, ArePlain) {
-  for (const char* name : {"hostname", "ssh_host_ed25519_key.pub", "10-x@y.conf", "a+b~c:d"})
+  for (const char* name : {"hostname", "ssh_host_ed25519_key.pub", "10-x@y.conf", "a+b~c:d",
+                           "Wired connection 1.nmconnection", "a (1), b"})
     EXPECT_TRUE(is_plain_guest_name(name)) << name;
-  for (const char* name : {"", ".", "..", "a b", "a\"b", "a/b", "<2>", "a\nb", "$x", "a\\b", "\xc3\xa9"})
+  for (const char* name : {"", ".", "..", " a", "(", "a\"b", "a/b", "<2>", "a\nb", "$x", "a\\b", "\xc3\xa9"})
     EXPECT_FALSE(is_plain_guest_name(name)) << name;
 }
 
@@ -219,6 +265,15 @@ TEST_F(FishRoots, AnotherFileSystemIsChangedByLibguestfs) {
   expect_error(Code::usage, "is a directory", [&] { root->remove(ctx, "/etc"); });
   expect_error(Code::not_found, "no such directory", [&] { root->write(ctx, "/none/file", "", {}); });
   EXPECT_EQ(root->read(ctx, "/etc/hostname"), "web01\n");
+  root->commit(ctx);
+  // Served by somebody, and not there any more once it is read.
+  auto server = std::make_shared<ImageServer>(
+      ctx, dir / "disk.raw", ImageServerOptions{.access = Access::read, .temporary_directory = dir / "tmp"});
+  const std::string uri = server->uri();
+  const auto again = open_guest_root(
+      ctx, {{.path = "there:disk.raw", .format = ImageFormat::raw, .uri = uri, .server = std::move(server)}},
+      Access::read, dir / "tmp");
+  EXPECT_EQ(again->read(ctx, "/etc/hostname"), "web01\n");
 }
 
 }  // namespace

@@ -107,6 +107,9 @@ TEST_F(BackupMachine, ARestorePointBecomesAMasterAndClonesHaveItsDisks) {
   expect(2, {"restore", "web01@latest", "--as", name, "--master", "web", "--start"});
   expect(2, {"restore", "web01@latest", "--as", name, "--master", "web", "--guest", "windows"});
   expect(2, {"restore", "web01@latest", "--as", name, "--guest", "none"});
+  fs::create_directory(file("elsewhere"));
+  expect(4, {"restore", "web01@latest", "--as", name, "--master", "web", "--to", file("elsewhere")});
+  EXPECT_TRUE(fs::is_empty(file("elsewhere")));
   const auto plan = expect(0, {"restore", "web01@latest", "--as", name, "--master", "web", "--dry-run"});
   EXPECT_TRUE(contains(plan.out, "seal it as a master")) << told(plan);
   expect(0, {"restore", "web01@latest", "--as", name, "--master", "web", "--guest", "none", "-q"});
