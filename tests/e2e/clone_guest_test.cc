@@ -114,28 +114,5 @@ TEST_F(CloneGuest, ASecondRunGoesOnWhereTheFirstWasCutOff) {
   EXPECT_EQ(inside({"clone", "gc", "--yes"}).code, 0);
 }
 
-TEST_F(CloneGuest, AKeyThatWasGivenInTheSeedDoesNotOutliveItsProof) {
-  const Words words{"clone",    "create",          "tiny",  "web1",      "--on",          hypervisor().uri(),
-                    "--linked", "--memory",        "160M",  "--ssh-key", file("key.pub"), "--group",
-                    "web",      "--seed-host-key", "--json"};
-  const auto made = inside(words);
-  ASSERT_EQ(made.code, 0) << told(made);
-  const std::string seed = image("web1-key.iso");
-  EXPECT_EQ(std::filesystem::status(seed).permissions(),
-            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-  EXPECT_FALSE(contains(made.out + definition("web1"), "PRIVATE KEY"));
-  auto waiting = words;
-  waiting.insert(waiting.end(), {"--wait", "ssh", "--timeout", "90s"});
-  const auto done = inside(waiting);
-  ASSERT_EQ(done.code, 0) << told(done);
-  EXPECT_TRUE(contains(done.out, "\"heard_by\":\"seed\"")) << done.out;
-  EXPECT_FALSE(std::filesystem::exists(seed));
-  // The same instance, without a secret.
-  EXPECT_TRUE(contains(virsh({"domblklist", "web1"}), "web1-seed.iso"));
-  EXPECT_FALSE(contains(definition("web1"), "key.iso"));
-  EXPECT_EQ(inside({"clone", "verify", "web"}).code, 0);
-  EXPECT_EQ(inside({"run", "web1", "--no-prefix", "--", "cat /etc/hostname"}).out, "web1\n");
-}
-
 }  // namespace
 }  // namespace muster::e2e

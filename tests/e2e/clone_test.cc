@@ -303,6 +303,24 @@ TEST_F(Clones, AreWrittenIntoTheInventoryAndNothingElseIs) {
   EXPECT_EQ(read(file("fleet.yaml")), after);
 }
 
+TEST_F(Clones, AKeyThatIsGivenToOneIsRootsAloneAndGoesWithIt) {
+  make_master("web");
+  const auto made = results({"clone", "create", "web", "web1", "--seed-host-key"});
+  ASSERT_EQ(made.size(), 1U);
+  const std::string seed = image("web1-key.iso");
+  EXPECT_EQ(std::filesystem::status(seed).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_TRUE(contains(read(seed), "PRIVATE KEY"));
+  EXPECT_FALSE(contains(made[0].dump() + definition("web1") + read(image("web1-seed.iso")), "PRIVATE KEY"));
+  EXPECT_TRUE(contains(virsh({"domblklist", "web1"}), seed));
+  const auto scanned = results({"key", "scan", "web1", "--via", "hypervisor", "--dry-run"});
+  ASSERT_EQ(scanned.size(), 1U);
+  EXPECT_EQ(scanned[0].value("heard_by", ""), "seed");
+  must_here({"vm", "delete", "web1", "--purge", "--yes"});
+  EXPECT_FALSE(std::filesystem::exists(seed) || std::filesystem::exists(image("web1-seed.iso")));
+  EXPECT_EQ(here({"master", "remove", "web", "--yes"}).code, 0);
+}
+
 // What an emulated TPM keeps lies on the hypervisor, and is read and written by a muster there.
 class CloneTpm : public CloneFixture {
  protected:
