@@ -99,18 +99,21 @@ TEST_F(CloneOffline, TwoAreTwoMachinesWhoseKeysAreKnownBeforeTheyRun) {
 TEST_F(CloneOffline, WhoIsKilledWhileWritingLeavesNothingBehind) {
   // Stands still at the first change.
   std::filesystem::create_directories(file("bin"));
-  write(file("bin/debugfs"),
-        "#!/bin/sh\ncase \"$*\" in *-w*) : >" + file("at-work") + "; sleep 1000;; esac\nexec /sbin/debugfs \"$@\"\n");
+  write(file("bin/debugfs"), "#!/bin/sh\ncase \"$*\" in *-w*) echo $$ >" + file("at-work") +
+                                 "; exec sleep 1000;; esac\nexec /sbin/debugfs \"$@\"\n");
   std::filesystem::permissions(file("bin/debugfs"), std::filesystem::perms::owner_all);
   MusterProcess process(
       {.argv = in_clean_environment(
            {program("muster"), "clone", "create", "lived", "web1", "-c", hypervisor().uri()},
            {"HOME=" + home(), "TMPDIR=" + file("tmp"), "PATH=" + file("bin") + ":/usr/sbin:/usr/bin:/sbin:/bin"})});
-  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(file("at-work")); }));
+  ASSERT_TRUE(
+      wait_until([&] { return std::filesystem::exists(file("at-work")) && read(file("at-work")).ends_with("\n"); }));
   // What it started sees that for itself.
   for (const pid_t pid : process_tree(process.pid()))
     if (process_name(pid).starts_with("muster")) ::kill(pid, SIGKILL);
   process.finish();
+  // A real one would have ended by now.
+  ::kill(std::stoi(read(file("at-work"))), SIGKILL);
   EXPECT_FALSE(contains(virsh({"domblklist", "web1"}), ".qcow2")) << "nobody can start it with half an identity";
   must_here({"clone", "create", "lived", "web1"});
   EXPECT_EQ(file_of("web1", "/etc/hostname"), "web1\n");
