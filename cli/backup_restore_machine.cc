@@ -16,6 +16,7 @@
 #include "cli/hypervisor_workers.h"
 #include "cli/json_lines.h"
 #include "cli/machine_source.h"
+#include "cli/seal_order.h"
 #include "cli/ssh_place.h"
 #include "cli/tunnelled_target.h"
 #include "cli/vm_run.h"
@@ -31,9 +32,6 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 namespace fs = std::filesystem;
-
-// Every byte of the images is read.
-constexpr std::chrono::hours kSealPatience{24};
 
 // A restore point that is opened, on its way to a machine.
 class MachineRestore {
@@ -113,7 +111,7 @@ class MachineRestore {
 
  private:
   // What --master asks for, looked at before hours are spent on it.
-  std::optional<json> master_order(const VmTarget& target) const {
+  std::optional<SealOrder> master_order(const VmTarget& target) const {
     const Settings& settings = program_.settings;
     const auto master = settings.text("master");
     if (!master) {
@@ -123,9 +121,9 @@ class MachineRestore {
     if (settings.flag("start")) settings.reject("start", "a master never runs: leave out --master, or this");
     if (clone::parse_master_name(*master).number)
       settings.reject("master", "generations are numbered by themselves: write the name alone");
-    const auto guest = clone::guest_kind_named(settings.text("guest").value_or("cloud-init"));
-    return json{{"source", target.domain},       {"name", *master}, {"copy", false}, {"pool", ""}, {"take_over", false},
-                {"guest", clone::name_of(guest)}};
+    SealOrder order{.source = target.domain, .name = *master};
+    order.guest = clone::name_of(clone::guest_kind_named(settings.text("guest").value_or(order.guest)));
+    return order;
   }
   // Masters are found in pools alone.
   void check_pools(const VmTarget& target, const std::vector<RestoreStep>& steps) {
@@ -138,9 +136,9 @@ class MachineRestore {
                       ", where masters are found: define one for it (virsh pool-define-as), or write --to another");
   }
   // It stays a machine, too, which muster does not start.
-  void seal(const VmTarget& target, const json& order) {
+  void seal(const VmTarget& target, const SealOrder& order) {
     try {
-      const json sealed = workers_.call(target.uri, "master_seal", order, kSealPatience);
+      const json sealed = workers_.call(target.uri, "master_seal", to_json(order), kSealPatience);
       tell(program_, fmt::format("{}: sealed as {}", target.name, generation_text(sealed)));
     } catch (const Error& e) {
       throw Error(e.code(), fmt::format("'{}' is restored, and no master yet: {}", target.name, e.what()));

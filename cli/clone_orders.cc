@@ -149,7 +149,7 @@ clone::CloneRequest clone_request_of(const VerbCommand& command) {
     request.ssh_keys = seed->ssh_keys;
     request.user_data = seed->user_data;
   }
-  request.user = settings.text("user").value_or("");
+  request.user = settings.text("user").value_or(request.user);
   return request;
 }
 

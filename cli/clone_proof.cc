@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 
@@ -69,6 +70,13 @@ SelfPortrait proved(HostLogins& logins, const inventory::ConnectionFacts& facts,
   only_ones.take("address", facts.address.value_or(""), facts.name);
   for (const auto& key : facts.host_keys) only_ones.take("host key", key, facts.name);
   return portrait;
+}
+
+void drop_secret_seed(HypervisorWorkers& workers, const VmTarget& target, const nlohmann::json& heard) {
+  // A guest may have locked the drive for a while.
+  constexpr std::chrono::seconds kPatience{90};
+  if (heard.at("secret_seed").get<bool>())
+    workers.call(target.uri, "clone_destroy_seed", {{"domain", target.domain}}, kPatience);
 }
 
 }  // namespace muster::cli

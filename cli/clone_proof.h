@@ -8,7 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "cli/host_logins.h"
+#include "cli/hypervisor_workers.h"
+#include "cli/vm_selection.h"
 
 namespace muster::cli {
 
@@ -43,5 +47,9 @@ class OnlyOnes {
 // keys against those of the others. Throws as HostLogins::run(), check_portrait() and OnlyOnes::take(). Thread-safe.
 SelfPortrait proved(HostLogins& logins, const inventory::ConnectionFacts& facts, base::TimePoint deadline,
                     const Expected& expected, OnlyOnes& only_ones);
+
+// After the proof: a seed with secrets, which `heard`, an answer of its hypervisor, says is there, is replaced by one
+// without. Throws base::Error{busy} where its guest does not let go of it.
+void drop_secret_seed(HypervisorWorkers& workers, const VmTarget& target, const nlohmann::json& heard);
 
 }  // namespace muster::cli

@@ -20,8 +20,6 @@ using nlohmann::json;
 // A distribution's first boot without hardware's help takes minutes.
 constexpr std::chrono::minutes kBootPatience{10};
 constexpr std::chrono::seconds kAnswer{30};
-// A guest may have locked the drive for a while.
-constexpr std::chrono::seconds kSeedPatience{90};
 
 std::vector<inventory::EntryVariable> variables_of(const Settings& settings, const CloneToReady& clone,
                                                    const std::string& address, const std::vector<std::string>& keys) {
@@ -117,8 +115,7 @@ void CloneReadying::make_ready(const CloneToReady& clone, json& fields) {
   const Expected expected{.name = clone.target.domain, .disk_bytes = clone.disk_bytes};
   fields["machine_id"] = proved(logins_, facts, deadline, expected, only_ones_).machine_id;
   fields["verified"] = true;
-  if (heard.at("secret_seed").get<bool>())
-    command_.workers.call(clone.target.uri, "clone_destroy_seed", {{"domain", clone.target.domain}}, kSeedPatience);
+  drop_secret_seed(command_.workers, clone.target, heard);
   run_command(facts, deadline, fields);
   fields["state"] = heard.at("state");
 }

@@ -17,9 +17,6 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 
-// A guest may have locked the drive for a while.
-constexpr std::chrono::seconds kSeedPatience{90};
-
 class Verification {
  public:
   Verification(const VerbCommand& command, const VmSelection& selection)
@@ -36,8 +33,7 @@ class Verification {
         logins_, facts, base::Clock::now(),
         {.name = target.domain, .disk_bytes = heard.at("disk_bytes").get<std::vector<std::uint64_t>>()}, only_ones_);
     only_ones_.take("host name", portrait.host_name, target.name);
-    if (heard.at("secret_seed").get<bool>())
-      command_.workers.call(target.uri, "clone_destroy_seed", {{"domain", target.domain}}, kSeedPatience);
+    drop_secret_seed(command_.workers, target, heard);
     return {{"host_name", portrait.host_name},
             {"machine_id", portrait.machine_id},
             {"address", facts.address.value_or("")},

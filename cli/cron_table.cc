@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <sstream>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace muster::cli {
 namespace {
@@ -29,13 +29,6 @@ constexpr std::array<Field, 5> kFields{{{0, 59, ""},
                                         {0, 7, "sunmontuewedthufrisat"}}};
 constexpr std::size_t kMaxNameBytes = 64;
 
-std::vector<std::string> words_of(const std::string& text) {
-  std::istringstream stream(text);
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
-}
-
 bool is_number(std::string_view text, int low, int high) {
   if (text.empty() || text.size() > 2 || text.find_first_not_of("0123456789") != std::string_view::npos) return false;
   const int value = std::stoi(std::string(text));
@@ -45,8 +38,7 @@ bool is_number(std::string_view text, int low, int high) {
 bool is_value(const std::string& text, const Field& field) {
   if (is_number(text, field.low, field.high)) return true;
   if (text.size() != 3) return false;
-  std::string lower;
-  for (const char c : text) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string lower = base::lower_case(text);
   for (std::size_t at = 0; at + 3 <= field.names.size(); at += 3)
     if (field.names.substr(at, 3) == lower) return true;
   return false;
@@ -85,16 +77,6 @@ std::string quoted_for_shell(const std::string& word) {
   return text + "'";
 }
 
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    lines.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
-}
-
 std::string name_on(std::string_view line, std::string_view mark) {
   return line.starts_with(mark) ? std::string(line.substr(mark.size())) : "";
 }
@@ -123,7 +105,7 @@ CronJob parse_line(const std::string& name, const std::string& line, bool with_u
 }  // namespace
 
 void check_cron_expression(const std::string& expression) {
-  const auto words = words_of(expression);
+  const auto words = base::words_of(expression);
   const bool one_line = std::none_of(expression.begin(), expression.end(),
                                      [](unsigned char c) { return std::iscntrl(c) != 0 && c != '\t'; });
   const bool nickname =
@@ -164,7 +146,7 @@ std::string cron_block(const CronJob& job) {
 std::string without_job(std::string_view table, const std::string& name) {
   std::string kept;
   bool inside = false;
-  for (const auto& line : lines_of(table)) {
+  for (const auto& line : base::lines_of(table)) {
     if (first_word(name_on(line, kBegin)) == name) inside = true;
     if (!inside) kept += line + "\n";
     if (name_on(line, kEnd) == name) inside = false;
@@ -182,7 +164,7 @@ std::string with_job(std::string_view table, const CronJob& job) {
 std::vector<CronJob> jobs_in(std::string_view table, bool with_user) {
   std::vector<CronJob> jobs;
   std::string name;
-  for (const auto& line : lines_of(table)) {
+  for (const auto& line : base::lines_of(table)) {
     if (line.starts_with(kBegin))
       name = first_word(name_on(line, kBegin));
     else if (line.starts_with(kEnd))

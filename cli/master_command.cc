@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "cli/environment.h"
 #include "cli/generation_text.h"
 #include "cli/hypervisor_listing.h"
 #include "cli/json_lines.h"
+#include "cli/seal_order.h"
 #include "cli/size_text.h"
 #include "cli/text_table.h"
 #include "cli/unit_run.h"
@@ -24,8 +24,6 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 
-// Every byte of the images is read, and for copies written.
-constexpr std::chrono::hours kSealPatience{24};
 constexpr std::chrono::minutes kLookPatience{10};
 
 std::uint64_t sum(const json& images, const char* field) {
@@ -78,14 +76,13 @@ int master_seal(const VerbCommand& command) {
     throw Error(Code::usage, fmt::format("{} machines match, and a master is made of one", selection.targets.size()));
   const bool plan = settings.flag("dry-run");
   const auto arguments = [&](const VmTarget& target) {
-    return json{{"source", target.domain},
-                {"name", *name},
-                {"copy", settings.flag("copy")},
-                {"pool", settings.text("pool").value_or("")},
-                {"guest", settings.text("guest").value_or("cloud-init")},
-                {"keep_tpm", settings.flag("keep-tpm")},
-                {"session_directory", libvirt_directory()},
-                {"take_over", settings.flag("yes")}};
+    SealOrder order{.source = target.domain, .name = *name};
+    order.copy = settings.flag("copy");
+    order.pool = settings.text("pool").value_or(order.pool);
+    order.guest = settings.text("guest").value_or(order.guest);
+    order.keep_tpm = settings.flag("keep-tpm");
+    order.take_over = settings.flag("yes");
+    return to_json(order);
   };
   return run_on_machines(command.program, command.workers, selection,
                          {.name = plan ? "master_plan_seal" : "master_seal",

@@ -60,8 +60,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"clone", "create", "MASTER[@GENERATION] NAME...", "machines out of a master; those that are missing of a range",
      "add-to address autostart command cpus dns full gateway group host-keys key known-hosts linked "
      "mac-prefix memory network on pool port reflink seed-host-key size spread ssh-config ssh-key start timeout "
-     "transport "
-     "user user-data var wait yes"},
+     "transport user user-data var wait yes"},
     {"clone", "list", "[MASTER]", "clones, of which generation, of which kind, and where", "names"},
     {"clone", "verify", "PATTERN", "whether they are who they should be, and nobody is twice, over SSH",
      "host-keys key known-hosts limit port ssh-config transport user"},
@@ -98,8 +97,7 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
      "disks of a restore point into files or a block device, or the whole machine; files of an area",
      "as ask-pass ask-sudo-pass connect-timeout delta format guest host-keys idle-timeout in-place keepalive key "
      "known-hosts limit-rate master port retries same-identity ssh-config start sudo tar to transport user verify "
-     "workers "
-     "yes"},
+     "workers yes"},
     {"backup", "ls", "POINT:DISK:/PATH | POINT[:/PATH]", "files inside of a disk, or of an area", "long"},
     {"backup", "cat", "POINT:DISK:/PATH | POINT:/PATH", "a file inside of a disk, or of an area, to standard output",
      ""},

@@ -54,10 +54,10 @@ json clone_fields(const clone::PlannedClone& planned) {
 
 // Each as progress, before the result.
 json plan(const WorkerCall& call) {
-  auto request = clone::clone_request_from(call.arguments.at("request"));
-  request.reaches_disks = reaches_disks_there(call.connection);
-  const auto generation = clone::plan_clones(call.ctx, call.connection, request, take_over(call.arguments),
-                                             [&](const auto& planned) { call.progress(clone_fields(planned)); });
+  const auto generation = clone::plan_clones(
+      call.ctx, call.connection, clone::clone_request_from(call.arguments.at("request")),
+      {.take_over = take_over(call.arguments), .reaches_disks = reaches_disks_there(call.connection)},
+      [&](const auto& planned) { call.progress(clone_fields(planned)); });
   return {
       {"master", generation.master}, {"generation", generation.number}, {"guest", clone::name_of(generation.guest)}};
 }
@@ -173,10 +173,8 @@ json host_keys(const WorkerCall& call) {
 
 // Of one that was verified: nobody needs it any more.
 json destroy_seed(const WorkerCall& call) {
-  const auto domain = call.domain();
-  if (!vm::has_secret_seed(domain)) return {{"changed", false}};
-  vm::destroy_secret_seed(call.ctx, call.connection, domain, kSeedPatience);
-  return {{"changed", true}};
+  vm::destroy_secret_seed(call.ctx, call.connection, call.domain(), kSeedPatience);
+  return json::object();
 }
 
 json list(const WorkerCall& call) {

@@ -48,7 +48,7 @@ clone::SealRequest seal_request(const json& arguments) {
           .pool = arguments.at("pool"),
           .guest = clone::guest_kind_named(arguments.at("guest").get<std::string>()),
           .take_over = take_over(arguments),
-          .keep_tpm = arguments.value("keep_tpm", false) ? std::optional(tpm_directories(arguments)) : std::nullopt};
+          .keep_tpm = arguments.at("keep_tpm").get<bool>() ? std::optional(tpm_directories(arguments)) : std::nullopt};
 }
 
 json plan_fields(const clone::SealPlan& plan) {

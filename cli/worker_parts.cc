@@ -8,7 +8,6 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/unique_fd.h"
-#include "cli/ssh_place.h"
 #include "virt/domain_xml.h"
 #include "virt/firmware_files.h"
 #include "virt/image_files.h"
@@ -72,7 +71,7 @@ json parts_of(const WorkerCall& call, const virt::Domain& domain) {
   add(call, domain, parts, "firmware", [&] { return small_file(virt::loader_file(call.connection, current)); });
   add(call, domain, parts, "tpm", [&]() -> std::optional<std::string> {
     if (current.tpm_version().empty()) return std::nullopt;
-    if (!is_of_this_host(call.connection.uri())) throw Error(base::Code::unsupported, "it is on another host");
+    if (!call.connection.is_of_this_host()) throw Error(base::Code::unsupported, "it is on another host");
     return vm::read_tpm_state(tpm_directories(call.arguments), call.connection.uri(), current);
   });
   add(call, domain, parts, "secrets", [&] { return secrets_text(call, current); });
@@ -96,7 +95,7 @@ void place_parts(const WorkerCall& call, const virt::Domain& domain, const std::
     virt::write_small_file(call.ctx, call.connection, variables, decoded(call.arguments, "nvram").value_or(""));
   const auto state = decoded(call.arguments, "tpm");
   if (!state) return;
-  if (!is_of_this_host(call.connection.uri()))
+  if (!call.connection.is_of_this_host())
     return call.ctx.warn("'" + domain.name() +
                          "': the state of its TPM is not restored: it is on another host, where muster is not");
   vm::write_tpm_state(tpm_directories(call.arguments), call.connection.uri(),

@@ -109,11 +109,11 @@ std::string free_target(const virt::DomainXml& definition, const std::string& pr
 class ClonePlanner {
  public:
   ClonePlanner(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
-               vm::TakeOver take_over)
+               const PlanOptions& options)
       : ctx_(ctx),
         connection_(connection),
         request_(request),
-        take_over_(take_over),
+        options_(options),
         basis_(basis_of(ctx, connection, request)),
         macs_(request.mac_prefix.empty() ? MacAddresses::kUsualPrefix : request.mac_prefix) {
     for (const auto& mac : request.taken_macs) macs_.take(mac);
@@ -155,7 +155,7 @@ class ClonePlanner {
     if (kind != GuestKind::offline) return;
     if (!request_.user_data.empty())
       throw Error(Code::usage, sealed + "reads no seed (offline): user-data is for cloud-init");
-    if (!basis_.made_here && (!request_.reaches_disks || !basis_.pool_facts.holds_files()))
+    if (!basis_.made_here && (!options_.reaches_disks || !basis_.pool_facts.holds_files()))
       throw Error(Code::unsupported,
                   sealed + "is given its identity in its disks (offline), and those on " + connection_.uri() +
                       " are not files that can be written to from here: run muster there, or reach it over SSH "
@@ -190,7 +190,7 @@ class ClonePlanner {
     std::vector<virt::VolumeName> left;
     if (const auto there = domains_.find(wanted.name); there != domains_.end()) {
       if (const auto leftover = vm::find_leftover(connection_, wanted.name)) {
-        vm::check_abandoned(*leftover, take_over_);
+        vm::check_abandoned(*leftover, options_.take_over);
         clone.state = PlannedClone::State::half_made;
         left = leftover->mark.volumes;
       } else {
@@ -310,8 +310,7 @@ class ClonePlanner {
       if (request_.give_host_keys) {
         const auto pair = ssh::make_host_key_pair(ssh::HostKeyKind::ed25519);
         facts.push_back(note_of_keys(making.uuid, {.keys = {pair.public_line}, .by = HeardBy::seed}));
-        seeds.push_back(seed_volume(wanted, clone, "-key.iso",
-                                    GivenHostKey{.private_text = pair.private_text, .public_line = pair.public_line}));
+        seeds.push_back(seed_volume(wanted, clone, "-key.iso", pair));
         secret = seeds.back().spec.name;
       }
       for (const auto& seed : seeds) check_free(seed.spec.name, left);
@@ -329,7 +328,7 @@ class ClonePlanner {
     OfflineIdentity identity{.host_name = wanted.name,
                              .uuid = clone.making.uuid,
                              .ssh_keys = request_.ssh_keys,
-                             .user = request_.user.empty() ? "root" : request_.user,
+                             .user = request_.user,
                              .fixed = wanted.fixed,
                              .macs = clone.macs,
                              .former_macs = {}};
@@ -340,7 +339,7 @@ class ClonePlanner {
   }
 
   vm::PlannedVolume seed_volume(const WantedClone& wanted, const PlannedClone& clone, const char* ending,
-                                const std::optional<GivenHostKey>& host_key) const {
+                                const std::optional<ssh::HostKeyPair>& host_key) const {
     const GuestIdentity guest{.host_name = wanted.name,
                               .machine_id = machine_id_of(clone.making.uuid),
                               .random_seed = base::random_bytes(kRandomSeedBytes),
@@ -384,7 +383,7 @@ class ClonePlanner {
   const base::Context& ctx_;
   const virt::Connection& connection_;
   const CloneRequest& request_;
-  const vm::TakeOver take_over_;
+  const PlanOptions options_;
   Basis basis_;
   MacAddresses macs_;
   std::vector<std::string> gone_;  // of the master, by what was asked for
@@ -407,8 +406,8 @@ const char* name_of(PlannedClone::State state) {
 }
 
 Generation plan_clones(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
-                       vm::TakeOver take_over, const PlanSink& sink) {
-  return ClonePlanner(ctx, connection, request, take_over).plan(sink);
+                       const PlanOptions& options, const PlanSink& sink) {
+  return ClonePlanner(ctx, connection, request, options).plan(sink);
 }
 
 }  // namespace muster::clone

@@ -41,12 +41,18 @@ const char* name_of(PlannedClone::State state);
 // One after the other, so that nobody has to hold thousands.
 using PlanSink = std::function<void(const PlannedClone& clone)>;
 
+struct PlanOptions {
+  vm::TakeOver take_over = vm::TakeOver::from_the_dead;
+  // Images that are not files of this host can be written to all the same, as by DiskReach.
+  bool reaches_disks = false;
+};
+
 // Returns the generation that is cloned. All are planned before any is to be made: what the sink got counts only once
 // this returns. Throws base::Error{refused} for a name that another machine has, or a volume that is there already,
 // {corrupt} for a master that is not what was sealed, {no_space} where copies would not fit, {unsupported} for a kind
-// that the storage cannot do, or disks that are not on this host and have to be written to, {usage} for a disk smaller
-// than the master's; and as vm::check_abandoned().
+// that the storage cannot do, disks that have to be written to and cannot be, or a TPM's state on another host, {usage}
+// for a disk smaller than the master's, and what has no way into its guests; and as vm::check_abandoned().
 Generation plan_clones(const base::Context& ctx, const virt::Connection& connection, const CloneRequest& request,
-                       vm::TakeOver take_over, const PlanSink& sink);
+                       const PlanOptions& options, const PlanSink& sink);
 
 }  // namespace muster::clone

@@ -39,15 +39,13 @@ struct CloneRequest {
   std::uint64_t size_bytes = 0;                   // of the first disk; 0: as the master's
   std::vector<vm::NetworkRequest> networks = {};  // empty: as the master's; one of kind `none`: none
   std::vector<std::string> ssh_keys = {};
-  std::string user = {};  // whose they become, where the guest reads no seed; empty: root's
+  std::string user = "root";  // whose they become, where the guest reads no seed
   std::string user_data = {};
   bool give_host_keys = false;  // in the seed, where nobody can hear of those that guests make
   bool autostart = false;
   std::string mac_prefix = {};            // empty: the usual one
   std::set<std::string> taken_macs = {};  // by machines of other hypervisors
   std::vector<WantedClone> machines = {};
-  // Disks that are not files of this host can be written to all the same: whoever asks the hypervisor knows.
-  bool reaches_disks = false;
 };
 
 // For the way to a hypervisor's worker. Both ends are of one version: nothing is optional.

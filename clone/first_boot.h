@@ -1,5 +1,6 @@
-// The first boot of a clone: started while somebody listens to its console, so that the host key that it makes is heard
-// through the hypervisor, and noted in its metadata (part `host_keys`). Blocks for at most its patience. Thread-safe.
+// Host keys of a clone, as its hypervisor lets them be known. At its first boot somebody listens to its console, unless
+// its keys were given to it before that; they are noted in its metadata (part `host_keys`). Blocks for at most its
+// patience, and on disks. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -37,8 +38,8 @@ virt::MetadataElement note_of_keys(const std::string& uuid, const HostKeysHeard&
 HostKeysHeard start_and_hear_keys(const base::Context& ctx, const virt::Domain& domain,
                                   std::chrono::milliseconds patience);
 
-// Of one that runs: by its agent; of one that is off: in its disk, with a note where that cannot be looked into; else
-// what was heard at its first boot. nullopt: none of them has any.
+// Of one that runs: by its agent; of one that is off: what was given to it before its first boot, or in its disk, with
+// a note where that cannot be looked into; else what was heard at its first boot. nullopt: none of them has any.
 std::optional<HostKeysHeard> known_keys(const base::Context& ctx, const virt::Connection& connection,
                                         const virt::Domain& domain, const DiskReach& reach);
 

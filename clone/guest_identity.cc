@@ -1,6 +1,5 @@
 #include "clone/guest_identity.h"
 
-#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -9,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "yaml/scalar.h"
 
 namespace muster::clone {
@@ -49,11 +49,7 @@ std::string renewal(const std::string& machine_id) {
 // For a literal block.
 std::string indented(std::string_view text) {
   std::string all;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    all += "    " + std::string(text.substr(0, end)) + "\n";
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
+  for (const auto& line : base::lines_of(text)) all += "    " + line + "\n";
   return all;
 }
 

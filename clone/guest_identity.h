@@ -10,6 +10,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "parallel-ssh/host_key_pair.h"
+
 namespace muster::clone {
 
 // For machine-id(5): 32 hexadecimal digits made of the machine's UUID, so that what it has to be is known.
@@ -27,12 +29,6 @@ struct StaticAddress {
 nlohmann::json to_json(const StaticAddress& fixed);
 StaticAddress static_address_from(const nlohmann::json& json);
 
-// An ed25519 host key that the guest is given, where nobody can hear of one that it makes.
-struct GivenHostKey {
-  std::string private_text;  // as a file of OpenSSH
-  std::string public_line;
-};
-
 struct GuestIdentity {
   std::string host_name;
   std::string machine_id;
@@ -41,7 +37,8 @@ struct GuestIdentity {
   std::string user_data;               // of its user's own; empty: none
   std::optional<StaticAddress> fixed;  // of its first interface; else DHCP
   std::vector<std::string> macs;       // of its interfaces
-  std::optional<GivenHostKey> host_key = std::nullopt;
+  // Of ed25519, where nobody could hear of one that it makes; else it makes its own.
+  std::optional<ssh::HostKeyPair> host_key = std::nullopt;
 };
 
 // #cloud-config, or a multi-part document with the user's own as its second part. Throws base::Error{usage} for

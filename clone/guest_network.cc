@@ -3,19 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/text.h"
+
 namespace muster::clone {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string all(text);
-  std::transform(all.begin(), all.end(), all.begin(), [](unsigned char c) { return std::tolower(c); });
-  return all;
-}
 
 bool is_word(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0 || c == ':' || c == '-'; }
 
@@ -34,22 +29,7 @@ bool is_hardware_address(std::string_view word) {
   return true;
 }
 
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    lines.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
-}
-
-std::vector<std::string> words_of(const std::string& line) {
-  std::vector<std::string> words;
-  std::istringstream stream(line);
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
-}
+bool is_comment(const std::vector<std::string>& words) { return !words.empty() && words[0].starts_with('#'); }
 
 bool is_ipv6(const StaticAddress& fixed) { return fixed.address.find(':') != std::string::npos; }
 
@@ -80,13 +60,13 @@ std::string stanza(const std::string& interface, const StaticAddress& fixed) {
 
 std::vector<std::string> hardware_addresses(std::string_view text) {
   std::vector<std::string> found;
-  for (const auto& line : lines_of(text)) {
-    if (line.find_first_not_of(" \t") != std::string::npos && line[line.find_first_not_of(" \t")] == '#') continue;
+  for (const auto& line : base::lines_of(text)) {
+    if (is_comment(base::words_of(line))) continue;
     for (std::string_view left = line; !left.empty();) {
-      auto word = left.substr(0, word_length(left));
+      const std::string word = base::lower_case(left.substr(0, word_length(left)));
       left.remove_prefix(word.size());
-      if (!is_hardware_address(word)) continue;
-      if (std::find(found.begin(), found.end(), lower(word)) == found.end()) found.push_back(lower(word));
+      if (is_hardware_address(word) && std::find(found.begin(), found.end(), word) == found.end())
+        found.push_back(word);
     }
   }
   return found;
@@ -94,11 +74,11 @@ std::vector<std::string> hardware_addresses(std::string_view text) {
 
 std::string with_words_replaced(std::string_view text, const std::map<std::string, std::string>& words) {
   std::map<std::string, std::string> known;
-  for (const auto& [before, after] : words) known.emplace(lower(before), after);
+  for (const auto& [before, after] : words) known.emplace(base::lower_case(before), after);
   std::string all;
   while (!text.empty()) {
     const auto word = text.substr(0, word_length(text));
-    const auto found = known.find(lower(word));
+    const auto found = known.find(base::lower_case(word));
     all += found == known.end() ? std::string(word) : found->second;
     text.remove_prefix(word.size());
   }
@@ -108,8 +88,8 @@ std::string with_words_replaced(std::string_view text, const std::map<std::strin
 std::vector<std::string> connection_uuids(std::string_view text) {
   constexpr std::size_t kUuidLength = 36;
   std::vector<std::string> found;
-  for (const auto& line : lines_of(text)) {
-    if (!lower(line).starts_with("uuid=")) continue;
+  for (const auto& line : base::lines_of(text)) {
+    if (!base::lower_case(line).starts_with("uuid=")) continue;
     std::string value = line.substr(5);
     std::erase_if(value, [](char c) { return c == '"' || c == '\''; });
     if (value.size() == kUuidLength && std::all_of(value.begin(), value.end(), is_word)) found.push_back(value);
@@ -118,9 +98,9 @@ std::vector<std::string> connection_uuids(std::string_view text) {
 }
 
 bool names_fixed_address(std::string_view text) {
-  for (const auto& line : lines_of(text)) {
-    const auto words = words_of(line);
-    if (words.empty() || words[0].starts_with('#')) continue;
+  for (const auto& line : base::lines_of(text)) {
+    const auto words = base::words_of(line);
+    if (words.empty() || is_comment(words)) continue;
     if (words[0] == "iface" && words.size() > 3 && words[3] == "static") return true;
     // networkd's, NetworkManager's, Red Hat's and netplan's.
     for (const std::string_view beginning : {"Address=", "address1=", "IPADDR=", "IPADDR0=", "addresses:"})
@@ -148,10 +128,10 @@ std::string connection_settings(const std::string& mac, const StaticAddress& fix
 }
 
 std::optional<std::string> interfaces_settings(std::string_view text, const StaticAddress& fixed) {
-  const auto lines = lines_of(text);
+  const auto lines = base::lines_of(text);
   std::string interface;
   for (const auto& line : lines)
-    if (const auto words = words_of(line);
+    if (const auto words = base::words_of(line);
         interface.empty() && words.size() > 1 && words[0] == "iface" && words[1] != "lo")
       interface = words[1];
   if (interface.empty()) return std::nullopt;
@@ -159,7 +139,7 @@ std::optional<std::string> interfaces_settings(std::string_view text, const Stat
   std::string all;
   bool told = false, inside = false;
   for (const auto& line : lines) {
-    const auto words = words_of(line);
+    const auto words = base::words_of(line);
     if (begins_stanza(words)) inside = false;
     if (words.size() > 2 && words[0] == "iface" && words[1] == interface && words[2] == family) {
       inside = true;

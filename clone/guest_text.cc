@@ -1,9 +1,10 @@
 #include "clone/guest_text.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <functional>
+
+#include "base/text.h"
 
 namespace muster::clone {
 namespace {
@@ -45,6 +46,17 @@ std::vector<std::string_view> pieces_of(std::string_view line) {
   return pieces;
 }
 
+// Of passwd(5).
+std::vector<std::string_view> fields_of(std::string_view line) {
+  std::vector<std::string_view> fields;
+  for (;;) {
+    const std::size_t end = line.find(':');
+    fields.push_back(line.substr(0, end));
+    if (end == std::string_view::npos) return fields;
+    line.remove_prefix(end + 1);
+  }
+}
+
 }  // namespace
 
 std::string first_line(std::string_view text) {
@@ -80,19 +92,15 @@ std::string with_host_name(std::string_view text, const std::string& name) {
 }
 
 std::vector<std::string> host_key_settings(std::string_view text) {
-  constexpr std::string_view kKeyword = "hostkey";
   std::vector<std::string> paths;
-  by_lines(text, [&](std::string_view line) {
-    line.remove_prefix(std::min(line.find_first_not_of(kSpace), line.size()));
-    std::string keyword(line.substr(0, line.find_first_of(" \t=")));
-    std::transform(keyword.begin(), keyword.end(), keyword.begin(), [](unsigned char c) { return std::tolower(c); });
-    if (keyword != kKeyword) return std::string();
-    line.remove_prefix(keyword.size());
-    line.remove_prefix(std::min(line.find_first_not_of(" \t=\""), line.size()));
-    const std::string path(line.substr(0, line.find_first_of(" \t\r\"")));
-    if (path.starts_with('/')) paths.push_back(path);
-    return std::string();
-  });
+  for (auto line : base::lines_of(text)) {
+    // `Keyword value` as well as `Keyword = "value"`; paths with spaces are nobody's.
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return c == '=' || c == '"'; }, ' ');
+    const auto words = base::words_of(line);
+    if (words.size() > 1 && base::lower_case(words[0]) == "hostkey" && words[1].starts_with('/'))
+      paths.push_back(words[1]);
+  }
   return paths;
 }
 
@@ -113,24 +121,16 @@ std::string with_lines_added(std::string_view text, const std::vector<std::strin
 }
 
 std::optional<Account> account_of(std::string_view passwd, std::string_view user) {
-  std::optional<Account> found;
-  by_lines(passwd, [&](std::string_view line) {
-    std::vector<std::string_view> fields;
-    for (std::string_view left = line; fields.size() < 7;) {
-      const std::size_t end = left.find(':');
-      fields.push_back(left.substr(0, end));
-      if (end == std::string_view::npos) break;
-      left.remove_prefix(end + 1);
-    }
-    if (found || fields.size() < 6 || fields[0] != user || !fields[5].starts_with('/')) return std::string();
+  const auto read = [](std::string_view digits, std::uint32_t& number) {
+    return std::from_chars(digits.data(), digits.data() + digits.size(), number).ec == std::errc();
+  };
+  for (const auto& line : base::lines_of(passwd)) {
+    const auto fields = fields_of(line);
+    if (fields.size() < 6 || fields[0] != user || !fields[5].starts_with('/')) continue;
     Account account{.home = std::string(fields[5] == "/" ? "" : fields[5])};
-    const auto read = [](std::string_view digits, std::uint32_t& number) {
-      return std::from_chars(digits.data(), digits.data() + digits.size(), number).ec == std::errc();
-    };
-    if (read(fields[2], account.uid) && read(fields[3], account.gid)) found = account;
-    return std::string();
-  });
-  return found;
+    if (read(fields[2], account.uid) && read(fields[3], account.gid)) return account;
+  }
+  return std::nullopt;
 }
 
 }  // namespace muster::clone

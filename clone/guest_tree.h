@@ -11,6 +11,9 @@
 
 namespace muster::clone {
 
+// Of files that root alone may read.
+inline constexpr disk::GuestOwner kSecret{.mode = 0600};
+
 class GuestTree {
  public:
   // Both outlive it.

@@ -9,6 +9,7 @@
 #include "parallel-ssh/host_key_pair.h"
 #include "virt/domain_xml.h"
 #include "virt/image_files.h"
+#include "vm/guest_host_keys.h"
 
 namespace muster::clone {
 namespace {
@@ -17,15 +18,14 @@ using base::Code;
 using base::Error;
 using ssh::HostKeyKind;
 
-const disk::GuestOwner kSecret{.mode = 0600};
 const std::string kOpenssh = "/etc/ssh", kDropbear = "/etc/dropbear";
 const std::string kDropbearKey = kDropbear + "/dropbear_ed25519_host_key";
 
-std::optional<HostKeyKind> kind_of(const std::string& public_line) {
-  if (public_line.starts_with("ssh-ed25519 ")) return HostKeyKind::ed25519;
-  if (public_line.starts_with("ecdsa-sha2-")) return HostKeyKind::ecdsa;
-  if (public_line.starts_with("ssh-rsa ")) return HostKeyKind::rsa;
-  return std::nullopt;
+// Of a private key that is to have a successor: of one that no server can show, the usual kind.
+HostKeyKind kind_of(const std::string& private_text) {
+  const std::string line = ssh::public_line_of_openssh(private_text).value_or("");
+  if (line.starts_with("ecdsa-sha2-")) return HostKeyKind::ecdsa;
+  return line.starts_with("ssh-rsa ") ? HostKeyKind::rsa : HostKeyKind::ed25519;
 }
 
 // Where its settings say that they are, or else where OpenSSH has them.
@@ -54,9 +54,7 @@ void renew_openssh(GuestTree& guest, const std::string& host_name) {
   for (const auto& path : paths) {
     const auto former = guest.read(path);
     if (!former) continue;
-    const auto line = ssh::public_line_of_openssh(*former);
-    // What cannot be read is no key that a server shows.
-    make_openssh(guest, line ? kind_of(*line).value_or(HostKeyKind::ed25519) : HostKeyKind::ed25519, path, host_name);
+    make_openssh(guest, kind_of(*former), path, host_name);
     made = true;
   }
   if (!made && guest.holds(kOpenssh, "sshd_config"))
@@ -86,12 +84,12 @@ void renew_dropbear(GuestTree& guest) {
   guest.write(kDropbearKey, ssh::dropbear_host_key(ssh::make_host_key_pair(HostKeyKind::ed25519)), kSecret);
 }
 
-// Until then what is there is its image's. The marks are those that vm::host_keys_by_agent() looks for.
+// Until then what is there is its image's.
 bool waits_for_cloud_init(GuestTree& guest, const std::string& instance) {
   if (instance.empty() || !guest.holds("/etc/cloud", "cloud.cfg")) return false;
-  const std::string state = "/var/lib/cloud/instances/" + instance;
-  return !guest.holds(state, "boot-finished") && !guest.holds(state + "/sem", "config_keys_to_console") &&
-         !guest.holds(state + "/sem", "config_scripts_user");
+  const std::string state = "/var/lib/cloud/instances/" + instance + "/";
+  return std::none_of(vm::kMarksOfKeysMade.begin(), vm::kMarksOfKeysMade.end(),
+                      [&](const char* mark) { return guest.read(state + mark).has_value(); });
 }
 
 std::vector<disk::MachineDisk> disks_of(const base::Context& ctx, const virt::Connection& connection,

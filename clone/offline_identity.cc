@@ -23,7 +23,6 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 
-const disk::GuestOwner kSecret{.mode = 0600};
 // Another than that of its directory: sshd reads it under this alone.
 constexpr const char* kSshLabel = "system_u:object_r:ssh_home_t:s0";
 constexpr const char* kNetworkd = "/etc/systemd/network";

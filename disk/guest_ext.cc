@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "disk/guest_program.h"
+#include "disk/scratch_file.h"
 
 namespace muster::disk {
 namespace {
@@ -101,10 +102,9 @@ std::vector<ExtInode> ExtFiles::inodes(const Context& ctx, std::span<const std::
   for (; !numbers.empty(); numbers = numbers.subspan(std::min(kBatch, numbers.size()))) {
     const auto batch = numbers.first(std::min(kBatch, numbers.size()));
     const std::string commands = image_.directory() + "/commands";
-    {
-      std::ofstream file(commands);
-      for (const auto number : batch) file << "inode_dump <" << number << ">\n";
-    }
+    std::string lines;
+    for (const auto number : batch) lines += fmt::format("inode_dump <{}>\n", number);
+    write_scratch(commands, lines);
     const std::string text = ask(ctx, {"-f", commands}, batch.size() * kInodeTextBytes);
     for (const auto& answer : split_ext_answers(text, batch.size())) all.push_back(parse_ext_inode(answer));
   }

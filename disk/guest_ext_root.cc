@@ -1,13 +1,11 @@
 #include "disk/guest_ext_root.h"
 
-#include <fstream>
-#include <iterator>
-
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "disk/guest_program.h"
+#include "disk/scratch_file.h"
 
 namespace muster::disk {
 namespace {
@@ -25,15 +23,6 @@ constexpr int kMostWell = 2;
 // It reads every inode of what was not unmounted well.
 constexpr std::chrono::minutes kCheckPatience{30};
 
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_text(const std::string& path, std::string_view text) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
-}
-
 // A word for debugfs, whatever a temporary directory is called.
 std::string in_quotes(const std::string& word) {
   std::string text = "\"";
@@ -45,12 +34,12 @@ std::string in_quotes(const std::string& word) {
 
 ServedImage::ServedImage(const Context& ctx, const MachineDisk& disk, Access access, const std::string& where)
     : temporary_directory(where),
+      others_server(disk.server),
       own_server(disk.uri.empty()
                      ? std::make_unique<ImageServer>(
                            ctx, disk.path,
                            ImageServerOptions{.format = disk.format, .access = access, .temporary_directory = where})
                      : nullptr),
-      server(disk.server),
       uri(own_server ? own_server->uri() : disk.uri),
       file(ctx, uri, disk.path, where, access) {}
 
@@ -84,18 +73,18 @@ void ExtRoot::mend(const Context& ctx) {
 ExtFiles::Place ExtRoot::place_of(const Context& ctx, const std::string& path, ExtFiles::LastLink last_link) {
   const auto place = files_.locate(ctx, path, last_link);
   if (!place) throw Error(Code::not_found, name_ + ":" + path + ": there is no such directory");
-  if (!is_plain_guest_name(place->name))
-    throw Error(Code::unsupported, name_ + ":" + path + ": files of such names are not changed");
+  check_plain_guest_name(name_, path, place->name);
   return *place;
 }
 
 std::string ExtRoot::quoted(const char* name) const { return in_quotes(file(name)); }
 
 std::string ExtRoot::run(const Context& ctx, const ExtFiles::Place& place, const std::vector<std::string>& commands,
-                         bool change) {
+                         Access access) {
+  const bool change = access == Access::write;
   std::string text = fmt::format("cd <{}>\n", place.directory);
   for (const auto& command : commands) text += command + "\n";
-  write_text(file(kCommands), text);
+  write_scratch(file(kCommands), text);
   const GuestProgram program{.action = (change ? "change " : "look into ") + name_,
                              .argv = {"debugfs", change ? "-w" : "-c", "-f", file(kCommands), device_},
                              .package = "e2fsprogs"};
@@ -121,13 +110,13 @@ bool ExtRoot::take_label(const Context& ctx, std::uint32_t inode) {
       .package = "e2fsprogs"};
   // What it says where there is none differs by version.
   run_guest_program(ctx, program, kAnswerBytes);
-  return !read_text(file(kLabel)).empty();
+  return !read_scratch(file(kLabel)).empty();
 }
 
 // The label that something gets, in the file: its own, what is asked for, or its directory's.
 bool ExtRoot::label_for(const Context& ctx, const ExtFiles::Place& place, const GuestOwner& fresh) {
   if (!take_label(ctx, place.found ? place.found->number : place.directory)) return false;
-  if (!place.found && !fresh.label.empty()) write_text(file(kLabel), fresh.label);
+  if (!place.found && !fresh.label.empty()) write_scratch(file(kLabel), fresh.label);
   return true;
 }
 
@@ -165,7 +154,7 @@ void ExtRoot::write(const Context& ctx, const std::string& path, std::string_vie
   const std::string name = in_quotes(place.name);
   if (place.found && place.found->inode.type() != GuestFileType::file)
     throw Error(Code::usage, name_ + ":" + path + ": is no regular file");
-  write_text(file(kContent), content);
+  write_scratch(file(kContent), content);
   GuestOwner owner = fresh;
   std::vector<std::string> commands;
   if (place.found) {
@@ -176,9 +165,9 @@ void ExtRoot::write(const Context& ctx, const std::string& path, std::string_vie
   commands.push_back("write " + quoted(kContent) + " " + name);
   const bool labelled = label_for(ctx, place, fresh);
   for (auto& command : owner_commands(name, kFile, owner, labelled)) commands.push_back(std::move(command));
-  run(ctx, place, commands, true);
-  run(ctx, place, {"dump " + name + " " + quoted(kAgain)}, false);
-  if (read_text(file(kAgain)) != content)
+  run(ctx, place, commands, Access::write);
+  run(ctx, place, {"dump " + name + " " + quoted(kAgain)}, Access::read);
+  if (read_scratch(file(kAgain)) != content)
     throw Error(Code::io, name_ + ":" + path + ": what was written is not what is there");
 }
 
@@ -188,7 +177,7 @@ void ExtRoot::remove(const Context& ctx, const std::string& path) {
   if (there->found->inode.type() == GuestFileType::directory)
     throw Error(Code::usage, name_ + ":" + path + ": is a directory");
   const auto place = place_of(ctx, path, ExtFiles::LastLink::kept);
-  run(ctx, place, {"rm " + in_quotes(place.name)}, true);
+  run(ctx, place, {"rm " + in_quotes(place.name)}, Access::write);
 }
 
 void ExtRoot::make_directory(const Context& ctx, const std::string& path, const GuestOwner& fresh) {
@@ -199,7 +188,7 @@ void ExtRoot::make_directory(const Context& ctx, const std::string& path, const 
   std::vector<std::string> commands{"mkdir " + name};
   const bool labelled = label_for(ctx, place, fresh);
   for (auto& command : owner_commands(name, kDirectory, fresh, labelled)) commands.push_back(std::move(command));
-  run(ctx, place, commands, true);
+  run(ctx, place, commands, Access::write);
 }
 
 void ExtRoot::commit(const Context&) { image_->close(); }

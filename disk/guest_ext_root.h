@@ -15,15 +15,17 @@
 
 namespace muster::disk {
 
-// An image as a file for as long as somebody looks into it.
+// An image as a file for as long as somebody looks into it: of a server of our own, unless it has one.
 struct ServedImage {
   ServedImage(const base::Context& ctx, const MachineDisk& disk, Access access, const std::string& where);
-  std::string temporary_directory;
-  // Throws Error{io} where what was written is not there.
+
+  // After the last change. Throws Error{io} where not all of it is in the image.
   void close();
-  std::unique_ptr<ImageServer> own_server;
-  std::shared_ptr<const void> server;
-  std::string uri;
+
+  const std::string temporary_directory;
+  const std::shared_ptr<const void> others_server;
+  const std::unique_ptr<ImageServer> own_server;
+  const std::string uri;
   GuestImage file;
 };
 
@@ -32,7 +34,8 @@ class ExtRoot : public GuestRoot {
   ExtRoot(std::shared_ptr<ServedImage> image, const GuestVolume& volume);
 
   bool is_known() const { return files_.is_known(); }
-  // Before the first change. Throws Error{corrupt} where e2fsck does not do that by itself.
+  // Before the first change: replays the journal, and mends what is wrong. Throws Error{corrupt} where e2fsck does not
+  // do that by itself.
   void mend(const base::Context& ctx);
 
   std::vector<std::string> names_in(const base::Context& ctx, const std::string& directory) override;
@@ -47,7 +50,7 @@ class ExtRoot : public GuestRoot {
   ExtFiles::Place place_of(const base::Context& ctx, const std::string& path, ExtFiles::LastLink last_link);
   // In the directory of a place, by its name.
   std::string run(const base::Context& ctx, const ExtFiles::Place& place, const std::vector<std::string>& commands,
-                  bool change);
+                  Access access);
   bool take_label(const base::Context& ctx, std::uint32_t inode);
   bool label_for(const base::Context& ctx, const ExtFiles::Place& place, const GuestOwner& fresh);
   std::vector<std::string> owner_commands(const std::string& name, std::uint32_t type, const GuestOwner& owner,

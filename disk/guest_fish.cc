@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
-#include <iterator>
 #include <map>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "disk/guest_fish_session.h"
+#include "disk/scratch_file.h"
 
 namespace muster::disk {
 namespace {
@@ -17,8 +18,6 @@ using base::Code;
 using base::Context;
 using base::Error;
 
-// Its machine has to boot, perhaps without KVM and beside others.
-constexpr std::chrono::minutes kPatience{5};
 constexpr std::size_t kAnswerBytes = 256U << 20;
 constexpr std::string_view kMark = "@\n";
 
@@ -46,15 +45,8 @@ constexpr const char* kQuestions =
     "    ENVIRON[\"FISH_PATH\"], name; name = \"\"; next }\n"
     "  NF { name = name \"\\\\x\" $1 }'\n";
 
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_text(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
-
 std::vector<std::string> names_in(const std::string& path) {
-  const std::string text = read_text(path);
+  const std::string text = read_scratch(path);
   std::vector<std::string> names;
   for (std::size_t from = 0; from < text.size();) {
     const std::size_t end = std::min(text.find('\0', from), text.size());
@@ -125,11 +117,11 @@ FishFiles::FishFiles(const GuestImage& image, const GuestVolume& volume, std::st
 
 GuestProgram FishFiles::guestfish(const std::string& commands) const {
   const std::string file = image_.directory() + "/fish";
-  write_text(file, "run\nmount-ro " + device_ + " /\n" + commands);
+  write_scratch(file, "run\nmount-ro " + device_ + " /\n" + commands);
   return {.action = fmt::format("look into {} ({})", name_, type_),
           .argv = {"guestfish", "--ro", "--format=raw", "-a", image_.path(), "-f", file},
           .package = "guestfish",
-          .patience = kPatience};
+          .patience = kFishPatience};
 }
 
 void FishFiles::expect_success(const GuestProgramEnd& end, const std::string& path) const {
@@ -143,7 +135,7 @@ void FishFiles::expect_success(const GuestProgramEnd& end, const std::string& pa
 
 std::vector<GuestEntry> FishFiles::list(const Context& ctx, const std::string& path) {
   const std::string names = image_.directory() + "/names", questions = image_.directory() + "/questions";
-  write_text(questions, kQuestions);
+  write_scratch(questions, kQuestions);
   const auto program =
       guestfish(fmt::format("-ls0 {} {}\n<! FISH_PATH={} sh {} {}\n", in_quotes(path), in_quotes(names),
                             shell_quoted(escaped(path)), shell_quoted(questions), shell_quoted(image_.directory())));

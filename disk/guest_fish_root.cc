@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <sstream>
+#include <filesystem>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "disk/guest_file_system.h"
+#include "disk/scratch_file.h"
 
 namespace muster::disk {
 namespace {
@@ -17,24 +18,12 @@ using base::Code;
 using base::Context;
 using base::Error;
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);)
-    if (!line.empty()) lines.push_back(line);
-  return lines;
-}
-
-std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-void check_plain(const std::string& name, const std::string& path) {
+void check_changeable(const std::string& name, const std::string& path) {
   check_guest_path(name, path);
-  if (!is_plain_guest_name(path.substr(path.rfind('/') + 1)))
-    throw Error(Code::unsupported, name + ":" + path + ": files of such names are not changed");
+  check_plain_guest_name(name, path, std::filesystem::path(path).filename().string());
 }
+
+std::string directory_of(const std::string& path) { return std::filesystem::path(path).parent_path(); }
 
 // Anything of a system's own may lie there; elsewhere are data.
 bool is_needed(const std::string& mount_point) {
@@ -48,7 +37,7 @@ bool is_needed(const std::string& mount_point) {
 
 std::vector<MountPoint> parse_mount_points(std::string_view text) {
   std::vector<MountPoint> points;
-  for (const auto& line : lines_of(std::string(text))) {
+  for (const auto& line : base::lines_of(text)) {
     const std::size_t colon = line.rfind(": ");
     if (colon == std::string::npos || !line.starts_with('/'))
       throw Error(Code::corrupt, "guestfish's mount points make no sense");
@@ -66,7 +55,7 @@ FishRoot::FishRoot(const Context& ctx, const std::vector<MachineDisk>& disks, Ac
 }
 
 void FishRoot::mount(const Context& ctx, Access access) {
-  const auto systems = lines_of(fish_.tell(ctx, {"inspect-os"}));
+  const auto systems = base::lines_of(fish_.tell(ctx, {"inspect-os"}));
   if (systems.size() != 1)
     throw Error(Code::unsupported,
                 fish_.name() + (systems.empty() ? ": holds no system that libguestfs knows"
@@ -89,7 +78,7 @@ bool FishRoot::holds(const Context& ctx, const char* question, const std::string
 std::vector<std::string> FishRoot::names_in(const Context& ctx, const std::string& directory) {
   check_guest_path(fish_.name(), directory);
   if (!holds(ctx, "is-dir", directory)) return {};
-  return lines_of(fish_.tell(ctx, {"ls", directory}));
+  return base::lines_of(fish_.tell(ctx, {"ls", directory}));
 }
 
 std::optional<std::string> FishRoot::read(const Context& ctx, const std::string& path) {
@@ -101,26 +90,27 @@ std::optional<std::string> FishRoot::read(const Context& ctx, const std::string&
   return fish_.tell(ctx, {"download", path, "/dev/stdout"});
 }
 
-// The label of its directory, too, where SELinux has given that one.
+// SELinux's label, too, where its directory has one.
 void FishRoot::own(const Context& ctx, const std::string& path, const GuestOwner& owner) const {
   fish_.tell(ctx, {"chmod", fmt::format("0{:o}", owner.mode), path});
   fish_.tell(ctx, {"chown", std::to_string(owner.uid), std::to_string(owner.gid), path});
   const auto label = fish_.ask(ctx, {"getxattr", directory_of(path), "security.selinux"});
   if (!label.complaint.empty()) return;
-  const std::string text =
-      owner.label.empty() ? label.text.substr(0, label.text.find_first_of(std::string("\n\0", 2))) : owner.label;
+  const std::string text = owner.label.empty()
+                               ? label.text.substr(0, label.text.find_first_of(std::string_view("\n\0", 2)))
+                               : std::string(owner.label);
   fish_.tell(ctx, {"setxattr", "security.selinux", text, std::to_string(text.size()), path});
 }
 
 void FishRoot::write(const Context& ctx, const std::string& path, std::string_view content, const GuestOwner& fresh) {
-  check_plain(fish_.name(), path);
+  check_changeable(fish_.name(), path);
   const bool there = holds(ctx, "is-file", path);
   if (!there && fish_.tell(ctx, {"exists", path}) == "true\n")
     throw Error(Code::usage, fish_.name() + ":" + path + ": is no regular file");
   if (!there && !holds(ctx, "is-dir", directory_of(path)))
     throw Error(Code::not_found, fish_.name() + ":" + path + ": there is no such directory");
   const std::string file = fish_.directory() + "/content";
-  std::ofstream(file, std::ios::binary | std::ios::trunc) << content;
+  write_scratch(file, content);
   fish_.tell(ctx, {"upload", file, path});
   if (!there) own(ctx, path, fresh);
   if (read(ctx, path) != content)
@@ -128,14 +118,14 @@ void FishRoot::write(const Context& ctx, const std::string& path, std::string_vi
 }
 
 void FishRoot::remove(const Context& ctx, const std::string& path) {
-  check_plain(fish_.name(), path);
+  check_changeable(fish_.name(), path);
   if (fish_.tell(ctx, {"is-dir", path}) == "true\n")
     throw Error(Code::usage, fish_.name() + ":" + path + ": is a directory");
   fish_.tell(ctx, {"rm-f", path});
 }
 
 void FishRoot::make_directory(const Context& ctx, const std::string& path, const GuestOwner& fresh) {
-  check_plain(fish_.name(), path);
+  check_changeable(fish_.name(), path);
   if (holds(ctx, "is-dir", path)) return;
   fish_.tell(ctx, {"mkdir", path});
   own(ctx, path, fresh);

@@ -19,8 +19,6 @@ using base::Code;
 using base::Context;
 using base::Error;
 
-// Its machine has to boot, perhaps without KVM and beside others.
-constexpr std::chrono::minutes kPatience{5};
 constexpr std::chrono::seconds kStartPatience{30}, kEndPatience{60}, kTick{1};
 // A fleet, two at a time.
 constexpr std::chrono::hours kTurnPatience{2};
@@ -127,8 +125,8 @@ void FishSession::launch(const Context& ctx, Access access, const char* settings
 
 int FishSession::end() {
   if (!program_) return 0;
-  // A process that is gone reads nothing any more.
-  if (::write(program_->standard_input().get(), "\n", 1) != 1) program_->standard_input().reset();
+  // Where it is gone already, nobody reads it.
+  [[maybe_unused]] const ssize_t written = ::write(program_->standard_input().get(), "\n", 1);
   program_->standard_input().reset();
   const int code = program_->wait(kEndPatience).code;
   program_.reset();
@@ -159,7 +157,8 @@ FishSession::Answer FishSession::ask(const Context& ctx, std::vector<std::string
   words.front().insert(0, 1, '-');
   words.insert(words.begin(), {"guestfish", "--remote=" + number_, "--"});
   auto output = run_guest_program(
-      ctx, {.action = "look into " + name_, .argv = std::move(words), .package = "guestfish", .patience = kPatience},
+      ctx,
+      {.action = "look into " + name_, .argv = std::move(words), .package = "guestfish", .patience = kFishPatience},
       kMostBytes);
   return {.text = std::move(output.text), .complaint = output.end.complaint + complaint()};
 }

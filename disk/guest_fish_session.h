@@ -4,6 +4,7 @@
 // memory. Not thread-safe.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,9 @@
 #include "disk/image_server.h"
 
 namespace muster::disk {
+
+// Its machine has to boot, perhaps without KVM and beside others.
+inline constexpr std::chrono::minutes kFishPatience{5};
 
 class FishSession {
  public:
@@ -26,7 +30,7 @@ class FishSession {
   ~FishSession();
 
   // Before that, for who wrote: unmounts all, and ends its machine. Throws Error{io} where not all of it is in the
-  // images, Error{timeout} as where those have no room. It is not there after.
+  // images, Error{timeout} as where those have no room. Nothing can be asked after.
   void close(const base::Context& ctx);
 
   // One command and its words, which may hold anything. Output of more than kMostBytes is Error{corrupt}.

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <sstream>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "disk/guest_ext_root.h"
 #include "disk/guest_fish_root.h"
 #include "disk/guest_volumes.h"
@@ -19,14 +19,11 @@ using base::Error;
 // Whether what is under `/etc`, `/var` and homes is in the root's file system, as far as its table says.
 bool is_in_one(const std::string& fstab) {
   constexpr std::array kApart{"/etc", "/var", "/root", "/home"};
-  std::istringstream lines(fstab);
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::string what, where;
-    words >> what >> where;
-    if (what.starts_with('#')) continue;
+  for (const auto& line : base::lines_of(fstab)) {
+    const auto words = base::words_of(line);
+    if (words.size() < 2 || words[0].starts_with('#')) continue;
     for (const std::string place : kApart)
-      if (where == place || where.starts_with(place + "/")) return false;
+      if (words[1] == place || words[1].starts_with(place + "/")) return false;
   }
   return true;
 }
@@ -79,6 +76,11 @@ bool is_plain_guest_name(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [&](char c) {
     return kPlain.find(c) != std::string_view::npos || kInside.find(c) != std::string_view::npos;
   });
+}
+
+void check_plain_guest_name(const std::string& where, const std::string& path, std::string_view name) {
+  if (!is_plain_guest_name(name))
+    throw Error(Code::unsupported, where + ":" + path + ": files of such names are not changed");
 }
 
 std::unique_ptr<GuestRoot> open_guest_root(const Context& ctx, const std::vector<MachineDisk>& disks, Access access,

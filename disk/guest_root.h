@@ -21,7 +21,7 @@ namespace muster::disk {
 struct GuestOwner {
   std::uint32_t mode = 0644;  // permissions alone: at most 07777
   std::uint32_t uid = 0, gid = 0;
-  std::string label = {};  // SELinux's, where the guest has such; empty: that of its directory
+  std::string_view label = {};  // a constant: SELinux's, where the guest has such; empty: that of its directory
 };
 
 class GuestRoot {
@@ -33,7 +33,7 @@ class GuestRoot {
 
   // All throw Error{usage} for a path that does not begin with a slash, Error{corrupt} for damage and files of more
   // than kMaxFileBytes, Error{unsupported} for what cannot be read, Error{io, timeout, cancelled}. Links are followed,
-  // in directories and at the end.
+  // in directories and at the end, unless something else is said.
 
   // In no order, without `.` and `..`; empty: there is no such directory.
   virtual std::vector<std::string> names_in(const base::Context& ctx, const std::string& directory) = 0;
@@ -41,9 +41,9 @@ class GuestRoot {
   virtual std::optional<std::string> read(const base::Context& ctx, const std::string& path) = 0;
 
   // A regular file with this content. One that is there keeps its owner, mode and SELinux label; a new one is
-  // `fresh`'s. What was written is read again. Error{not_found} where there is no such
-  // directory, Error{usage} for what is there and no regular file, Error{unsupported} for names that are not plain
-  // (is_plain_guest_name), Error{no_space}.
+  // `fresh`'s. What was written is read again. Error{not_found} where there is no such directory, Error{usage} for what
+  // is there and no regular file, Error{unsupported} for names that are not plain (is_plain_guest_name),
+  // Error{no_space}.
   virtual void write(const base::Context& ctx, const std::string& path, std::string_view content,
                      const GuestOwner& fresh) = 0;
   // A file, or a link itself. Nothing where there is none. Error{usage} for a directory, Error{unsupported} as above.
@@ -59,6 +59,8 @@ class GuestRoot {
 // Letters, digits, `._@:+~-`, and after the first spaces and `,()`: what is never anything else, in quotes, to the
 // programs that change files.
 bool is_plain_guest_name(std::string_view name);
+// Throws Error{unsupported} about a path in `where`, whose last name this is.
+void check_plain_guest_name(const std::string& where, const std::string& path, std::string_view name);
 
 struct MachineDisk {
   std::string path;

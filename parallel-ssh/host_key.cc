@@ -1,13 +1,13 @@
 #include "parallel-ssh/host_key.h"
 
 #include <algorithm>
-#include <cstdint>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/text.h"
+#include "parallel-ssh/wire.h"
 
 namespace muster::ssh {
 namespace {
@@ -15,18 +15,6 @@ namespace {
 constexpr std::string_view kFingerprintPrefix = "SHA256:";
 constexpr std::size_t kFingerprintDigits = 43;  // 32 bytes in base64 without padding
 constexpr std::size_t kMaxTypeBytes = 128;
-
-std::vector<std::string_view> words_of(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  std::vector<std::string_view> words;
-  for (;;) {
-    text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
-    if (text.empty()) return words;
-    const auto end = std::min(text.find_first_of(kBlanks), text.size());
-    words.push_back(text.substr(0, end));
-    text.remove_prefix(end);
-  }
-}
 
 PinnedKey parse_fingerprint(std::string_view text) {
   std::string_view digits = text.substr(kFingerprintPrefix.size());
@@ -49,13 +37,10 @@ std::string fingerprint(std::string_view blob) {
   return std::string(kFingerprintPrefix) + text;
 }
 
-// RFC 4253, section 6.6: a length of four bytes, most significant first, then the name.
+// RFC 4253, section 6.6: its name first, and something after that.
 std::optional<std::string> key_type(std::string_view blob) {
-  if (blob.size() < 4) return std::nullopt;
-  std::uint32_t length = 0;
-  for (const char byte : blob.substr(0, 4)) length = length << 8 | static_cast<unsigned char>(byte);
-  if (length == 0 || length > kMaxTypeBytes || length >= blob.size() - 4) return std::nullopt;
-  return std::string(blob.substr(4, length));
+  const auto type = take_string(blob);
+  return type && !type->empty() && type->size() <= kMaxTypeBytes && !blob.empty() ? type : std::nullopt;
 }
 
 std::optional<std::string> decode_key(std::string_view type, std::string_view base64) {
@@ -69,7 +54,7 @@ bool PinnedKey::matches(std::string_view server_blob) const {
 }
 
 PinnedKey parse_host_key(std::string_view text) {
-  const auto words = words_of(text);
+  const auto words = base::words_of(text);
   if (words.size() == 1 && words[0].starts_with(kFingerprintPrefix)) return parse_fingerprint(words[0]);
   auto blob = words.size() < 2 ? std::nullopt : decode_key(words[0], words[1]);
   if (!blob)
@@ -77,7 +62,7 @@ PinnedKey parse_host_key(std::string_view text) {
                       fmt::format("host key '{}': write a type and its key, as in a .pub file, or SHA256:...",
                                   text.substr(0, std::min<std::size_t>(text.size(), 100))));
   std::string print = fingerprint(*blob);
-  return {.type = std::string(words[0]), .blob = std::move(*blob), .fingerprint = std::move(print)};
+  return {.type = words[0], .blob = std::move(*blob), .fingerprint = std::move(print)};
 }
 
 }  // namespace muster::ssh

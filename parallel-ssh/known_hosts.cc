@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "parallel-ssh/host_key.h"
 #include "parallel-ssh/ssh_pattern.h"
@@ -25,7 +26,7 @@ enum class Marker { none, revoked, authority };
 
 // How a host is written in the files, lower case.
 std::string host_entry(const std::string& name, std::uint16_t port) {
-  return port == 22 || port == 0 ? lower_case(name) : fmt::format("[{}]:{}", lower_case(name), port);
+  return port == 22 || port == 0 ? base::lower_case(name) : fmt::format("[{}]:{}", base::lower_case(name), port);
 }
 
 std::string_view take_field(std::string_view& rest) {
@@ -121,7 +122,7 @@ bool KnownHosts::Content::index_names(std::string_view names, std::uint32_t entr
     if (name) hashed.push_back({std::move(*name), entry});
     return name.has_value();
   }
-  const std::string lowered = lower_case(names);
+  const std::string lowered = base::lower_case(names);
   if (has_pattern(lowered)) {
     patterns.push_back({lowered, entry});
     return true;

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <sstream>
 #include <string_view>
+
+#include "base/text.h"
 
 namespace muster::ssh {
 namespace {
@@ -12,19 +12,6 @@ namespace {
 constexpr std::array<std::string_view, 12> kWithoutEffect = {
     "batchmode", "controlmaster", "controlpath",         "controlpersist",      "forwardx11",   "forwardx11trusted",
     "loglevel",  "requesttty",    "serveralivecountmax", "serveraliveinterval", "tcpkeepalive", "visualhostkey"};
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
-std::vector<std::string> words_of(const std::string& text) {
-  std::istringstream stream(text);
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
-}
 
 std::optional<HostKeyPolicy> policy_of(const std::string& value) {
   if (value == "yes") return HostKeyPolicy::yes;
@@ -39,15 +26,15 @@ bool take_option(const std::string& option, SshArguments& found) {
   const std::size_t end = option.find_first_of("= \t");
   const std::size_t start = option.find_first_not_of("= \t", end);
   if (start == std::string::npos) return false;
-  const std::string keyword = lower(option.substr(0, end)), value = option.substr(start);
-  const bool yes = lower(value) == "yes", no = lower(value) == "no";
+  const std::string keyword = base::lower_case(option.substr(0, end)), value = option.substr(start);
+  const bool yes = base::lower_case(value) == "yes", no = base::lower_case(value) == "no";
   if (keyword == "stricthostkeychecking") {
     // ssh takes the first value of an option.
-    if (!found.strict_host_key_checking) found.strict_host_key_checking = policy_of(lower(value));
+    if (!found.strict_host_key_checking) found.strict_host_key_checking = policy_of(base::lower_case(value));
     return found.strict_host_key_checking.has_value();
   }
   if (keyword == "userknownhostsfile") {
-    if (found.known_hosts_files.empty()) found.known_hosts_files = words_of(value);
+    if (found.known_hosts_files.empty()) found.known_hosts_files = base::words_of(value);
     return value.find_first_of("\"'%$") == std::string::npos;
   }
   if (keyword == "identitiesonly" && (yes || no)) {

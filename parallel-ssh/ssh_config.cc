@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "parallel-ssh/ssh_config_parser.h"
 #include "parallel-ssh/ssh_config_tokens.h"
 #include "parallel-ssh/ssh_pattern.h"
@@ -60,7 +61,7 @@ class Pass {
         round_(round),
         found_(found),
         // In the second round Host lines are about the name that the first one came to.
-        name_(round == Round::first ? asked.original_host : lower_case(hostname_now())) {}
+        name_(round == Round::first ? asked.original_host : base::lower_case(hostname_now())) {}
 
   void apply(const ConfigFile& file) {
     static const std::vector<std::size_t> kNone;
@@ -127,9 +128,9 @@ class Pass {
       case Criterion::Subject::final_pass:
         return round_ == Round::final;
       case Criterion::Subject::host:
-        return included(lower_case(hostname_now()));
+        return included(base::lower_case(hostname_now()));
       case Criterion::Subject::original_host:
-        return included(lower_case(asked_.original_host));
+        return included(base::lower_case(asked_.original_host));
       case Criterion::Subject::user:
         return included(asked_.given_user.value_or(found_.text(Keyword::user).value_or(facts_.user)));
       case Criterion::Subject::local_user:
@@ -205,14 +206,14 @@ std::optional<std::vector<std::string>> user_known_hosts(const Found& found, con
   if (setting == nullptr) return std::nullopt;
   std::vector<std::string> files;
   for (const auto& path : setting->values)
-    if (lower_case(path) != "none") files.push_back(at(*setting, [&] { return expand_path(path, values); }));
+    if (base::lower_case(path) != "none") files.push_back(at(*setting, [&] { return expand_path(path, values); }));
   return files;
 }
 
 std::optional<std::vector<std::string>> global_known_hosts(const Found& found) {
   const auto* setting = found[Keyword::global_known_hosts_file];
   if (setting == nullptr) return std::nullopt;
-  return lower_case(setting->values[0]) == "none" ? std::vector<std::string>{} : setting->values;
+  return base::lower_case(setting->values[0]) == "none" ? std::vector<std::string>{} : setting->values;
 }
 
 std::optional<std::string> identity_agent(const Found& found, const TokenValues& values, const LocalFacts& facts) {
@@ -229,7 +230,8 @@ std::optional<std::string> identity_agent(const Found& found, const TokenValues&
 std::vector<std::string> reasons_for_openssh(const Found& found) {
   std::vector<std::string> reasons = found.openssh_only;
   const auto unless = [&](Keyword keyword, std::string_view harmless, const char* name) {
-    if (found[keyword] != nullptr && lower_case(found[keyword]->values[0]) != harmless) reasons.emplace_back(name);
+    if (found[keyword] != nullptr && base::lower_case(found[keyword]->values[0]) != harmless)
+      reasons.emplace_back(name);
   };
   unless(Keyword::proxy_command, "none", "ProxyCommand");
   unless(Keyword::proxy_use_fdpass, "no", "ProxyUseFdpass");
@@ -258,7 +260,7 @@ void fill_plain(const Found& found, HostConfig& config) {
   config.password_authentication = found.flag(Keyword::password_authentication);
   config.preferred_authentications = found.text(Keyword::preferred_authentications);
   if (const auto agent = found.text(Keyword::forward_agent))
-    config.forward_agent = lower_case(*agent) != "no" && lower_case(*agent) != "false";
+    config.forward_agent = base::lower_case(*agent) != "no" && base::lower_case(*agent) != "false";
   config.strict_host_key_checking = host_key_policy(found);
   config.hash_known_hosts = found.flag(Keyword::hash_known_hosts);
   config.connect_timeout = duration(found, Keyword::connect_timeout);
@@ -313,7 +315,7 @@ SshConfig SshConfig::parse(const base::Context& ctx, std::string_view text, cons
 
 HostConfig SshConfig::lookup(const std::string& host, const std::optional<std::string>& user,
                              std::optional<std::uint16_t> port, const std::string& alias) const {
-  const ConnectionNames asked{host, user, lower_case(alias)};
+  const ConnectionNames asked{host, user, base::lower_case(alias)};
   const auto& [facts, parsed] = *content_;
   Found found;
   for (const auto& file : parsed.files) Pass(facts, asked, Pass::Round::first, found).apply(*file);
@@ -325,13 +327,13 @@ HostConfig SshConfig::lookup(const std::string& host, const std::optional<std::s
   HostConfig config;
   fill_plain(found, config);
   if (const auto* setting = found[Keyword::hostname])
-    config.hostname = at(*setting, [&] { return lower_case(expand_hostname(setting->values[0], host)); });
+    config.hostname = at(*setting, [&] { return base::lower_case(expand_hostname(setting->values[0], host)); });
   config.user = user ? user : found.text(Keyword::user);
   config.port = port;
   if (!port && found[Keyword::port] != nullptr)
     config.port = static_cast<std::uint16_t>(std::stoi(found[Keyword::port]->values[0]));
   if (const auto written_alias = found.text(Keyword::host_key_alias))
-    config.host_key_alias = lower_case(*written_alias);
+    config.host_key_alias = base::lower_case(*written_alias);
   const TokenValues values(facts, host, config);
   fill_expanded(found, values, facts, config);
   config.needs_openssh = reasons_for_openssh(found);

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/quantity.h"
-#include "parallel-ssh/ssh_pattern.h"
+#include "base/text.h"
 
 namespace muster::ssh {
 namespace {
@@ -164,7 +164,7 @@ bool is_choice(std::string_view choices, std::string_view value) {
 }
 
 std::string check_choice(const KeywordRow& row, const std::string& value) {
-  std::string choice = lower_case(value);
+  std::string choice = base::lower_case(value);
   if (is_choice(row.choices, "yes") && row.keyword != Keyword::compression) {  // which OpenSSH is stricter about
     if (choice == "true") choice = "yes";
     if (choice == "false" || (choice == "off" && row.keyword == Keyword::strict_host_key_checking)) choice = "no";
@@ -218,7 +218,7 @@ std::string check_number(const KeywordRow& row, const std::string& value, std::i
 }
 
 std::string check_jump(const KeywordRow& row, const std::string& value) {
-  if (lower_case(value) == "none") return "none";
+  if (base::lower_case(value) == "none") return "none";
   if (value.empty() || value.starts_with(',') || value.ends_with(',') || value.find(",,") != std::string::npos)
     reject(row, value, "hops as [user@]host[:port], with commas between");
   return value;
@@ -261,8 +261,9 @@ std::vector<std::string> check_values(const KeywordRow& row, std::vector<std::st
   if (values.empty() || values[0].empty()) throw usage("has no value; write one after it");
   if (row.form == ValueForm::words) {
     const bool lists_files = row.keyword == Keyword::user_known_hosts_file;
-    if (lists_files && values.size() > 1 &&
-        std::any_of(values.begin(), values.end(), [](const std::string& value) { return lower_case(value) == "none"; }))
+    if (lists_files && values.size() > 1 && std::any_of(values.begin(), values.end(), [](const std::string& value) {
+          return base::lower_case(value) == "none";
+        }))
       throw usage("has 'none' beside files; write one or the other");
     return values;
   }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "parallel-ssh/ssh_config_lexer.h"
 #include "parallel-ssh/ssh_pattern.h"
@@ -134,7 +135,7 @@ class Parser {
   std::vector<std::string> parse_directive(const Place& place, std::string_view rest) {
     auto written = take_word(rest);
     if (written && written->empty()) written = take_word(rest);
-    const std::string name = lower_case(written.value_or(""));
+    const std::string name = base::lower_case(written.value_or(""));
     const KeywordRow* row = find_keyword(name);
     if (row == nullptr) {
       reject_unknown(name);
@@ -174,7 +175,7 @@ class Parser {
         ctx_.warn(fmt::format("{}: {} is an option that OpenSSH no longer has; remove it", place.text(), row.name));
         return;
       case Keyword::ignore_unknown:
-        ignored_.push_back(lower_case(values[0]));
+        ignored_.push_back(base::lower_case(values[0]));
         return;
       case Keyword::host:
         place.file->sections.emplace_back(ConfigSection::Kind::host).host_patterns = std::move(values);
@@ -217,7 +218,7 @@ class Parser {
     using Subject = Criterion::Subject;
     Criterion criterion;
     criterion.negated = word.starts_with('!');
-    criterion.name = lower_case(word.substr(criterion.negated ? 1 : 0));
+    criterion.name = base::lower_case(word.substr(criterion.negated ? 1 : 0));
     criterion.subject = subject_of(criterion.name);
     if (criterion.name == "final") parsed_.wants_final_pass = true;
     if (criterion.subject == Subject::all || criterion.subject == Subject::final_pass) return criterion;
@@ -225,7 +226,7 @@ class Parser {
     if (!patterns || patterns->empty() || patterns->starts_with('#'))
       throw Error(Code::usage, "'" + criterion.name + "' in a Match line has no value; write one after it");
     const bool of_host = criterion.subject == Subject::host || criterion.subject == Subject::original_host;
-    criterion.patterns = of_host ? lower_case(*patterns) : *patterns;
+    criterion.patterns = of_host ? base::lower_case(*patterns) : *patterns;
     return criterion;
   }
 

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "parallel-ssh/ssh_pattern.h"
+#include "base/text.h"
 
 namespace muster::ssh {
 namespace {
@@ -58,7 +58,7 @@ std::string expand(std::string_view text, const LocalFacts* facts, Token token) 
 TokenValues::TokenValues(const LocalFacts& facts, const std::string& original_host, const HostConfig& config)
     : facts_(facts),
       original_host_(original_host),
-      hostname_(config.hostname.value_or(lower_case(original_host))),
+      hostname_(config.hostname.value_or(base::lower_case(original_host))),
       port_(std::to_string(config.port.value_or(22))),
       remote_user_(config.user.value_or(facts.user)),
       key_alias_(config.host_key_alias.value_or(original_host)) {}

@@ -39,11 +39,4 @@ ListMatch match_list(std::string_view patterns, std::string_view text) {
   }
 }
 
-std::string lower_case(std::string_view text) {
-  std::string lowered(text);
-  for (char& c : lowered)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return lowered;
-}
-
 }  // namespace muster::ssh

@@ -14,7 +14,4 @@ bool matches_pattern(std::string_view pattern, std::string_view text);
 enum class ListMatch { none, included, excluded };
 ListMatch match_list(std::string_view patterns, std::string_view text);
 
-// ASCII letters only, as OpenSSH lowers host names.
-std::string lower_case(std::string_view text);
-
 }  // namespace muster::ssh

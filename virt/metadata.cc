@@ -68,6 +68,14 @@ pugi::xml_node find(const pugi::xml_document& tree, std::string_view name) {
   return {};
 }
 
+bool is_ours(const pugi::xml_node& element) {
+  const std::string name = element.name();
+  const std::string prefix = name.substr(0, name.find(':'));
+  const bool prefixed = prefix.size() < name.size();
+  const auto space = element.attribute(prefixed ? ("xmlns:" + prefix).c_str() : "xmlns");
+  return std::string_view(space.value()) == kMetadataNamespace;
+}
+
 std::string text_of(const pugi::xml_document& tree) {
   std::ostringstream text;
   tree.save(text, "", pugi::format_raw | pugi::format_no_declaration, pugi::encoding_utf8);
@@ -112,18 +120,6 @@ std::string new_metadata(const std::vector<MetadataElement>& parts) {
   for (const auto& part : parts) append(root, part);
   return text_of(tree);
 }
-
-namespace {
-
-bool is_ours(const pugi::xml_node& element) {
-  const std::string name = element.name();
-  const std::string prefix = name.substr(0, name.find(':'));
-  const bool prefixed = prefix.size() < name.size();
-  const auto space = element.attribute(prefixed ? ("xmlns:" + prefix).c_str() : "xmlns");
-  return std::string_view(space.value()) == kMetadataNamespace;
-}
-
-}  // namespace
 
 void set_facts(DomainXml& definition, const std::vector<MetadataElement>& parts) {
   auto root = definition.root();

@@ -61,6 +61,19 @@ Error with_room(const Error& e, const virt::Pool& pool) {
           fmt::format("{}; pool '{}' has {} bytes left", e.what(), pool.name(), virt::facts(pool).available_bytes)};
 }
 
+// Of what programs of others did to them: those stand still, or say something else, where an image cannot grow.
+Error with_room(const Error& e, const virt::Connection& connection, const std::vector<PlannedVolume>& volumes) {
+  constexpr std::uint64_t kTooLittle = 16U << 20;
+  const bool may_be = e.code() == Code::io || e.code() == Code::timeout || e.code() == Code::corrupt;
+  for (const auto& volume : volumes) {
+    const auto pool = virt::known_pool(connection, volume.pool);
+    pool.refresh();
+    const bool full = may_be && virt::facts(pool).available_bytes < kTooLittle;
+    if (full || e.code() == Code::no_space) return with_room(Error(Code::no_space, e.what()), pool);
+  }
+  return e;
+}
+
 std::string path_in(const virt::Pool& pool, const PlannedVolume& volume) {
   return virt::facts(pool).path + "/" + volume.spec.name;
 }
@@ -189,21 +202,9 @@ void Creation::furnish(const base::Context& ctx) {
   try {
     for (const auto& fact : furnish_(ctx)) virt::add_fact(definition, fact);
   } catch (const Error& e) {
-    throw with_room(without_room(e), virt::known_pool(connection_, making_.volumes.front().pool));
+    throw with_room(e, connection_, making_.volumes);
   }
   making_.definition = definition.text();
-}
-
-// Programs of others stand still, or say something else, where an image cannot grow.
-Error Creation::without_room(const Error& e) const {
-  constexpr std::uint64_t kTooLittle = 16U << 20;
-  if (e.code() != Code::io && e.code() != Code::timeout && e.code() != Code::corrupt) return e;
-  for (const auto& volume : making_.volumes) {
-    const auto pool = virt::known_pool(connection_, volume.pool);
-    pool.refresh();
-    if (virt::facts(pool).available_bytes < kTooLittle) return {Code::no_space, e.what()};
-  }
-  return e;
 }
 
 void Creation::complete() { domain_ = connection_.define_as_known(making_.definition); }

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "base/context.h"
-#include "base/error.h"
 #include "virt/connection.h"
 #include "virt/creation_mark.h"
 #include "virt/metadata.h"
@@ -23,6 +22,7 @@
 namespace muster::vm {
 
 // Changes the volumes once they are there, before the machine has them. Returns what its metadata is to say of that.
+// Where it throws for want of room, as programs of others tell it, that becomes base::Error{no_space}.
 using Furnish = std::function<std::vector<virt::MetadataElement>(const base::Context&)>;
 
 class Creation {
@@ -47,7 +47,6 @@ class Creation {
   void fill_volume(const base::Context& ctx, const PlannedVolume& volume);
   void write_variables(const base::Context& ctx);
   void furnish(const base::Context& ctx);
-  base::Error without_room(const base::Error& e) const;
   // It is somebody else's.
   void disown(const virt::VolumeName& volume);
   void complete();

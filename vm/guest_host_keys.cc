@@ -15,14 +15,13 @@ using base::Error;
 
 constexpr std::string_view kBegin = "-----BEGIN SSH HOST KEY KEYS-----";
 constexpr std::string_view kEnd = "-----END SSH HOST KEY KEYS-----";
-// Marks of cloud-init for this instance that it makes after its module `ssh`, whose own mark comes before its work:
-// https://cloudinit.readthedocs.io/en/latest/explanation/boot.html.
-constexpr const char* kPrintKeys =
-    "if [ -n \"$1\" ] && [ -e /etc/cloud/cloud.cfg ]; then"
-    " i=/var/lib/cloud/instances/$1;"
-    " [ -e $i/sem/config_keys_to_console ] || [ -e $i/sem/config_scripts_user ] || [ -e $i/boot-finished ] || exit 0;"
-    " fi;"
-    " cat /etc/ssh/ssh_host_*_key.pub";
+// $1: an instance, whose keys are its own only once one of the marks is there.
+std::string print_keys() {
+  std::string marks;
+  for (const char* mark : kMarksOfKeysMade) marks += std::string("[ -e $i/") + mark + " ] || ";
+  return "if [ -n \"$1\" ] && [ -e /etc/cloud/cloud.cfg ]; then i=/var/lib/cloud/instances/$1; " + marks +
+         "exit 0; fi; cat /etc/ssh/ssh_host_*_key.pub";
+}
 constexpr std::size_t kMaxKeyBytes = 16U << 10;
 constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::seconds kAnswer{2};
@@ -68,7 +67,7 @@ std::vector<std::string> host_keys_by_agent(const base::Context& ctx, const virt
                                             const std::string& instance) {
   if (!virt::agent_connected(domain) || !virt::agent_answers(domain, kAnswer)) return {};
   // The first word after the script is $0.
-  const auto read = run_in_guest(ctx, domain, {"/bin/sh", "-c", kPrintKeys, "sh", instance}, kPatience);
+  const auto read = run_in_guest(ctx, domain, {"/bin/sh", "-c", print_keys(), "sh", instance}, kPatience);
   return host_keys_in(read.output);
 }
 

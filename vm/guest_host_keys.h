@@ -2,6 +2,7 @@
 // their place. What comes from inside is the guest's own word all the same. Blocks; thread-safe.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -14,6 +15,10 @@ namespace muster::vm {
 
 // Lines `TYPE BASE64`, sorted, at most kMaxHostKeys of them; what is no key is passed over.
 inline constexpr std::size_t kMaxHostKeys = 16;
+
+// What cloud-init leaves below /var/lib/cloud/instances/INSTANCE after its module `ssh`, whose own mark comes before
+// its work: https://cloudinit.readthedocs.io/en/latest/explanation/boot.html.
+inline constexpr std::array kMarksOfKeysMade{"sem/config_keys_to_console", "sem/config_scripts_user", "boot-finished"};
 
 // Of the last block that a guest's cloud-init has told whole on a console, between its lines BEGIN and END SSH HOST KEY
 // KEYS. Pure.

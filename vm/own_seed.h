@@ -1,4 +1,5 @@
-// The seed that was made for a machine, noted in its metadata: a CD-ROM that goes when the machine goes. Thread-safe.
+// The seed that was made for a machine, noted in its metadata: a CD-ROM that goes when the machine goes. And one with
+// secrets, which goes before that. Thread-safe.
 #pragma once
 
 #include <chrono>

@@ -24,7 +24,9 @@ TEST(CloneRequest, ArrivesAsItWasSent) {
       .size_bytes = 20ULL << 30,
       .networks = {vm::parse_network("bridge=br0,model=e1000e"), vm::parse_network("user")},
       .ssh_keys = {"ssh-ed25519 AAAA x"},
+      .user = "admin",
       .user_data = "#!/bin/sh\n",
+      .give_host_keys = true,
       .autostart = true,
       .mac_prefix = "52:54:01",
       .taken_macs = {"52:54:01:00:00:01", "52:54:01:00:00:02"},
@@ -46,7 +48,9 @@ TEST(CloneRequest, ArrivesAsItWasSent) {
   EXPECT_EQ(after.networks[0].model, "e1000e");
   EXPECT_EQ(after.networks[1].kind, vm::NetworkRequest::Kind::user);
   EXPECT_EQ(after.ssh_keys, before.ssh_keys);
+  EXPECT_EQ(after.user, "admin");
   EXPECT_EQ(after.user_data, before.user_data);
+  EXPECT_TRUE(after.give_host_keys);
   EXPECT_TRUE(after.autostart);
   EXPECT_EQ(after.mac_prefix, before.mac_prefix);
   EXPECT_EQ(after.taken_macs, before.taken_macs);
@@ -61,7 +65,8 @@ TEST(CloneRequest, ArrivesAsItWasSent) {
 
 TEST(CloneRequest, LeavesOpenWhatWasNotAskedFor) {
   const auto after = sent({.master = {.name = "web"}});
-  EXPECT_FALSE(after.master.number || after.cpus || after.memory_bytes || after.autostart);
+  EXPECT_FALSE(after.master.number || after.cpus || after.memory_bytes || after.autostart || after.give_host_keys);
+  EXPECT_EQ(after.user, "root");
   EXPECT_EQ(after.kind, CloneKind::automatic);
   EXPECT_TRUE(after.networks.empty() && after.machines.empty() && after.taken_macs.empty());
 }

@@ -36,6 +36,7 @@ Generation full_generation() {
                      {.target = "sdb", .path = "/b.raw", .format = "raw"}},
           .definition = "<domain type='kvm'>\n  <name>web-gold</name>\n</domain>\n",
           .variables = std::string("\0\xff\x80 raw bytes\n", 14),
+          .tpm_state = std::string("\0\xff secrets\n", 11),
           .guest = GuestKind::offline,
           .maker = virt::CreationMark{.uuid = {},
                                       .host = "kvm1",
@@ -62,6 +63,7 @@ TEST(GenerationRecord, KeepsEveryField) {
   EXPECT_EQ(after.source_uuid, before.source_uuid);
   EXPECT_EQ(after.definition, before.definition);
   EXPECT_EQ(after.variables, before.variables);
+  EXPECT_EQ(after.tpm_state, before.tpm_state);
   EXPECT_EQ(after.guest, before.guest);
   ASSERT_EQ(after.images.size(), 2U);
   for (std::size_t i = 0; i < 2; ++i) {
@@ -151,6 +153,7 @@ TEST(GenerationRecord, ValuesThatNobodyWroteAreCorrupt) {
       {"/master/images", "[]"},
       {"/master/guest", "\"telepathy\""},
       {"/master/variables", "\"not base64\""},
+      {"/master/tpm", "\"not base64\""},
       {"/master/generation", "0"},
       {"/master/generation", "-1"},
       {"/master/generation", "4294967297"},

@@ -111,7 +111,7 @@ TEST(UserData, HasTheGuestWriteItsKeysBeforeItTellsThem) {
 
 TEST(UserData, HandsOverAKeyWhereThatIsAskedFor) {
   auto guest = some_guest();
-  guest.host_key = GivenHostKey{.private_text = "-----BEGIN\nAAA=\n-----END\n", .public_line = "ssh-ed25519 BBB"};
+  guest.host_key = ssh::HostKeyPair{.private_text = "-----BEGIN\nAAA=\n-----END\n", .public_line = "ssh-ed25519 BBB"};
   const auto root = parsed(user_data(guest));
   EXPECT_EQ(at(root, "ssh_keys.ed25519_private"), guest.host_key->private_text);
   EXPECT_EQ(at(root, "ssh_keys.ed25519_public"), "ssh-ed25519 BBB");

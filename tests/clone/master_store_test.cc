@@ -52,8 +52,8 @@ TEST(Masters, WhoseClaimsCannotBeReadAreAWarningAndNothingIsMadeOfThem) {
   ASSERT_EQ(events.warnings.size(), 1U);
   EXPECT_NE(events.warnings[0].find("web.qcow2.muster-claim"), std::string::npos) << events.warnings[0];
   const auto failure = ssh::failure_of([&] {
-    plan_clones(ctx, connection, {.master = {.name = "web"}, .machines = {{.name = "web01"}}},
-                vm::TakeOver::from_the_dead, [](const PlannedClone&) { FAIL() << "planned"; });
+    plan_clones(ctx, connection, {.master = {.name = "web"}, .machines = {{.name = "web01"}}}, {},
+                [](const PlannedClone&) { FAIL() << "planned"; });
   });
   EXPECT_TRUE(failure.is(Code::not_found, "no master 'web'")) << failure;
 }

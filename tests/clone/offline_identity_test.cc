@@ -5,6 +5,7 @@
 #include <set>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "parallel-ssh/host_key_pair.h"
@@ -79,6 +80,24 @@ class OfflineIdentities : public testing::Test {
                            .macs = {"52:54:00:00:00:02"},
                            .former_macs = {"52:54:00:5e:ed:01"}};
 };
+
+TEST_F(OfflineIdentities, ArriveAtAWorkerAsTheyWereSent) {
+  identity.ssh_keys = {"ssh-ed25519 AAAA x"};
+  identity.user = "admin";
+  identity.fixed = StaticAddress{.address = "192.0.2.2/24", .gateway = "192.0.2.1", .name_servers = {"::1"}};
+  const auto sent = to_json(identity);
+  const auto after = offline_identity_from(sent);
+  EXPECT_EQ(after.host_name, identity.host_name);
+  EXPECT_EQ(after.uuid, identity.uuid);
+  EXPECT_EQ(after.ssh_keys, identity.ssh_keys);
+  EXPECT_EQ(after.user, "admin");
+  ASSERT_TRUE(after.fixed);
+  EXPECT_EQ(after.fixed->address, "192.0.2.2/24");
+  EXPECT_EQ(after.macs, identity.macs);
+  EXPECT_EQ(after.former_macs, identity.former_macs);
+  identity.fixed.reset();
+  EXPECT_FALSE(offline_identity_from(to_json(identity)).fixed);
+}
 
 TEST_F(OfflineIdentities, NameAndMachineIdAreItsOwn) {
   root.files["/var/lib/dbus/machine-id"] = "5eed5eed5eed5eed5eed5eed5eed5eed\n";

@@ -123,19 +123,32 @@ TEST_F(GuestRoots, OfTwoSystemsNoneIsTouched) {
 
 TEST_F(GuestRoots, WhatE2fsprogsDoNotReadWellIsLeftToLibguestfs) {
   MUSTER_NEEDS_GUEST_FILES();
-  if (installed("guestfish")) GTEST_SKIP() << "guestfish is installed";
+  const OtherPrograms programs(dir / "programs");
+  programs.leave_out("guestfish");
   run_well({"mke2fs", "-q", "-F", "-t", "ext4", "-O", "inline_data", "-d", tree(""), dir / "inline", "48M"});
   const std::string image = make_disk("disk", {{dir / "inline", 48}});
   expect_error(Code::unsupported, "install guestfish", [&] { open(image, Access::write); });
 }
 
-TEST_F(GuestRoots, WhatIsNotWrittenToTheImageIsSaid) {
+TEST_F(GuestRoots, WhatMayNotBeInTheImageIsSaid) {
+  MUSTER_NEEDS_GUEST_FILES();
+  MUSTER_NEEDS("qemu-nbd");
+  for (const std::string program : {"qemu-nbd", "qemu-storage-daemon"}) {
+    const OtherPrograms programs(dir / program);
+    programs.let_fail_at_its_end(program);
+    const auto root = open(make_system(), Access::write);
+    root->write(ctx, "/etc/file", "x", {});
+    expect_error(Code::io, "what was written to it may not be there", [&] { root->commit(ctx); });
+  }
+}
+
+TEST_F(GuestRoots, OnceItIsCommittedNobodyHasItOpen) {
   MUSTER_NEEDS_GUEST_FILES();
   const std::string image = make_system();
   const auto root = open(image, Access::write);
   root->write(ctx, "/etc/file", "x", {});
   root->commit(ctx);
-  EXPECT_EQ(open(image, Access::read)->read(ctx, "/etc/file"), "x") << "nobody has it open any more";
+  EXPECT_EQ(open(image, Access::read)->read(ctx, "/etc/file"), "x");
 }
 
 TEST_F(GuestRoots, AnOverlayIsChangedAndNotWhatItIsBuiltOn) {

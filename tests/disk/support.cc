@@ -1,6 +1,7 @@
 #include "tests/disk/support.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -59,6 +60,32 @@ bool eventually(const std::function<bool()>& happened) {
 }
 
 bool installed(const std::string& program) { return run({"sh", "-c", "command -v " + program}).code == 0; }
+
+OtherPrograms::OtherPrograms(const std::string& directory) : directory_(directory), former_path_(std::getenv("PATH")) {
+  namespace fs = std::filesystem;
+  fs::create_directories(directory_);
+  std::istringstream path(former_path_);
+  for (std::string place; std::getline(path, place, ':');) {
+    if (!fs::is_directory(place)) continue;
+    for (const auto& entry : fs::directory_iterator(place)) {
+      const auto link = fs::path(directory_) / entry.path().filename();
+      if (!fs::is_symlink(link)) fs::create_symlink(entry.path(), link);
+    }
+  }
+  ::setenv("PATH", directory_.c_str(), 1);
+}
+
+OtherPrograms::~OtherPrograms() { ::setenv("PATH", former_path_.c_str(), 1); }
+
+void OtherPrograms::leave_out(const std::string& program) const { std::filesystem::remove(directory_ + "/" + program); }
+
+void OtherPrograms::let_fail_at_its_end(const std::string& program) const {
+  const std::string link = directory_ + "/" + program, real = std::filesystem::read_symlink(link);
+  leave_out(program);
+  // A program has signals' handlers of its own.
+  std::ofstream(link) << "#!/bin/sh\ntrap '' TERM\n" << real << " \"$@\"\nexit 1\n";
+  std::filesystem::permissions(link, std::filesystem::perms::owner_all);
+}
 
 Finished run(const std::vector<std::string>& argv) {
   base::ChildProcess child(argv);

@@ -52,6 +52,21 @@ Finished run(const std::vector<std::string>& argv);
 // Expects it to succeed; returns its output.
 std::string run_well(const std::vector<std::string>& argv);
 
+// This process's PATH, for as long as it lives: what was on it, but for some.
+class OtherPrograms {
+ public:
+  explicit OtherPrograms(const std::string& directory);
+  OtherPrograms(const OtherPrograms&) = delete;
+  OtherPrograms& operator=(const OtherPrograms&) = delete;
+  ~OtherPrograms();
+  void leave_out(const std::string& program) const;
+  // Ends with a failure, after the program did all it was to do.
+  void let_fail_at_its_end(const std::string& program) const;
+
+ private:
+  const std::string directory_, former_path_;
+};
+
 // What an action throws; nullopt, and a failure, where it throws nothing.
 struct Thrown {
   base::Code code;

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "parallel-ssh/ssh_config.h"
-#include "parallel-ssh/ssh_pattern.h"
 
 namespace {
 
@@ -39,7 +39,7 @@ std::optional<ssh::HostConfig> look_up(std::string_view text, const std::string&
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(bytes), size);
-  if (ssh::lower_case(text).find("include") != std::string::npos) return 0;  // would read this machine's files
+  if (base::lower_case(text).find("include") != std::string::npos) return 0;  // would read this machine's files
   for (const auto* host : {"web1", "10.0.0.1"}) {
     const auto once = look_up(text, host);
     if (!once) continue;

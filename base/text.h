@@ -1,0 +1,18 @@
+// Text of other programs, cut up: what systems keep in lines and words. ASCII alone is known. Pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster::base {
+
+// Without their ends; after the last newline there is none.
+std::vector<std::string> lines_of(std::string_view text);
+
+// What stands between blanks: spaces, tabs, ends of lines.
+std::vector<std::string> words_of(std::string_view text);
+
+std::string lower_case(std::string_view text);
+
+}  // namespace muster::base
