@@ -5,8 +5,8 @@
 namespace muster::backup {
 namespace {
 
-constexpr std::string_view kMagic = "mlst";
-constexpr std::uint8_t kVersion = 1;
+constexpr std::string_view kPageMagic = "mlst";
+constexpr std::uint8_t kPageVersion = 1;
 
 [[noreturn]] void reject() { throw base::Error(base::Code::corrupt, "a page of a listing makes no sense"); }
 
@@ -20,8 +20,8 @@ void check_order(const std::string& before, const AreaItem& item) {
 base::Bytes encode_area_page(std::uint8_t level, std::uint32_t count, base::ByteView entries) {
   base::Bytes bytes;
   base::ByteWriter write(bytes);
-  write.raw(base::as_bytes(kMagic));
-  write.u8(kVersion);
+  write.raw(base::as_bytes(kPageMagic));
+  write.u8(kPageVersion);
   write.u8(level);
   write.u16(0);
   write.u32(count);
@@ -37,7 +37,7 @@ void encode_child(base::ByteWriter& write, const AreaChild& child) {
 
 AreaPage decode_area_page(base::ByteView bytes) {
   base::ByteReader read(bytes, "page of a listing");
-  if (base::as_text(read.raw(kMagic.size())) != kMagic || read.u8() != kVersion) reject();
+  if (base::as_text(read.raw(kPageMagic.size())) != kPageMagic || read.u8() != kPageVersion) reject();
   AreaPage page{.level = read.u8()};
   read.u16();
   const std::uint32_t count = read.u32();

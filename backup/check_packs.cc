@@ -15,7 +15,7 @@ using base::Code;
 using base::Context;
 using base::Error;
 
-constexpr std::size_t kPieceBytes = 4U << 20;
+constexpr std::size_t kReadBytes = 4U << 20;
 
 bool in_part(const ObjectId& pack, const CheckOptions& options) {
   std::uint64_t number = 0;
@@ -83,7 +83,7 @@ void PackCheck::records(const Context& ctx, const ObjectId& pack, const PackCont
       expected = std::uint64_t{place.offset} + place.record_bytes;
       size += place.record_bytes;
       ++end;
-    } while (end < contents.places.size() && size + contents.places[end].record_bytes <= kPieceBytes);
+    } while (end < contents.places.size() && size + contents.places[end].record_bytes <= kReadBytes);
     piece_.resize(size);
     if (repository_.storage().get_range(ctx, name, offset, piece_) != size)
       throw Error(Code::corrupt, name + ": is cut short");

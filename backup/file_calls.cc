@@ -22,6 +22,8 @@ using base::Code;
 using base::UniqueFd;
 
 constexpr std::uint64_t kMaxFileBytes = std::numeric_limits<off_t>::max();
+// Of one read.
+constexpr std::size_t kLargeRead = 1U << 20;
 
 // Absence is an answer where it is expected; where it is not, it is trouble like any other.
 [[noreturn]] void fail(const char* action, const std::string& path) {
@@ -70,6 +72,9 @@ class SystemFile : public OpenFile {
   std::size_t read_at(std::uint64_t offset, base::MutableBytes into) override {
     // No file reaches that far, and pread() calls it an error.
     if (offset > kMaxFileBytes - std::min<std::uint64_t>(into.size(), kMaxFileBytes)) return 0;
+    // Whoever reads that much goes on behind it: disks fetch it meanwhile.
+    if (into.size() >= kLargeRead)
+      ::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(2 * into.size()), POSIX_FADV_WILLNEED);
     std::size_t done = 0;
     while (done < into.size()) {
       const ssize_t n = again_if_interrupted([&] {

@@ -20,10 +20,10 @@ using base::Error;
 using base::Frame;
 using nlohmann::json;
 
-constexpr const char* kWhat = "a request to a storage";
+constexpr const char* kRequest = "a request to a storage";
 
 std::uint64_t number(const json& fields, const char* name) {
-  return number_field(fields, name, std::numeric_limits<std::uint64_t>::max(), kWhat);
+  return number_field(fields, name, std::numeric_limits<std::uint64_t>::max(), kRequest);
 }
 
 json to_json(const StoredObject& object) {
@@ -38,7 +38,7 @@ Frame StorageService::answer(const Context& ctx, const Frame& request) {
   std::uint64_t id = 0;
   json refusal;
   try {
-    id = number(parse_fields(base::as_bytes(request.head), kWhat), "call");
+    id = number(parse_fields(base::as_bytes(request.head), kRequest), "call");
     return do_it(ctx, request, id);
   } catch (const Error& e) {
     refusal = {{"answer", id}, {"error", base::name_of(e.code())}, {"text", e.what()}};
@@ -59,9 +59,9 @@ std::size_t StorageService::present_bytes(const Context& ctx, const std::string&
 }
 
 Frame StorageService::do_it(const Context& ctx, const Frame& request, std::uint64_t id) {
-  const json fields = parse_fields(base::as_bytes(request.head), kWhat);
-  const std::string operation = text_field(fields, "storage", kWhat);
-  const std::string name = text_field(fields, "name", kWhat);
+  const json fields = parse_fields(base::as_bytes(request.head), kRequest);
+  const std::string operation = text_field(fields, "storage", kRequest);
+  const std::string name = text_field(fields, "name", kRequest);
   json head{{"answer", id}};
   Bytes body;
   if (operation == "put") {

@@ -9,7 +9,9 @@
 namespace muster::base {
 namespace {
 
-const unsigned char* as_bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+const unsigned char* unsigned_bytes(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
 
 }  // namespace
 
@@ -22,7 +24,7 @@ Sha256Digest sha256(std::string_view bytes) {
 Sha1Digest hmac_sha1(std::string_view key, std::string_view bytes) {
   Sha1Digest digest{};
   unsigned length = 0;
-  if (::HMAC(EVP_sha1(), key.data(), static_cast<int>(key.size()), as_bytes(bytes), bytes.size(), digest.data(),
+  if (::HMAC(EVP_sha1(), key.data(), static_cast<int>(key.size()), unsigned_bytes(bytes), bytes.size(), digest.data(),
              &length) == nullptr)
     throw Error(Code::io, "compute a HMAC-SHA-1");
   return digest;
@@ -83,8 +85,8 @@ Sha256Digest Sha256Stream::finish() {
 
 std::string base64_encode(std::string_view bytes) {
   std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int length =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), as_bytes(bytes), static_cast<int>(bytes.size()));
+  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), unsigned_bytes(bytes),
+                                     static_cast<int>(bytes.size()));
   text.resize(static_cast<std::size_t>(length));
   return text;
 }
@@ -93,8 +95,8 @@ std::optional<std::string> base64_decode(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
   const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
   std::string bytes(text.size() / 4 * 3, '\0');
-  const int length =
-      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), as_bytes(text), static_cast<int>(text.size()));
+  const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), unsigned_bytes(text),
+                                     static_cast<int>(text.size()));
   if (length < 0) return std::nullopt;
   bytes.resize(static_cast<std::size_t>(length) - padding);
   return bytes;

@@ -13,6 +13,9 @@ std::vector<std::string> lines_of(std::string_view text);
 // What stands between blanks: spaces, tabs, ends of lines.
 std::vector<std::string> words_of(std::string_view text);
 
+inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+inline bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
 std::string lower_case(std::string_view text);
 
 }  // namespace muster::base

@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::chrono::minutes kLookPatience{2};
+constexpr std::chrono::minutes kListPatience{2};
 
 // By master, generation and name: the tree, as lines.
 void sort(std::vector<json>& clones) {
@@ -55,7 +55,7 @@ int clone_list(const VerbCommand& command) {
   std::vector<json> clones;
   const auto task = [&](std::size_t number, ssh::OutputSink&) {
     return report_of([&] {
-      const json answer = command.workers.call(uris[number], "clone_list", json::object(), kLookPatience);
+      const json answer = command.workers.call(uris[number], "clone_list", json::object(), kListPatience);
       const std::lock_guard lock(mutex);
       for (json clone : answer.at("clones")) {
         if (!wanted.empty() && clone.value("master", "") != wanted && generation_text(clone) != wanted) continue;

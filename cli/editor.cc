@@ -25,7 +25,7 @@ namespace {
 using base::Code;
 using base::Error;
 
-constexpr std::size_t kMaxBytes = 8U << 20;
+constexpr std::size_t kMaxDraftBytes = 8U << 20;
 constexpr std::chrono::seconds kDiffPatience{30};
 // How often it is looked what the editor does.
 constexpr int kTickMs = 100;
@@ -114,7 +114,7 @@ DraftFile::DraftFile(const std::string& name, std::string_view text) {
   base::write_all(file.get(), text);
 }
 
-std::string DraftFile::text() const { return base::read_file(path_, kMaxBytes); }
+std::string DraftFile::text() const { return base::read_file(path_, kMaxDraftBytes); }
 void DraftFile::drop() const { ::unlink(path_.c_str()); }
 
 void edit(const DraftFile& draft, const std::stop_token& stop) {

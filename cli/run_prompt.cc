@@ -146,7 +146,7 @@ class ForegroundChild {
   posix_spawnattr_t attributes_{};
 };
 
-void check_options(const Program& program) {
+void check_prompt_options(const Program& program) {
   const auto& words = program.arguments.words;
   if (words.size() > 1) throw Error(Code::usage, "--interactive reads its commands: leave out '" + words[1] + "'");
   for (const char* option : {"stdin", "script", "argv"})
@@ -175,7 +175,7 @@ std::string trimmed(const std::string& line) {
 }  // namespace
 
 int prompt_for_commands(const Program& program) {
-  check_options(program);
+  check_prompt_options(program);
   const std::size_t hosts = [&] {
     const auto inventory = load_inventory(program);
     const auto selection = select_hosts(program, inventory, program.arguments.words.front());

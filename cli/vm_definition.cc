@@ -21,7 +21,7 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 
-constexpr std::size_t kMaxBytes = 8U << 20;
+constexpr std::size_t kMaxDefinitionBytes = 8U << 20;
 
 // A result and the summary of the one machine.
 int close(const VerbCommand& command, const VmTarget& target, json fields) {
@@ -41,7 +41,7 @@ class Editing {
   }
 
   int from_file(const std::string& file) {
-    const std::string after = base::read_file(file, kMaxBytes);
+    const std::string after = base::read_file(file, kMaxDefinitionBytes);
     const std::string diff = diff_to(after);
     if (diff.empty()) return unchanged();
     show(diff);

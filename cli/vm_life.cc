@@ -17,7 +17,7 @@ using base::Error;
 using nlohmann::json;
 using std::chrono::milliseconds;
 
-constexpr std::chrono::minutes kStopPatience{2};
+constexpr std::chrono::minutes kShutdownPatience{2};
 // Memory goes to disk at the disk's speed.
 constexpr std::chrono::hours kSavePatience{2};
 // A call may take a little longer than what it was told to wait for.
@@ -35,7 +35,7 @@ VmOperation quick(const VerbCommand& command) {
 }
 
 milliseconds patience_of(const VerbCommand& command) {
-  return command.program.settings.duration("timeout").value_or(kStopPatience);
+  return command.program.settings.duration("timeout").value_or(kShutdownPatience);
 }
 
 VmOperation stop_operation(const VerbCommand& command) {

@@ -45,17 +45,17 @@ struct Action {
   std::string name, pattern, snapshot;
 };
 
-[[noreturn]] void explain(const VerbCommand& command) {
+[[noreturn]] void explain_usage(const VerbCommand& command) {
   throw Error(Code::usage, fmt::format("write muster vm snapshot {}", find_verb("vm", command.verb)->arguments));
 }
 
 Action action_of(const VerbCommand& command) {
   const auto& words = command.words;
-  if (words.size() < 2 || words.size() > 3) explain(command);
+  if (words.size() < 2 || words.size() > 3) explain_usage(command);
   const std::string& name = words[0];
   const bool may_name = name == "create" || name == "revert" || name == "delete";
-  if (!may_name && name != "list" && name != "tree" && name != "prune") explain(command);
-  if (words.size() == 3 ? !may_name : (name == "revert" || name == "delete")) explain(command);
+  if (!may_name && name != "list" && name != "tree" && name != "prune") explain_usage(command);
+  if (words.size() == 3 ? !may_name : (name == "revert" || name == "delete")) explain_usage(command);
   return {.name = name, .pattern = words[1], .snapshot = words.size() == 3 ? words[2] : ""};
 }
 

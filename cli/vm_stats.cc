@@ -28,7 +28,7 @@ using ssh::HostState;
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kUsualAnswer{10};
-constexpr std::chrono::seconds kUsualInterval{1};
+constexpr std::chrono::seconds kStatsInterval{1};
 constexpr std::size_t kMaxMetricsBytes = 256U << 20;
 
 double unix_time() {
@@ -164,7 +164,7 @@ int vm_stats(const VerbCommand& command) {
   std::optional<MetricsFile> file;
   if (const auto path = program.settings.text("prometheus")) file.emplace(*path);
   // The file has counters; whoever reads it takes the rates.
-  const milliseconds interval = program.settings.duration("interval").value_or(file ? milliseconds(0) : kUsualInterval);
+  const milliseconds interval = program.settings.duration("interval").value_or(file ? milliseconds(0) : kStatsInterval);
   const milliseconds patience = interval + program.settings.duration("timeout").value_or(kUsualAnswer);
   const WantedMachines wanted = wanted_machines(command, file);
   Answers answers(wanted);

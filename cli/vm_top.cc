@@ -28,7 +28,7 @@ using base::Clock;
 using nlohmann::json;
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kUsualInterval{2};
+constexpr std::chrono::seconds kTopInterval{2};
 // How soon a resized terminal is drawn anew.
 constexpr milliseconds kTick{200};
 // Beyond so many intervals, and this, a hypervisor is said not to answer.
@@ -178,7 +178,7 @@ int vm_top(const VerbCommand& command) {
   const UsageOrder order = usage_order(program.settings, UsageOrder::cpu);
   if (program.settings.flag("once") || program.json() || !on_terminal(STDIN_FILENO) || !on_terminal(STDOUT_FILENO))
     return vm_stats(command);
-  const milliseconds interval = program.settings.duration("interval").value_or(kUsualInterval);
+  const milliseconds interval = program.settings.duration("interval").value_or(kTopInterval);
   const WantedMachines wanted(command, WantedMachines::Names::hosts);
   Board board(wanted, interval);
   const HypervisorWatch watch(

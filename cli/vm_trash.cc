@@ -131,7 +131,7 @@ void check_expected(const Settings& settings, std::size_t count) {
                 fmt::format("{} machines match, not the {} of --expect; nothing was done", count, *expected));
 }
 
-std::string plan_line(const VmTarget& target, const json& result) {
+std::string trash_line(const VmTarget& target, const json& result) {
   for (const auto& step : result.at("steps"))
     if (step.value("step", "") == "disks")
       return fmt::format("{}: for good on {}: {}\n", target.name, target.uri, step.value("what", ""));
@@ -165,7 +165,7 @@ int empty(const VerbCommand& command) {
                              return json{{"purge", true}, {"deleted", due.deleted.at({target.uri, target.domain})}};
                            },
                        .patience = kPurgePatience,
-                       .line = plan ? plan_line : gone_line,
+                       .line = plan ? trash_line : gone_line,
                        .incomplete = something_remains});
   return status == kAllWorked && !trash.failures().empty() ? static_cast<int>(kPartFailed) : status;
 }

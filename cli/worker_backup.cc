@@ -304,13 +304,13 @@ json define(const WorkerCall& call) {
   return {{"left_out", rewritten.left_out}, {"uuid", domain.uuid()}, {"state", virt::name_of(domain.state())}};
 }
 
-constexpr std::array kOperations{WorkerOperation{"backup_place", place}, WorkerOperation{"backup_define", define},
-                                 WorkerOperation{"backup_look", look},   WorkerOperation{"backup_users", users},
-                                 WorkerOperation{"backup_begin", begin}, WorkerOperation{"backup_end", end}};
+constexpr std::array kBackupOperations{WorkerOperation{"backup_place", place}, WorkerOperation{"backup_define", define},
+                                       WorkerOperation{"backup_look", look},   WorkerOperation{"backup_users", users},
+                                       WorkerOperation{"backup_begin", begin}, WorkerOperation{"backup_end", end}};
 
 }  // namespace
 
-std::span<const WorkerOperation> backup_operations() { return kOperations; }
+std::span<const WorkerOperation> backup_operations() { return kBackupOperations; }
 
 void end_open_backups() { open_backups().end_all(); }
 

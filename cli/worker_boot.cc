@@ -56,10 +56,10 @@ json boot(const WorkerCall& call) {
                                 [&](const vm::BootStep& step) { call.progress(fields_of(step)); }));
 }
 
-constexpr std::array kOperations{WorkerOperation{"boot_prepare", prepare}, WorkerOperation{"boot_try", boot}};
+constexpr std::array kBootOperations{WorkerOperation{"boot_prepare", prepare}, WorkerOperation{"boot_try", boot}};
 
 }  // namespace
 
-std::span<const WorkerOperation> boot_operations() { return kOperations; }
+std::span<const WorkerOperation> boot_operations() { return kBootOperations; }
 
 }  // namespace muster::cli

@@ -177,7 +177,7 @@ json destroy_seed(const WorkerCall& call) {
   return json::object();
 }
 
-json list(const WorkerCall& call) {
+json list_clones(const WorkerCall& call) {
   json clones = json::array();
   virt::for_each_domain(call.ctx, call.connection, [&](const virt::Domain& domain) {
     const auto mark = clone::clone_mark(domain);
@@ -224,18 +224,18 @@ json collect(const WorkerCall& call) {
   return fields;
 }
 
-constexpr std::array kOperations{WorkerOperation{"clone_survey", survey},
-                                 WorkerOperation{"clone_plan", plan},
-                                 WorkerOperation{"clone_make", make},
-                                 WorkerOperation{"clone_boot", boot},
-                                 WorkerOperation{"host_keys", host_keys},
-                                 WorkerOperation{"clone_list", list},
-                                 WorkerOperation{"clone_flatten", flatten},
-                                 WorkerOperation{"clone_gc", collect},
-                                 WorkerOperation{"clone_destroy_seed", destroy_seed}};
+constexpr std::array kCloneOperations{WorkerOperation{"clone_survey", survey},
+                                      WorkerOperation{"clone_plan", plan},
+                                      WorkerOperation{"clone_make", make},
+                                      WorkerOperation{"clone_boot", boot},
+                                      WorkerOperation{"host_keys", host_keys},
+                                      WorkerOperation{"clone_list", list_clones},
+                                      WorkerOperation{"clone_flatten", flatten},
+                                      WorkerOperation{"clone_gc", collect},
+                                      WorkerOperation{"clone_destroy_seed", destroy_seed}};
 
 }  // namespace
 
-std::span<const WorkerOperation> clone_operations() { return kOperations; }
+std::span<const WorkerOperation> clone_operations() { return kCloneOperations; }
 
 }  // namespace muster::cli

@@ -125,10 +125,10 @@ json plan(const WorkerCall& call) {
   return {{"name", what.request.name}, {"plan", "create"}, {"volumes", volumes_of(plan)}, {"xml", plan.xml()}};
 }
 
-constexpr std::array kOperations{WorkerOperation{"create", create}, WorkerOperation{"plan-create", plan}};
+constexpr std::array kCreateOperations{WorkerOperation{"create", create}, WorkerOperation{"plan-create", plan}};
 
 }  // namespace
 
-std::span<const WorkerOperation> create_operations() { return kOperations; }
+std::span<const WorkerOperation> create_operations() { return kCreateOperations; }
 
 }  // namespace muster::cli

@@ -38,11 +38,11 @@ json rename(const WorkerCall& call) {
   return {{"changed", true}, {"new_name", name}};
 }
 
-constexpr std::array kOperations{WorkerOperation{"definition", definition}, WorkerOperation{"redefine", redefine},
-                                 WorkerOperation{"rename", rename}};
+constexpr std::array kDefinitionOperations{WorkerOperation{"definition", definition},
+                                           WorkerOperation{"redefine", redefine}, WorkerOperation{"rename", rename}};
 
 }  // namespace
 
-std::span<const WorkerOperation> definition_operations() { return kOperations; }
+std::span<const WorkerOperation> definition_operations() { return kDefinitionOperations; }
 
 }  // namespace muster::cli

@@ -46,12 +46,12 @@ json insert(const WorkerCall& call) {
 
 json eject(const WorkerCall& call) { return to_json(vm::eject_medium(call.domain(), word(call, "target"))); }
 
-constexpr std::array kOperations{
+constexpr std::array kDevicesOperations{
     WorkerOperation{"attach_disk", attach_disk}, WorkerOperation{"attach_interface", attach_interface},
     WorkerOperation{"detach", detach}, WorkerOperation{"insert", insert}, WorkerOperation{"eject", eject}};
 
 }  // namespace
 
-std::span<const WorkerOperation> device_operations() { return kOperations; }
+std::span<const WorkerOperation> device_operations() { return kDevicesOperations; }
 
 }  // namespace muster::cli

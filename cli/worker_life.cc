@@ -107,7 +107,7 @@ json wait(const WorkerCall& call) {
   return fields;
 }
 
-constexpr std::array kOperations{
+constexpr std::array kLifeOperations{
     WorkerOperation{"start", start}, WorkerOperation{"stop", stop},   WorkerOperation{"reboot", reboot},
     WorkerOperation{"reset", reset}, WorkerOperation{"pause", pause}, WorkerOperation{"resume", resume},
     WorkerOperation{"save", save},   WorkerOperation{"wait", wait},   WorkerOperation{"autostart", autostart},
@@ -115,6 +115,6 @@ constexpr std::array kOperations{
 
 }  // namespace
 
-std::span<const WorkerOperation> life_operations() { return kOperations; }
+std::span<const WorkerOperation> life_operations() { return kLifeOperations; }
 
 }  // namespace muster::cli

@@ -57,10 +57,10 @@ json limit(const WorkerCall& call) {
   return {{"limits", std::move(limits)}};
 }
 
-constexpr std::array kOperations{WorkerOperation{"limit", limit}};
+constexpr std::array kLimitsOperations{WorkerOperation{"limit", limit}};
 
 }  // namespace
 
-std::span<const WorkerOperation> limit_operations() { return kOperations; }
+std::span<const WorkerOperation> limit_operations() { return kLimitsOperations; }
 
 }  // namespace muster::cli

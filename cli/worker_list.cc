@@ -49,12 +49,12 @@ json capabilities_of(const WorkerCall& call) {
   return {{"driver", call.connection.driver()}, {"capabilities", std::move(answers)}};
 }
 
-constexpr std::array kOperations{WorkerOperation{"names", names}, WorkerOperation{"list", list},
-                                 WorkerOperation{"info", info}, WorkerOperation{"xml", xml},
-                                 WorkerOperation{"capabilities", capabilities_of}};
+constexpr std::array kListOperations{WorkerOperation{"names", names}, WorkerOperation{"list", list},
+                                     WorkerOperation{"info", info}, WorkerOperation{"xml", xml},
+                                     WorkerOperation{"capabilities", capabilities_of}};
 
 }  // namespace
 
-std::span<const WorkerOperation> list_operations() { return kOperations; }
+std::span<const WorkerOperation> list_operations() { return kListOperations; }
 
 }  // namespace muster::cli

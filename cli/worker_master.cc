@@ -75,7 +75,7 @@ json seal(const WorkerCall& call) {
 }
 
 // Who is built on each, in the same call: the images are looked at once.
-json list(const WorkerCall& call) {
+json list_masters(const WorkerCall& call) {
   const auto all = clone::generations(call.ctx, call.connection);
   const auto around = clone::look_around(call.ctx, call.connection);
   json masters = json::array();
@@ -161,14 +161,14 @@ json abandon(const WorkerCall& call) {
   return {{"master", call.arguments.at("master")}};
 }
 
-constexpr std::array kOperations{
+constexpr std::array kMasterOperations{
     WorkerOperation{"master_plan_seal", plan_seal}, WorkerOperation{"master_seal", seal},
-    WorkerOperation{"master_list", list},           WorkerOperation{"master_remove", remove},
+    WorkerOperation{"master_list", list_masters},   WorkerOperation{"master_remove", remove},
     WorkerOperation{"master_carry", carry},         WorkerOperation{"master_edit", edit},
     WorkerOperation{"master_promote", promote},     WorkerOperation{"master_abandon", abandon}};
 
 }  // namespace
 
-std::span<const WorkerOperation> master_operations() { return kOperations; }
+std::span<const WorkerOperation> master_operations() { return kMasterOperations; }
 
 }  // namespace muster::cli

@@ -47,10 +47,10 @@ json check(const WorkerCall& call) {
   return {{"refusals", check.refusals}, {"warnings", check.warnings}, {"to", target.uri()}};
 }
 
-constexpr std::array kOperations{WorkerOperation{"migrate", migrate}, WorkerOperation{"check-move", check}};
+constexpr std::array kMigrateOperations{WorkerOperation{"migrate", migrate}, WorkerOperation{"check-move", check}};
 
 }  // namespace
 
-std::span<const WorkerOperation> move_operations() { return kOperations; }
+std::span<const WorkerOperation> move_operations() { return kMigrateOperations; }
 
 }  // namespace muster::cli

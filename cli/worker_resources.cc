@@ -38,10 +38,10 @@ json set(const WorkerCall& call) {
   return {{"changes", std::move(changes)}};
 }
 
-constexpr std::array kOperations{WorkerOperation{"set", set}};
+constexpr std::array kResourcesOperations{WorkerOperation{"set", set}};
 
 }  // namespace
 
-std::span<const WorkerOperation> resource_operations() { return kOperations; }
+std::span<const WorkerOperation> resource_operations() { return kResourcesOperations; }
 
 }  // namespace muster::cli

@@ -165,12 +165,12 @@ json trash(const WorkerCall& call) {
   return {{"machines", std::move(machines)}};
 }
 
-constexpr std::array kOperations{WorkerOperation{"retire_plan", retire_plan}, WorkerOperation{"retire", retire},
-                                 WorkerOperation{"restore_plan", restore_plan}, WorkerOperation{"restore", restore},
-                                 WorkerOperation{"trash", trash}};
+constexpr std::array kRetireOperations{WorkerOperation{"retire_plan", retire_plan}, WorkerOperation{"retire", retire},
+                                       WorkerOperation{"restore_plan", restore_plan},
+                                       WorkerOperation{"restore", restore}, WorkerOperation{"trash", trash}};
 
 }  // namespace
 
-std::span<const WorkerOperation> retire_operations() { return kOperations; }
+std::span<const WorkerOperation> retire_operations() { return kRetireOperations; }
 
 }  // namespace muster::cli

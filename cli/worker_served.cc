@@ -68,12 +68,12 @@ json undo(const WorkerCall& call) {
   return {{"undone", never_ran}};
 }
 
-constexpr std::array kOperations{WorkerOperation{"served_look", look},     WorkerOperation{"served_run", run},
-                                 WorkerOperation{"served_move", move},     WorkerOperation{"served_hold", hold},
-                                 WorkerOperation{"served_settle", settle}, WorkerOperation{"served_undo", undo}};
+constexpr std::array kServedOperations{WorkerOperation{"served_look", look},     WorkerOperation{"served_run", run},
+                                       WorkerOperation{"served_move", move},     WorkerOperation{"served_hold", hold},
+                                       WorkerOperation{"served_settle", settle}, WorkerOperation{"served_undo", undo}};
 
 }  // namespace
 
-std::span<const WorkerOperation> served_operations() { return kOperations; }
+std::span<const WorkerOperation> served_operations() { return kServedOperations; }
 
 }  // namespace muster::cli

@@ -39,7 +39,7 @@ json with_state(const virt::Domain& domain, json snapshot) {
   return snapshot;
 }
 
-json create(const WorkerCall& call) {
+json take(const WorkerCall& call) {
   const auto domain = call.domain();
   vm::check_unclaimed(call.ctx, call.connection, domain);
   const json& wanted = call.arguments;
@@ -85,12 +85,13 @@ json prune(const WorkerCall& call) {
   return {{"deleted", vm::prune_snapshots(call.ctx, call.domain(), vm::WallClock::now())}};
 }
 
-constexpr std::array kOperations{WorkerOperation{"snapshot_create", create}, WorkerOperation{"snapshot_list", list},
-                                 WorkerOperation{"snapshot_facts", facts},   WorkerOperation{"snapshot_revert", revert},
-                                 WorkerOperation{"snapshot_delete", remove}, WorkerOperation{"snapshot_prune", prune}};
+constexpr std::array kSnapshotOperations{
+    WorkerOperation{"snapshot_create", take},   WorkerOperation{"snapshot_list", list},
+    WorkerOperation{"snapshot_facts", facts},   WorkerOperation{"snapshot_revert", revert},
+    WorkerOperation{"snapshot_delete", remove}, WorkerOperation{"snapshot_prune", prune}};
 
 }  // namespace
 
-std::span<const WorkerOperation> snapshot_operations() { return kOperations; }
+std::span<const WorkerOperation> snapshot_operations() { return kSnapshotOperations; }
 
 }  // namespace muster::cli

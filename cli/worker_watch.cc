@@ -161,11 +161,11 @@ json events(const WorkerCall& call) {
   }
 }
 
-constexpr std::array kOperations{WorkerOperation{"statistics", statistics}, WorkerOperation{"watch", watch},
-                                 WorkerOperation{"events", events}};
+constexpr std::array kWatchOperations{WorkerOperation{"statistics", statistics}, WorkerOperation{"watch", watch},
+                                      WorkerOperation{"events", events}};
 
 }  // namespace
 
-std::span<const WorkerOperation> watch_operations() { return kOperations; }
+std::span<const WorkerOperation> watch_operations() { return kWatchOperations; }
 
 }  // namespace muster::cli

@@ -7,12 +7,12 @@
 namespace muster::clone {
 namespace {
 
-constexpr const char* kPart = "clone";
+constexpr const char* kClonePart = "clone";
 
 }  // namespace
 
 virt::MetadataElement to_metadata(const CloneMark& mark) {
-  return {.name = kPart,
+  return {.name = kClonePart,
           .attributes = {{"uuid", mark.uuid},
                          {"master", mark.master},
                          {"generation", std::to_string(mark.generation)},
@@ -21,7 +21,7 @@ virt::MetadataElement to_metadata(const CloneMark& mark) {
 }
 
 std::optional<CloneMark> clone_mark(const virt::Domain& domain) {
-  const auto part = virt::own_metadata_part(domain, kPart);
+  const auto part = virt::own_metadata_part(domain, kClonePart);
   if (!part) return std::nullopt;
   CloneMark mark{
       .uuid = part->attribute("uuid"), .master = part->attribute("master"), .since = part->attribute("since")};

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array kKinds{CloneKind::automatic, CloneKind::linked, CloneKind::reflink, CloneKind::full};
+constexpr std::array kCloneKinds{CloneKind::automatic, CloneKind::linked, CloneKind::reflink, CloneKind::full};
 
 json to_json(const WantedClone& machine) {
   json fields = {{"name", machine.name}};
@@ -42,7 +42,7 @@ const char* name_of(CloneKind kind) {
 }
 
 CloneKind clone_kind_named(std::string_view name) {
-  for (const auto kind : kKinds)
+  for (const auto kind : kCloneKinds)
     if (name == name_of(kind)) return kind;
   throw base::Error(base::Code::usage,
                     "clones of the kind '" + std::string(name) + "': there are linked, reflink, full");

@@ -26,12 +26,12 @@ namespace {
 using base::Code;
 using base::Error;
 
-constexpr const char* kPart = "master_edit";
+constexpr const char* kEditPart = "master_edit";
 
 std::string machine_name(const std::string& master) { return master + "-edit"; }
 
 bool is_edit_of(const virt::Domain& domain, const std::string& master) {
-  const auto part = virt::own_metadata_part(domain, kPart);
+  const auto part = virt::own_metadata_part(domain, kEditPart);
   return part && part->attribute("master") == master;
 }
 
@@ -71,7 +71,7 @@ vm::Making making_of(const base::Context& ctx, const virt::Connection& connectio
   virt::DomainXml definition(virt::with_new_identity(before, identity).xml);
   vm::place_variables(connection, definition, making.variables);
   virt::MetadataElement part{
-      .name = kPart,
+      .name = kEditPart,
       .attributes = {{"uuid", making.uuid}, {"master", base.master}, {"generation", std::to_string(base.number)}}};
   for (const auto& volume : making.volumes)
     part.children.push_back({.name = "volume", .attributes = {{"pool", volume.pool}, {"name", volume.spec.name}}});
@@ -165,7 +165,7 @@ void abandon(const base::Context& ctx, const virt::Connection& connection, const
   vm::Leftover leftover{.domain = domain, .mark = vm::mark_of_this_process()};
   leftover.mark.uuid = domain.uuid();
   const virt::DomainXml definition(domain.xml(virt::Domain::Xml::definition));
-  const auto part = virt::metadata_part(domain, kPart);
+  const auto part = virt::metadata_part(domain, kEditPart);
   for (const auto& volume : part ? part->children : std::vector<virt::MetadataElement>{})
     if (volume.name == "volume") leftover.mark.volumes.push_back({volume.attribute("pool"), volume.attribute("name")});
   // From here on it is half made, and whoever comes next may remove it.

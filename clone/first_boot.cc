@@ -17,10 +17,10 @@ namespace {
 using base::Code;
 using base::Error;
 
-constexpr const char* kPart = "host_keys";
+constexpr const char* kHostKeysPart = "host_keys";
 
 std::optional<HostKeysHeard> noted(const virt::Domain& domain) {
-  const auto part = virt::own_metadata_part(domain, kPart);
+  const auto part = virt::own_metadata_part(domain, kHostKeysPart);
   if (!part) return std::nullopt;
   HostKeysHeard heard{.keys = {}, .by = HeardBy::metadata};
   for (const auto known : {HeardBy::disk, HeardBy::seed})
@@ -101,7 +101,7 @@ const char* name_of(HeardBy source) {
 }
 
 virt::MetadataElement note_of_keys(const std::string& uuid, const HostKeysHeard& heard) {
-  virt::MetadataElement part{.name = kPart, .attributes = {{"uuid", uuid}, {"by", name_of(heard.by)}}};
+  virt::MetadataElement part{.name = kHostKeysPart, .attributes = {{"uuid", uuid}, {"by", name_of(heard.by)}}};
   for (const auto& key : heard.keys) part.children.push_back({.name = "key", .text = key});
   return part;
 }

@@ -19,9 +19,9 @@ namespace {
 using base::Code;
 using base::Error;
 
-constexpr const char* kPart = "flattening";
+constexpr const char* kFlattenPart = "flattening";
 
-bool was_off(const virt::Domain& domain) { return virt::own_metadata_part(domain, kPart).has_value(); }
+bool was_off(const virt::Domain& domain) { return virt::own_metadata_part(domain, kFlattenPart).has_value(); }
 
 // Of a running machine QEMU knows the chain, whatever the definition says.
 std::vector<std::string> chained(const virt::Domain& domain) {
@@ -59,7 +59,7 @@ void pull(const base::Context& ctx, const virt::Domain& domain, const std::strin
 void end_paused_run(const virt::Domain& domain) {
   if (!was_off(domain)) return;
   if (domain.active() && domain.state() == virt::State::paused) virt::power_off(domain);
-  virt::drop_metadata_part(domain, kPart);
+  virt::drop_metadata_part(domain, kFlattenPart);
 }
 
 void start_paused(const virt::Domain& domain) {
@@ -67,7 +67,7 @@ void start_paused(const virt::Domain& domain) {
     throw Error(Code::refused, "'" + domain.name() +
                                    "' has saved memory, which goes with its disks as they are: start "
                                    "it, and flatten it while it runs");
-  virt::put_metadata_part(domain, {.name = kPart, .attributes = {{"uuid", domain.uuid()}}});
+  virt::put_metadata_part(domain, {.name = kFlattenPart, .attributes = {{"uuid", domain.uuid()}}});
   virt::start(domain, virt::StartAs::paused);
 }
 

@@ -92,8 +92,8 @@ bool waits_for_cloud_init(GuestTree& guest, const std::string& instance) {
                       [&](const char* mark) { return guest.read(state + mark).has_value(); });
 }
 
-std::vector<disk::MachineDisk> disks_of(const base::Context& ctx, const virt::Connection& connection,
-                                        const virt::Domain& domain, const DiskReach& reach) {
+std::vector<disk::MachineDisk> disks_to_read(const base::Context& ctx, const virt::Connection& connection,
+                                             const virt::Domain& domain, const DiskReach& reach) {
   std::vector<disk::MachineDisk> disks;
   for (const auto& element : virt::DomainXml(domain.xml(virt::Domain::Xml::definition)).disks()) {
     if (element.device != "disk") continue;
@@ -123,7 +123,7 @@ std::vector<std::string> host_keys_on_disk(GuestTree& guest) {
 std::vector<std::string> host_keys_on_disk(const base::Context& ctx, const virt::Connection& connection,
                                            const virt::Domain& domain, const std::string& instance,
                                            const DiskReach& reach) {
-  const auto root = disk::open_guest_root(ctx, disks_of(ctx, connection, domain, reach), disk::Access::read);
+  const auto root = disk::open_guest_root(ctx, disks_to_read(ctx, connection, domain, reach), disk::Access::read);
   GuestTree guest(ctx, *root);
   return waits_for_cloud_init(guest, instance) ? std::vector<std::string>{} : host_keys_on_disk(guest);
 }

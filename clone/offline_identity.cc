@@ -202,8 +202,8 @@ class IdentityWriter {
   const OfflineIdentity& identity_;
 };
 
-std::vector<disk::MachineDisk> disks_of(const base::Context& ctx, const virt::Connection& connection,
-                                        const vm::Making& making, const DiskReach& reach) {
+std::vector<disk::MachineDisk> disks_to_write(const base::Context& ctx, const virt::Connection& connection,
+                                              const vm::Making& making, const DiskReach& reach) {
   std::vector<disk::MachineDisk> disks;
   for (const auto& volume : making.volumes) {
     if (volume.seed) continue;
@@ -244,7 +244,7 @@ std::vector<std::string> write_identity(const base::Context& ctx, disk::GuestRoo
 std::vector<virt::MetadataElement> write_identity(const base::Context& ctx, const virt::Connection& connection,
                                                   const vm::Making& making, const OfflineIdentity& identity,
                                                   const DiskReach& reach) {
-  const auto root = disk::open_guest_root(ctx, disks_of(ctx, connection, making, reach), disk::Access::write);
+  const auto root = disk::open_guest_root(ctx, disks_to_write(ctx, connection, making, reach), disk::Access::write);
   const auto keys = write_identity(ctx, *root, identity);
   root->commit(ctx);
   if (keys.empty()) return {};

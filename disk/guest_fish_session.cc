@@ -19,14 +19,14 @@ using base::Code;
 using base::Context;
 using base::Error;
 
-constexpr std::chrono::seconds kStartPatience{30}, kEndPatience{60}, kTick{1};
+constexpr std::chrono::seconds kStartPatience{30}, kLeavePatience{60}, kTick{1};
 // A fleet, two at a time.
 constexpr std::chrono::hours kTurnPatience{2};
-constexpr int kShellFindsNoProgram = 127, kAtOnce = 2;
+constexpr int kNoGuestfish = 127, kAtOnce = 2;
 
 // Says its number, and waits for a line, or the end of its standard input where this process was killed. What ends it
 // then unmounts.
-constexpr const char* kScript =
+constexpr const char* kSessionScript =
     "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH\n"
     "command -v guestfish >/dev/null || exit 127\n"
     "said=$(guestfish --listen \"$@\") || exit 1\n"
@@ -57,7 +57,7 @@ std::string fish_uri(const std::string& uri) {
 
 std::vector<std::string> command_line(const std::vector<MachineDisk>& disks, Access access,
                                       const std::string& directory) {
-  std::vector<std::string> argv{"sh", "-c", kScript, directory, access == Access::write ? "--rw" : "--ro"};
+  std::vector<std::string> argv{"sh", "-c", kSessionScript, directory, access == Access::write ? "--rw" : "--ro"};
   for (const auto& disk : disks)
     if (disk.uri.empty())
       argv.insert(argv.end(), {std::string("--format=") + disk::name_of(disk.format), "-a", disk.path});
@@ -112,8 +112,8 @@ void FishSession::launch(const Context& ctx, Access access, const char* settings
   number_ = first_line(ctx, program_->standard_output().get());
   if (number_.empty() || number_.find_first_not_of("0123456789") != std::string::npos) {
     number_.clear();
-    const int code = program_->wait(kEndPatience).code;
-    if (code == kShellFindsNoProgram)
+    const int code = program_->wait(kLeavePatience).code;
+    if (code == kNoGuestfish)
       throw Error(Code::unsupported, "look into " + name_ + ": guestfish is not installed: install guestfish");
     throw launch_error(name_, "it ended at once: " + complaint());
   }
@@ -128,7 +128,7 @@ int FishSession::end() {
   // Where it is gone already, nobody reads it.
   [[maybe_unused]] const ssize_t written = ::write(program_->standard_input().get(), "\n", 1);
   program_->standard_input().reset();
-  const int code = program_->wait(kEndPatience).code;
+  const int code = program_->wait(kLeavePatience).code;
   program_.reset();
   return code;
 }

@@ -6,12 +6,13 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/text.h"
 #include "inventory/range_merge.h"
 
 namespace muster::inventory {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+using base::is_digit;
 
 // Names that differ in their numbers only.
 struct Family {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "inventory/host_name.h"
 
@@ -13,12 +14,12 @@ namespace {
 
 using base::Code;
 using base::Error;
+using base::is_digit;
 
 constexpr std::size_t kMaxFileBytes = 16U << 20;
 constexpr std::size_t kMaxTermBytes = 1024;
 
 bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool all_digits(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_digit); }
 
 std::string_view trimmed(std::string_view text) {

@@ -9,7 +9,7 @@
 namespace muster::inventory {
 namespace {
 
-constexpr std::uint32_t kNone = UINT32_MAX;
+constexpr std::uint32_t kNoNode = UINT32_MAX;
 
 // A set of coordinates known by what comparing needs. Joining two disjoint sets adds their sums, so it costs the same
 // for large sets as for small ones. Two sums of 64 bits make an accidental match of different sets no concern.
@@ -18,15 +18,15 @@ struct CoordinateSet {
   std::uint32_t size = 0;
   std::uint32_t first = 0;
   std::uint32_t last = 0;
-  std::uint32_t tree = kNone;  // where the members are
+  std::uint32_t tree = kNoNode;  // where the members are
 
   bool same_members(const CoordinateSet& other) const { return size == other.size && sum == other.sum; }
 };
 
 // Members of joined sets, as a tree: a leaf has a coordinate, an inner node two subtrees.
 struct TreeNode {
-  std::uint32_t left = kNone;
-  std::uint32_t right_or_coordinate = kNone;
+  std::uint32_t left = kNoNode;
+  std::uint32_t right_or_coordinate = kNoNode;
 };
 
 std::uint64_t scramble(std::uint64_t x) {  // the finaliser of SplitMix64
@@ -71,7 +71,7 @@ class Merger {
   };
 
   CoordinateSet single(std::uint32_t coordinate) {
-    nodes_.push_back({kNone, coordinate});
+    nodes_.push_back({kNoNode, coordinate});
     return {.sum = {scramble(coordinate + 0x9e3779b97f4a7c15U), scramble(coordinate + 0x6a09e667f3bcc909U)},
             .size = 1,
             .first = coordinate,
@@ -221,7 +221,7 @@ class Merger {
       while (!open.empty()) {
         const TreeNode node = nodes_[open.back()];
         open.pop_back();
-        if (node.left == kNone) {
+        if (node.left == kNoNode) {
           members[d].push_back(node.right_or_coordinate);
         } else {
           open.push_back(node.left);

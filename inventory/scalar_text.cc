@@ -4,13 +4,14 @@
 #include <variant>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "yaml/scalar.h"
 
 namespace muster::inventory {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+using base::is_digit;
+using base::is_letter;
 
 struct Character {
   std::string_view bytes;

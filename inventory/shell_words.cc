@@ -3,7 +3,7 @@
 namespace muster::inventory {
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_separator(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 // What a backslash makes of the character after it inside double quotes: few characters lose it.
 bool escapes_in_quotes(char c) { return c == '"' || c == '\\' || c == '$' || c == '`'; }
@@ -16,7 +16,7 @@ std::optional<std::vector<std::string>> split_shell_words(std::string_view text)
   char quote = '\0';
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (quote == '\0' && is_blank(c)) {
+    if (quote == '\0' && is_separator(c)) {
       if (word) words.push_back(std::move(*word));
       word.reset();
       continue;

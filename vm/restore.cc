@@ -20,7 +20,7 @@ using base::Code;
 using base::Error;
 using Fate = PlannedStep::Fate;
 
-constexpr std::chrono::seconds kLoginPatience{10};
+constexpr std::chrono::seconds kNologinPatience{10};
 
 struct Restoration {
   const base::Context* ctx;
@@ -130,7 +130,7 @@ void register_checkpoints(const Restoration& work) {
 
 void allow_logins(const Restoration& work) {
   try {
-    run_in_guest(*work.ctx, work.domain, {"/bin/sh", "-c", "rm -f /run/nologin"}, kLoginPatience);
+    run_in_guest(*work.ctx, work.domain, {"/bin/sh", "-c", "rm -f /run/nologin"}, kNologinPatience);
   } catch (const Error& e) {
     work.ctx->warn(work.journal.name + ": /run/nologin may still be in the guest: " + e.what());
   }

@@ -7,13 +7,15 @@
 #include <optional>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace muster::yaml {
 namespace {
 
+using base::is_digit;
 using Words = std::initializer_list<std::string_view>;
 
 bool any_of(std::string_view text, Words words) { return std::find(words.begin(), words.end(), text) != words.end(); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool all_of(std::string_view text, std::string_view allowed) {
   return !text.empty() && text.find_first_not_of(allowed) == std::string_view::npos;
