@@ -1,4 +1,4 @@
-// Text of other programs, cut up: what systems keep in lines and words. ASCII alone is known. Pure functions.
+// Text taken apart: the lines, words and characters of what systems keep. ASCII alone is known. Pure functions.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-# Several files compiled as one, which costs a quarter: what they include is read, and templates are made, once. Only for
+# Several files compiled as one, which costs a third: what they include is read, and templates are made, once. Only for
 # builds that another build, without this, stands beside: a file can use what its neighbours include. Names in unnamed
 # namespaces meet, so two files of one batch may not give one name to two things.
 
