@@ -68,10 +68,22 @@ std::uint64_t parse_step(const Bracket& bracket, std::string_view step) {
                                          : static_cast<std::uint64_t>(base::parse_integer(step, 1, INT64_MAX, "step"));
 }
 
+// Whether the ends alone tell that there are too many; for numbers that fit into an integer.
+bool are_too_many(std::string_view first, std::string_view last, std::uint64_t step) {
+  constexpr std::size_t kDigits = 18;
+  if (std::max(first.size(), last.size()) > kDigits) return false;
+  const auto number = [](std::string_view digits) {
+    return static_cast<std::uint64_t>(base::parse_integer(digits, 0, INT64_MAX, "number"));
+  };
+  const std::uint64_t low = number(first), high = number(last);
+  return high >= low && (high - low) / step >= kMaxRangeHosts;
+}
+
 std::vector<std::string> numbers(const Bracket& bracket, std::string_view first, std::string_view last,
                                  std::uint64_t step) {
   if (std::max(first.size(), last.size()) > kMaxDigits)
     bracket.reject(fmt::format("a number has more than {} digits", kMaxDigits));
+  if (are_too_many(without_zeros(first), without_zeros(last), step)) reject_size(bracket.text);
   const std::size_t width = is_padded(first) ? first.size() : 0;
   std::vector<std::string> found;
   std::string number(without_zeros(first));

@@ -21,42 +21,62 @@ class Completion : public EndToEnd, public testing::WithParamInterface<std::stri
           "web:\n  hosts: {web01: , web02: , mail7: }\nprod:\n  hosts: {db-main: }\n  vars: {user: admin}\n");
     write(file("other.yaml"), "lab:\n  hosts: {rack9: }\n");
     write(file("script.sh"), "true\n");
-    const std::string keep = "keep() { printf '<%s>' \"$1\" >" + file("line") + "; exit; }\n";
+    const std::string keep = "keep() { printf '<%s>' \"$1\" >" + file("line") + "; printf 'kept %d.' $((++kept)); }\n";
     write(file(".zshrc"),
           "PS1='" + std::string(kPrompt) + "'\nfpath=(" + build("completion") +
               " $fpath)\nautoload -Uz compinit && compinit -u -D\nsetopt no_beep no_list_ambiguous\n" +
               "unsetopt auto_menu\n" + keep +
-              "leave() { keep \"$BUFFER\" }\nzle -N leave\nbindkey '^I' expand-or-complete '^T' leave\n");
-    write(file("bashrc"), "PS1='" + std::string(kPrompt) + "'\n. " + build("completion/muster") + "\n" + keep +
-                              "leave() { keep \"$READLINE_LINE\"; }\nbind -x '\"\\C-t\": leave'\n" +
-                              "bind 'set bell-style none'\nbind 'set show-all-if-ambiguous off'\n");
+              "leave() { keep \"$BUFFER\"; BUFFER= }\nzle -N leave\nbindkey '^I' expand-or-complete '^T' leave\n");
+    write(file("bashrc"),
+          "PS1='" + std::string(kPrompt) + "'\n. " + build("completion/muster") + "\n" + keep +
+              "leave() { keep \"$READLINE_LINE\"; READLINE_LINE= READLINE_POINT=0; }\nbind -x '\"\\C-t\": leave'\n" +
+              "bind 'set bell-style none'\nbind 'set show-all-if-ambiguous off'\n");
   }
 
   static std::string build(const std::string& name) { return std::string(MUSTER_BUILD_DIR) + "/" + name; }
 
-  Launch shell(std::vector<std::string> argv) const {
+  // Before it is looked whether anything was left running.
+  void TearDown() override {
+    inventory_shell_ = {};
+    bare_shell_ = {};
+    EndToEnd::TearDown();
+  }
+
+  Launch launch(bool with_inventory) const {
     Launch launch = command({});
-    launch.argv = std::move(argv);
+    launch.argv = GetParam() == "bash"
+                      ? std::vector<std::string>{"bash", "--noprofile", "--rcfile", file("bashrc"), "-i"}
+                      : std::vector<std::string>{"zsh", "-d", "-i"};
     launch.environment.push_back("ZDOTDIR=" + file(""));
     launch.environment.push_back("PATH=" + build("bin") + ":/usr/local/bin:/usr/bin:/bin");
-    launch.environment.push_back("MUSTER_INVENTORY=" + file("fleet.yaml"));
+    if (with_inventory) launch.environment.push_back("MUSTER_INVENTORY=" + file("fleet.yaml"));
     return launch;
   }
 
-  // What `typed` has become after a tab, without blanks at its end.
-  std::string completed(const std::string& typed) const {
-    std::filesystem::remove(file("line"));
-    PtyProcess process(shell(GetParam() == "bash"
-                                 ? std::vector<std::string>{"bash", "--noprofile", "--rcfile", file("bashrc"), "-i"}
-                                 : std::vector<std::string>{"zsh", "-d", "-i"}));
-    EXPECT_TRUE(process.wait_for(kPrompt)) << process.screen();
-    process.write(typed + "\t\x14");
-    const auto done = process.finish();
-    EXPECT_FALSE(done.late) << done.out;
+  // What `typed` has become after a tab, without blanks at its end. A line after the other in one shell.
+  std::string completed(const std::string& typed) { return completed(inventory_shell_, true, typed); }
+  // The same where no inventory is named, which would win over a connection.
+  std::string completed_without_inventory(const std::string& typed) { return completed(bare_shell_, false, typed); }
+
+ private:
+  struct Shell {
+    std::unique_ptr<PtyProcess> process;
+    int lines = 0;
+  };
+
+  std::string completed(Shell& shell, bool with_inventory, const std::string& typed) const {
+    if (!shell.process) {
+      shell.process = std::make_unique<PtyProcess>(launch(with_inventory));
+      EXPECT_TRUE(shell.process->wait_for(kPrompt)) << shell.process->screen();
+    }
+    shell.process->write(typed + "\t\x14");
+    EXPECT_TRUE(shell.process->wait_for("kept " + std::to_string(++shell.lines) + ".")) << shell.process->screen();
     std::string line = read(file("line"));
     line = line.substr(1, line.rfind('>') - 1);
     return line.substr(0, line.find_last_not_of(' ') + 1);
   }
+
+  Shell inventory_shell_, bare_shell_;
 };
 
 TEST_P(Completion, KnowsCommands) {
@@ -149,13 +169,10 @@ TEST_P(Completion, KnowsRestorePointsAndRepositories) {
   EXPECT_EQ(completed("muster backup key add --role main"), "muster backup key add --role maintenance");
 }
 
-// An inventory that is named wins over a connection.
-constexpr const char* kNoInventory = "unset MUSTER_INVENTORY\n";
-
 TEST_P(Completion, KnowsDomainsOfTheConnection) {
-  EXPECT_EQ(completed(kNoInventory + std::string("muster vm -c test:///default info te")),
+  EXPECT_EQ(completed_without_inventory("muster vm -c test:///default info te"),
             "muster vm -c test:///default info test");
-  EXPECT_EQ(completed(kNoInventory + std::string("muster vm stop --connection=test:///default te")),
+  EXPECT_EQ(completed_without_inventory("muster vm stop --connection=test:///default te"),
             "muster vm stop --connection=test:///default test");
   EXPECT_EQ(completed("muster vm -c test:///default info mai"), "muster vm -c test:///default info mail7");
 }
@@ -174,7 +191,7 @@ TEST_P(Completion, KnowsVerbsOfMastersClonesAndKeys) {
   EXPECT_EQ(completed("muster clone flatten mai"), "muster clone flatten mail7");
   EXPECT_EQ(completed("muster clone verify web01,pr"), "muster clone verify web01,prod");
   EXPECT_EQ(completed("muster key scan --via hypervisor mai"), "muster key scan --via hypervisor mail7");
-  EXPECT_EQ(completed(kNoInventory + std::string("muster clone flatten -c test:///default te")),
+  EXPECT_EQ(completed_without_inventory("muster clone flatten -c test:///default te"),
             "muster clone flatten -c test:///default test");
 }
 
@@ -193,10 +210,10 @@ TEST_P(Completion, KnowsMastersOfTheConnection) {
   }
   for (const std::string verb : {"master list", "master edit", "master remove", "clone create", "clone list"}) {
     const std::string line = "muster " + verb + " " + connection + " gol";
-    EXPECT_EQ(completed(kNoInventory + line), line + "den");
+    EXPECT_EQ(completed_without_inventory(line), line + "den");
   }
   const std::string line = "muster clone create " + connection + " golden gol";
-  EXPECT_EQ(completed(kNoInventory + line), line) << "a new name is nobody's";
+  EXPECT_EQ(completed_without_inventory(line), line) << "a new name is nobody's";
   write(file("hosts.yaml"), "all:\n  hosts: {h1: {hypervisor: '" + hypervisor.uri() + "'}}\n");
   EXPECT_EQ(completed("muster master edit -i " + file("hosts.yaml") + " gol"),
             "muster master edit -i " + file("hosts.yaml") + " golden");
@@ -206,12 +223,12 @@ TEST_P(Completion, GivesAHypervisorThatHangsASecond) {
   const SilentSocket silent(file("silent"));
   const std::string typed = "muster vm info -c 'qemu+unix:///system?socket=" + file("silent") + "' te";
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_EQ(completed(kNoInventory + typed), typed);
+  EXPECT_EQ(completed_without_inventory(typed), typed);
   EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
   const std::string masters = "muster master edit -c 'qemu+unix:///system?socket=" + file("silent") + "' te";
   const auto begun = std::chrono::steady_clock::now();
-  EXPECT_EQ(completed(kNoInventory + masters), masters);
+  EXPECT_EQ(completed_without_inventory(masters), masters);
   EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(10));
 }
 
