@@ -70,6 +70,11 @@ void join_values(const CommandRow& command, std::vector<std::string>& words) {
   }
 }
 
+// `-10G` is a size: no option's letter is a digit.
+bool is_size_taken_away(const CommandRow& command, const std::string& word) {
+  return command.bit == kDisks && word.size() > 1 && word[0] == '-' && word[1] >= '0' && word[1] <= '9';
+}
+
 // Words that belong to muster before those of the other side's command begin.
 std::size_t own_words(const CommandRow& command) { return (command.bit & (kRun | kSsh)) != 0 ? 1 : SIZE_MAX; }
 
@@ -136,11 +141,14 @@ Arguments parse_arguments(const CommandRow& command, int argc, const char* const
     const auto parsed = po::command_line_parser(before)
                             .options(description)
                             .positional(positional)
-                            .extra_parser([&](const std::string& word) { return split_optional_value(command, word); })
+                            .extra_parser([&](const std::string& word) {
+                              return is_size_taken_away(command, word) ? std::pair(std::string(kWord), word)
+                                                                       : split_optional_value(command, word);
+                            })
                             .style(style::unix_style & ~style::allow_guessing)
                             .run();
     for (const auto& option : parsed.options) {
-      if (option.position_key >= 0) {
+      if (option.position_key >= 0 || is_size_taken_away(command, option.value.empty() ? "" : option.value.front())) {
         arguments.words.insert(arguments.words.end(), option.value.begin(), option.value.end());
         continue;
       }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/quantity.h"
 #include "cli/backup_policy.h"
+#include "cli/image_format.h"
 
 namespace muster::cli {
 namespace {
@@ -76,13 +77,6 @@ void check_kind(const Settings& settings, const CreateOrder& order) {
 }
 
 }  // namespace
-
-std::optional<disk::ImageFormat> image_format(const Settings& settings, std::string_view option) {
-  const auto text = settings.text(option);
-  if (!text) return std::nullopt;
-  if (const auto format = disk::image_format_named(*text)) return format;
-  settings.reject(option, "'" + *text + "': write raw or qcow2");
-}
 
 std::uint64_t limit_rate(const Settings& settings) {
   const auto text = settings.text("limit-rate");

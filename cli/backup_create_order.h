@@ -39,8 +39,6 @@ struct CreateOrder {
 // Throws base::Error{usage}.
 CreateOrder create_order(const Settings& settings, const std::vector<std::string>& words);
 
-// `raw` or `qcow2` of an option. Throws base::Error{usage}.
-std::optional<disk::ImageFormat> image_format(const Settings& settings, std::string_view option);
 // --limit-rate; 0 where it was not given. Throws base::Error{usage}.
 std::uint64_t limit_rate(const Settings& settings);
 

@@ -14,6 +14,7 @@
 #include "cli/backup_restoration.h"
 #include "cli/backup_restore_machine.h"
 #include "cli/exit_status.h"
+#include "cli/image_format.h"
 
 namespace muster::cli {
 namespace {

@@ -14,6 +14,7 @@
 #include "cli/exit_status.h"
 #include "cli/generation_text.h"
 #include "cli/hypervisor_workers.h"
+#include "cli/image_format.h"
 #include "cli/json_lines.h"
 #include "cli/machine_source.h"
 #include "cli/seal_order.h"

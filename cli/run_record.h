@@ -22,6 +22,7 @@ struct Noun {
 };
 inline constexpr Noun kHosts{"host", "hosts"};
 inline constexpr Noun kMachines{"machine", "machines"};
+inline constexpr Noun kImages{"image", "images"};
 inline constexpr Noun kHypervisors{"hypervisor", "hypervisors"};
 
 class RunRecord : public ssh::RunObserver {

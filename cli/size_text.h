@@ -8,4 +8,7 @@ namespace muster::cli {
 
 std::string size_text(std::uint64_t bytes);
 
+// The same without loss, as --size and the like read it: `20G`, `1536M`, `1000`.
+std::string exact_size_text(std::uint64_t bytes);
+
 }  // namespace muster::cli

@@ -67,6 +67,12 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
     {"clone", "flatten", "PATTERN", "let clones stand alone, also while they run", "limit yes"},
     {"clone", "gc", "", "what clones and masters left behind", "yes"},
 
+    {"disk", "info", "FILE|PATTERN:DISK", "what an image is: format, sizes, what it is built on, who needs it as it is",
+     "format limit"},
+    {"disk", "resize", "FILE|PATTERN:DISK [+|-]SIZE",
+     "the image alone, larger, or smaller where nothing is cut off but zeroes; what is inside stays as it is",
+     "format limit shrink yes"},
+
     {"key", "scan", "PATTERN --via=hypervisor", "host keys as the hypervisor vouches for them, into the inventory",
      "add-to known-hosts limit via"},
 

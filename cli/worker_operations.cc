@@ -34,10 +34,11 @@ vm::TakeOver take_over(const nlohmann::json& arguments) {
 }
 
 const WorkerOperation* find_operation(std::string_view name) {
-  for (const auto& topic : {list_operations(), life_operations(), retire_operations(), move_operations(),
-                            watch_operations(), definition_operations(), create_operations(), resource_operations(),
-                            limit_operations(), device_operations(), snapshot_operations(), backup_operations(),
-                            boot_operations(), served_operations(), master_operations(), clone_operations()})
+  for (const auto& topic :
+       {list_operations(), life_operations(), retire_operations(), move_operations(), watch_operations(),
+        definition_operations(), create_operations(), resource_operations(), limit_operations(), device_operations(),
+        disk_size_operations(), snapshot_operations(), backup_operations(), boot_operations(), served_operations(),
+        master_operations(), clone_operations()})
     for (const auto& operation : topic)
       if (operation.name == name) return &operation;
   return nullptr;

@@ -49,6 +49,7 @@ std::span<const WorkerOperation> create_operations();
 std::span<const WorkerOperation> resource_operations();
 std::span<const WorkerOperation> limit_operations();
 std::span<const WorkerOperation> device_operations();
+std::span<const WorkerOperation> disk_size_operations();
 std::span<const WorkerOperation> snapshot_operations();
 std::span<const WorkerOperation> backup_operations();
 std::span<const WorkerOperation> boot_operations();

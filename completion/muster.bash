@@ -174,6 +174,10 @@ _muster_offer_verb_argument() {
     backup:'[REPO]') _muster_offer_action '' "$1" directory ;;
     *:PATTERN | *:'[PATTERN]') _muster_offer_pattern '' "$1" ;;
     *:VM | *:'VM|IMAGE') _muster_offer_names '' "$1" ;;
+    *:'FILE|PATTERN:DISK')
+      _muster_offer_action '' "$1" file
+      [[ $1 == */* ]] || _muster_offer_pattern '' "$1"
+      ;;
     *:MASTER* | *:'[MASTER]') _muster_offer_masters "$1" ;;
     *[[:upper:]]*) ;;
     *'|'*) IFS='|' read -ra kinds <<<"$kind" && _muster_offer '' "$1" "${kinds[@]}" ;;

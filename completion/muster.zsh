@@ -32,6 +32,8 @@ _muster_pattern() {
   _alternative 'hosts:host:compadd -a hosts' 'groups:group:compadd -a groups'
 }
 
+_muster_image() { _alternative 'files:image:_files' 'machines:machine:_muster_pattern' }
+
 # Words that mean restore points.
 _muster_points() { timeout 2 ${~${(Q)words[1]}} backup list -q --names $_muster_repository </dev/null 2>/dev/null }
 
@@ -110,12 +112,13 @@ _muster() {
         show) places+=('3:host:_muster_host') ;;
       esac
       ;;
-    vm|master|clone|key)
+    vm|master|clone|disk|key)
       places=('2:verb:_muster_verb')
       for kind in ${=_muster_arguments[$verb]}; do
         case $kind in
           (PATTERN|\[PATTERN\]) places+=("$place:machine:_muster_pattern") ;;
           (VM|VM\|IMAGE) places+=("$place:machine:_muster_host") ;;
+          (FILE\|PATTERN:DISK) places+=("$place:image or disk:_muster_image") ;;
           (MASTER*|\[MASTER\]) places+=("$place:master:_muster_master") ;;
           (--*) ;;
           (NAME...) places+=('*:name: ') ;;

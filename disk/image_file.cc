@@ -69,6 +69,7 @@ class Told {
     const json::json_pointer place("/" + std::to_string(image) + "/format-specific/data/" + key);
     return all_.contains(place) ? all_[place] : json();
   }
+  std::size_t snapshots() const { return optional(0, "snapshots").size(); }
   std::vector<ImageBitmap> bitmaps() const {
     std::vector<ImageBitmap> all;
     for (const auto& bitmap : detail(0, "bitmaps")) {
@@ -126,6 +127,9 @@ ImageFacts read_image_facts(const std::string& path, ImageFormat format, const s
                    .allocated_bytes = told.has(0, "actual-size") ? told.number(0, "actual-size") : 0};
   facts.bitmaps = told.bitmaps();
   for (std::size_t i = 1; i < told.count(); ++i) facts.bitmaps_below = facts.bitmaps_below || told.has_bitmaps(i);
+  facts.snapshots = told.snapshots();
+  for (std::size_t i = 1; i < told.count(); ++i)
+    facts.largest_below_bytes = std::max(facts.largest_below_bytes, told.number(i, "virtual-size"));
   facts.keeps_bitmaps = told.detail(0, "compat") == "1.1";
   for (std::size_t i = 0; i < told.count(); ++i)
     facts.data_apart = facts.data_apart || told.detail(i, "data-file").is_string();

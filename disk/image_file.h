@@ -50,6 +50,8 @@ struct ImageFacts {
   // The data of it, or of one below it, are in a file of their own (`data_file`): what opens that writes past the
   // image.
   bool data_apart = false;
+  std::size_t snapshots = 0;              // inside the image itself
+  std::uint64_t largest_below_bytes = 0;  // virtual size of the largest in its backing chain
 };
 
 // Also of an image that is in use, which may change meanwhile. Runs qemu-img. Throws Error{unsupported} where that is
