@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "cli/environment.h"
 #include "cli/host_pins.h"
 #include "cli/inventory_writer.h"
 #include "cli/machine_source.h"
@@ -44,8 +45,11 @@ CloneReadying::CloneReadying(const VerbCommand& command)
       file_(inventory_file(command.program)),
       logins_(command.program) {
   const Settings& settings = command.program.settings;
-  if (settings.given("command") && settings.text("wait") != "ssh")
-    settings.reject("command", "it runs once SSH is there: add --wait ssh");
+  for (const char* option : {"command", "playbook"})
+    if (settings.given(option) && settings.text("wait") != "ssh")
+      settings.reject(option, "it runs once SSH is there: add --wait ssh");
+  if (const auto file = settings.text("playbook"))
+    play_.emplace(playbooks::read_playbook(*file), temporary_directory(), std::nullopt);
   for (const char* option : {"group", "var"})
     if (settings.given(option) && !file_)
       settings.reject(option, "it is about an inventory, and there is none: -i FILE, or --add-to FILE");
@@ -99,6 +103,24 @@ void CloneReadying::run_command(const inventory::ConnectionFacts& facts, base::T
                                       answer.output.substr(0, 200)));
 }
 
+void CloneReadying::run_playbook(const inventory::ConnectionFacts& facts, base::TimePoint deadline, json& fields) {
+  if (!play_) return;
+  const auto end = std::max(deadline, base::Clock::now() + kAnswer);
+  const auto execute = [&](const ssh::RunRequest& request) -> playbooks::Answer {
+    if (base::Clock::now() >= end) throw Error(Code::timeout, "no time is left: --timeout gives more");
+    auto answer = logins_.run_once(facts, request, end);
+    return {.status = answer.status, .output = std::move(answer.output)};
+  };
+  playbooks::Counts counts;
+  try {
+    counts = play_->run(command_.program.ctx, execute, [](const playbooks::TaskResult&) {});
+  } catch (const Error& e) {
+    throw Error(e.code(), std::string("it is verified, but ") + e.what());
+  }
+  fields.update(
+      {{"tasks_done", counts.done}, {"tasks_not_needed", counts.not_needed}, {"tasks_failed", counts.failed}});
+}
+
 void CloneReadying::make_ready(const CloneToReady& clone, json& fields) {
   const auto deadline = base::Clock::now() + patience_;
   const json heard = command_.workers.call(clone.target.uri, "clone_boot",
@@ -116,6 +138,7 @@ void CloneReadying::make_ready(const CloneToReady& clone, json& fields) {
   fields["machine_id"] = proved(logins_, facts, deadline, expected, only_ones_).machine_id;
   fields["verified"] = true;
   drop_secret_seed(command_.workers, clone.target, heard);
+  run_playbook(facts, deadline, fields);
   run_command(facts, deadline, fields);
   fields["state"] = heard.at("state");
 }

@@ -12,6 +12,7 @@
 #include "cli/clone_proof.h"
 #include "cli/host_logins.h"
 #include "cli/verb_command.h"
+#include "playbooks/play.h"
 
 namespace muster::cli {
 
@@ -39,12 +40,14 @@ class CloneReadying {
   inventory::ConnectionFacts facts_of(const CloneToReady& clone, const std::string& address,
                                       const std::vector<std::string>& keys) const;
   void run_command(const inventory::ConnectionFacts& facts, base::TimePoint deadline, nlohmann::json& fields);
+  void run_playbook(const inventory::ConnectionFacts& facts, base::TimePoint deadline, nlohmann::json& fields);
 
   const VerbCommand& command_;
   std::chrono::milliseconds patience_;
   std::optional<std::string> file_;  // of the inventory
   HostLogins logins_;
   OnlyOnes only_ones_;
+  std::optional<playbooks::Play> play_;
 };
 
 }  // namespace muster::cli

@@ -40,11 +40,17 @@ HostLogins::HostLogins(const Program& program)
 
 HostLogins::Answer HostLogins::run_once(const inventory::ConnectionFacts& facts, const std::string& command,
                                         base::TimePoint deadline) {
-  const auto target = resolution_.resolve(facts);
   ssh::RunRequest request;
   request.command.command = command;
-  request.clocks.total = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::Clock::now()),
-                                  std::chrono::milliseconds(kLeastOfOneTry));
+  return run_once(facts, std::move(request), deadline);
+}
+
+HostLogins::Answer HostLogins::run_once(const inventory::ConnectionFacts& facts, ssh::RunRequest request,
+                                        base::TimePoint deadline) {
+  const auto target = resolution_.resolve(facts);
+  const auto left = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::Clock::now()),
+                             std::chrono::milliseconds(kLeastOfOneTry));
+  request.clocks.total = std::min(request.clocks.total.value_or(left), left);
   Kept kept;
   const auto report = runner_.run(target, request, kept);
   if (!report.status) throw error_of(report);

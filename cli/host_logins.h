@@ -26,6 +26,8 @@ class HostLogins {
   static constexpr std::size_t kMaxOutput = 1U << 20;
   // Throws base::Error{unreachable, timeout, cancelled}, or {io} for a host that did not let in, or broke off.
   Answer run_once(const inventory::ConnectionFacts& facts, const std::string& command, base::TimePoint deadline);
+  // The same of any request, which may have a shorter time of its own.
+  Answer run_once(const inventory::ConnectionFacts& facts, ssh::RunRequest request, base::TimePoint deadline);
   // Tries again until `deadline` while it throws anything but {cancelled}: for what may be done twice.
   Answer run(const inventory::ConnectionFacts& facts, const std::string& command, base::TimePoint deadline);
 

@@ -12,8 +12,8 @@ namespace muster::cli {
 // The commands an option belongs to, as bits.
 using CommandSet = std::uint32_t;
 inline constexpr CommandSet kRun = 1, kPing = 2, kSsh = 4, kInventory = 8, kDoctor = 16, kVm = 32, kCapabilities = 64,
-                            kBackup = 128, kMaster = 256, kClone = 512, kKeys = 1024, kDisks = 2048;
-inline constexpr CommandSet kFleet = kRun | kPing;
+                            kBackup = 128, kMaster = 256, kClone = 512, kKeys = 1024, kDisks = 2048, kPlay = 4096;
+inline constexpr CommandSet kFleet = kRun | kPing | kPlay;
 inline constexpr CommandSet kMasters = kMaster | kClone;
 inline constexpr CommandSet kVirt = kVm | kCapabilities | kMasters | kKeys | kDisks;  // through libvirt
 inline constexpr CommandSet kMany = kFleet | kVirt;                                   // over many units

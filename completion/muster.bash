@@ -190,6 +190,7 @@ _muster_offer_argument() {
   case $command:${#arguments[@]} in
     run:0 | ping:0) _muster_offer_pattern '' "$1" ;;
     ssh:0) _muster_offer_names '' "$1" ;;
+    play:0) _muster_offer_action '' "$1" file ;;
     run:1 | ssh:1) if [[ $script ]]; then _muster_offer_action '' "$1" file; else _muster_offer_action '' "$1" command; fi ;;
     run:* | ssh:*) _muster_offer_action '' "$1" file ;;
     inventory:0) _muster_offer '' "$1" list show check discover ;;

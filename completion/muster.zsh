@@ -104,6 +104,7 @@ _muster() {
   case $_muster_found[1] in
     run) places=('2:host pattern:_muster_pattern' '3:remote command:_command_names -e' '*:argument:_files') ;;
     ping) places=('2:host pattern:_muster_pattern') ;;
+    play) places=('2:playbook:_files') ;;
     ssh) places=('2:host:_muster_host' '3:remote command:_command_names -e' '*:argument:_files') ;;
     inventory)
       places=('2:what:(list show check discover)')

@@ -50,4 +50,14 @@ std::string CloseNames::suggestion() const {
   return text + "?";
 }
 
+std::string known_words(const std::string& wrong, const std::vector<std::string_view>& known) {
+  CloseNames close(wrong);
+  for (const auto key : known) close.consider(key);
+  if (std::string near = close.suggestion(); !near.empty()) return near;
+  std::string all = "; write ";
+  for (std::size_t i = 0; i < known.size(); ++i)
+    all += std::string(i == 0 ? "" : i + 1 == known.size() ? " or " : ", ") + std::string(known[i]);
+  return all;
+}
+
 }  // namespace muster::inventory

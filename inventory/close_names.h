@@ -23,4 +23,7 @@ class CloseNames {
   std::vector<std::string> best_;
 };
 
+// What to write in place of a wrong word, after a message about it: the near ones, or else all that there are.
+std::string known_words(const std::string& wrong, const std::vector<std::string_view>& known);
+
 }  // namespace muster::inventory

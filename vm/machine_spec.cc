@@ -119,16 +119,6 @@ const char* name_of(NetworkRequest::Kind kind) {
   return "none";
 }
 
-std::string known_keys(const std::string& wrong, const std::vector<std::string_view>& known) {
-  inventory::CloseNames close(wrong);
-  for (const auto key : known) close.consider(key);
-  if (std::string near = close.suggestion(); !near.empty()) return near;
-  std::string all = "; write ";
-  for (std::size_t i = 0; i < known.size(); ++i)
-    all += std::string(i == 0 ? "" : i + 1 == known.size() ? " or " : ", ") + std::string(known[i]);
-  return all;
-}
-
 void set_disk_key(DiskRequest& disk, const std::string& key, const std::string& value) {
   if (value.empty()) reject(key + " of a disk has no value");
   if (key == "size") {
@@ -148,7 +138,7 @@ void set_disk_key(DiskRequest& disk, const std::string& key, const std::string& 
     disk.bus = parse_bus(value);
   } else {
     reject("unknown key '" + key + "' of a disk" +
-           known_keys(key, {"size", "format", "preallocate", "from", "backing", "pool", "bus"}));
+           inventory::known_words(key, {"size", "format", "preallocate", "from", "backing", "pool", "bus"}));
   }
 }
 
@@ -165,7 +155,8 @@ void set_network_key(NetworkRequest& network, const std::string& key, const std:
     if (!is_word(value)) reject("model '" + value + "': write virtio, e1000e or another of the hypervisor's");
     network.model = value;
   } else {
-    reject("unknown key '" + key + "' of a network" + known_keys(key, {"network", "bridge", "mac", "model"}));
+    reject("unknown key '" + key + "' of a network" +
+           inventory::known_words(key, {"network", "bridge", "mac", "model"}));
   }
 }
 

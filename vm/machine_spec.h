@@ -83,9 +83,6 @@ NetworkRequest parse_network(const std::string& text);
 // Throws base::Error{usage}, {unsupported}.
 void check(const MachineRequest& request);
 
-// `; did you mean ...`, or all of `known`.
-std::string known_keys(const std::string& wrong, const std::vector<std::string_view>& known);
-
 nlohmann::json to_json(const NetworkRequest& network);
 NetworkRequest network_from_json(const nlohmann::json& json);
 nlohmann::json to_json(const SeedRequest& seed);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/quantity.h"
+#include "inventory/close_names.h"
 #include "vm/seed_files.h"
 #include "yaml/document.h"
 #include "yaml/scalar.h"
@@ -51,7 +52,7 @@ class Reader {
   void check_key(const Node& key, const std::vector<std::string_view>& known) const {
     for (const auto name : known)
       if (key.text == name) return;
-    fail(key, "unknown key '" + key.text + "'" + known_keys(key.text, known));
+    fail(key, "unknown key '" + key.text + "'" + inventory::known_words(key.text, known));
   }
 
   // What `use` finds wrong, at the node's place.

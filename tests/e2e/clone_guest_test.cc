@@ -21,6 +21,9 @@ class CloneGuest : public GuestCloneFixture {
     std::filesystem::copy_file(guest_image().disk, image("tiny.qcow2"));
     must_here({"master", "seal", "images/tiny.qcow2", "--name", "tiny"});
     write_fleet();
+    write(file("first.yaml"),
+          "tasks:\n  - {name: first, run: 'echo of $(hostname) >/root/first', creates: /root/first}\n"
+          "  - {run: 'false', unless: test -s /root/first}\n");
   }
   Finished inside(const Words& words) const { return GuestCloneFixture::inside(words, std::chrono::seconds(110)); }
   Finished create(const std::string& names) const {
@@ -41,8 +44,10 @@ class CloneGuest : public GuestCloneFixture {
                    "ssh",
                    "--timeout",
                    "90s",
+                   "--playbook",
+                   file("first.yaml"),
                    "--command",
-                   "cat /etc/hostname",
+                   "cat /etc/hostname /root/first",
                    "--json"});
   }
 };
@@ -56,7 +61,9 @@ TEST_F(CloneGuest, ThreeOfOneMasterAreThreeMachines) {
     json result;
     for (const auto& line : lines)
       if (line.value("type", "") == "result" && line.value("name", "") == name) result = line;
-    EXPECT_EQ(result.value("output", ""), name + "\n") << result;
+    EXPECT_EQ(result.value("output", ""), name + "\nof " + name + "\n") << result;
+    EXPECT_EQ(result.value("tasks_done", 0), 1) << result;
+    EXPECT_EQ(result.value("tasks_not_needed", 0), 1) << result;
     EXPECT_TRUE(result.value("verified", false)) << result;
     machine_ids.insert(result.value("machine_id", ""));
     addresses.insert(result.value("address", ""));

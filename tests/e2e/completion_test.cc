@@ -188,6 +188,7 @@ TEST_P(Completion, KnowsVerbsOfMastersClonesAndKeys) {
   EXPECT_EQ(completed("muster clone create --wait ag"), "muster clone create --wait agent");
   EXPECT_EQ(completed("muster master seal --guest off"), "muster master seal --guest offline");
   EXPECT_EQ(completed("muster master seal db"), "muster master seal db-main");
+  EXPECT_EQ(completed("muster play " + file("scr")), "muster play " + file("script.sh"));
   EXPECT_EQ(completed("muster disk resize mai"), "muster disk resize mail7");
   EXPECT_EQ(completed("muster disk info " + file("scr")), "muster disk info " + file("script.sh"));
   EXPECT_EQ(completed("muster clone flatten mai"), "muster clone flatten mail7");

@@ -1,0 +1,167 @@
+#include "playbooks/playbook.h"
+
+#include <filesystem>
+#include <functional>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/quantity.h"
+#include "base/unique_fd.h"
+#include "inventory/close_names.h"
+#include "yaml/document.h"
+#include "yaml/scalar.h"
+
+namespace muster::playbooks {
+namespace {
+
+using base::Code;
+using base::Error;
+using yaml::Node;
+
+const std::vector<std::string_view> kTopKeys = {"name", "hosts", "sudo", "tasks"};
+const std::vector<std::string_view> kTaskKeys = {"name",    "run",    "script", "args", "sudo",     "creates",
+                                                 "removes", "unless", "onlyif", "ok",   "may_fail", "timeout"};
+// Of a name that nobody gave.
+constexpr std::size_t kMaxNameBytes = 60;
+
+std::string first_line_of(const std::string& text) {
+  std::string line = text.substr(0, text.find('\n'));
+  return line.size() > kMaxNameBytes ? line.substr(0, kMaxNameBytes) + "..." : line;
+}
+
+class Reader {
+ public:
+  explicit Reader(const std::string& path)
+      : document_(yaml::parse_file(path)), directory_(std::filesystem::path(path).parent_path()) {}
+
+  Playbook read() {
+    const Node& root = document_.root;
+    if (!root.is_mapping()) fail(root, "this is no mapping; write 'tasks:', and below it each task behind a dash");
+    Playbook playbook{.path = document_.file, .name = {}, .hosts = {}, .tasks = {}};
+    for (const auto& [key, value] : root.entries) {
+      check_key(key, kTopKeys);
+      if (key.text == "name") playbook.name = text(key, value);
+      if (key.text == "hosts") playbook.hosts = text(key, value);
+      if (key.text == "sudo") sudo_ = sudo(key, value);
+    }
+    const Node* tasks = root.find("tasks");
+    if (tasks == nullptr || !tasks->is_sequence() || tasks->items.empty())
+      fail(tasks == nullptr ? root : *tasks, "there are no tasks; write 'tasks:', and below it each behind a dash");
+    if (tasks->items.size() > kMaxTasks) fail(*tasks, "more than 1000 tasks; split the file");
+    for (const auto& item : tasks->items) playbook.tasks.push_back(task(item));
+    return playbook;
+  }
+
+ private:
+  [[noreturn]] void fail(const Node& node, const std::string& text) const {
+    const yaml::Position at = node.at.line == 0 ? yaml::Position{1, 1} : node.at;
+    throw Error(Code::usage, yaml::located(document_.file, at, text));
+  }
+
+  void check_key(const Node& key, const std::vector<std::string_view>& known) const {
+    for (const auto name : known)
+      if (key.text == name) return;
+    fail(key, "unknown key '" + key.text + "'" + inventory::known_words(key.text, known));
+  }
+
+  // What `use` finds wrong, at the node's place.
+  void at(const Node& node, const std::function<void()>& use) const {
+    try {
+      use();
+    } catch (const Error& e) {
+      fail(node, e.what());
+    }
+  }
+
+  std::string text(const Node& key, const Node& value) const {
+    if (!value.is_scalar() || value.is_null() || value.text.empty())
+      fail(value, "'" + key.text + "' has no value; write a text after the colon");
+    if (value.text.find('\0') != std::string::npos) fail(value, "'" + key.text + "' has a zero byte");
+    return value.text;
+  }
+
+  bool truth(const Node& key, const Node& value) const {
+    const auto resolved = value.is_scalar() ? yaml::resolve(value, yaml::Schema::core_1_2) : yaml::Scalar();
+    if (const auto* flag = std::get_if<bool>(&resolved)) return *flag;
+    fail(value, "'" + key.text + "' is neither true nor false; write one of them");
+  }
+
+  // true: root; false: nobody else; any other word: that user.
+  std::optional<std::string> sudo(const Node& key, const Node& value) const {
+    const std::string word = text(key, value);
+    const auto resolved = yaml::resolve(value, yaml::Schema::core_1_2);
+    if (const auto* flag = std::get_if<bool>(&resolved))
+      return *flag ? std::optional<std::string>("root") : std::nullopt;
+    return word;
+  }
+
+  Script script(const Node& key, const Node& value) const {
+    const std::filesystem::path path = text(key, value);
+    Script read{.path = path.is_absolute() ? path : directory_ / path, .bytes = {}, .arguments = {}};
+    at(value, [&] { read.bytes = base::read_file(read.path, kMaxScriptBytes); });
+    if (read.bytes.empty()) fail(value, "script " + read.path + " is empty");
+    return read;
+  }
+
+  std::vector<std::string> words(const Node& key, const Node& value) const {
+    if (!value.is_sequence()) fail(value, "'" + key.text + "' is no list; write [WORD, WORD]");
+    std::vector<std::string> all;
+    for (const auto& item : value.items) {
+      if (!item.is_scalar()) fail(item, "a word of '" + key.text + "' is no text");
+      all.push_back(item.text);
+    }
+    return all;
+  }
+
+  std::set<int> statuses(const Node& key, const Node& value) const {
+    std::set<int> all;
+    for (const auto& word : value.is_scalar() ? std::vector<std::string>{text(key, value)} : words(key, value))
+      at(value, [&] { all.insert(static_cast<int>(base::parse_integer(word, 0, 255, "an exit status"))); });
+    if (all.empty()) fail(value, "'ok' names no exit status; write [0, 2]");
+    return all;
+  }
+
+  Task task(const Node& node) const {
+    if (!node.is_mapping()) fail(node, "this task is no mapping; write 'run: COMMAND' or 'script: FILE'");
+    Task made;
+    made.sudo_user = sudo_;
+    for (const auto& [key, value] : node.entries) {
+      check_key(key, kTaskKeys);
+      take(key, value, made);
+    }
+    if (made.command.empty() == !made.script)
+      fail(node, made.script ? "a task is either 'run' or 'script'; make two of them"
+                             : "this task does nothing; write 'run: COMMAND' or 'script: FILE'");
+    for (const auto& [key, value] : node.entries) {
+      if (key.text != "args") continue;
+      if (!made.script) fail(key, "'args' are a script's; write them into the command");
+      made.script->arguments = words(key, value);
+    }
+    if (made.name.empty()) made.name = first_line_of(made.script ? made.script->path : made.command);
+    return made;
+  }
+
+  void take(const Node& key, const Node& value, Task& made) const {
+    if (key.text == "name") made.name = text(key, value);
+    if (key.text == "run") made.command = text(key, value);
+    if (key.text == "script") made.script = script(key, value);
+    if (key.text == "sudo") made.sudo_user = sudo(key, value);
+    if (key.text == "creates") made.creates = text(key, value);
+    if (key.text == "removes") made.removes = text(key, value);
+    if (key.text == "unless") made.unless = text(key, value);
+    if (key.text == "onlyif") made.only_if = text(key, value);
+    if (key.text == "ok") made.fine = statuses(key, value);
+    if (key.text == "may_fail") made.may_fail = truth(key, value);
+    if (key.text == "timeout") at(value, [&] { made.timeout = base::parse_duration(text(key, value)); });
+  }
+
+  const yaml::Document document_;
+  const std::filesystem::path directory_;
+  std::optional<std::string> sudo_;  // of all tasks that do not say
+};
+
+}  // namespace
+
+Playbook read_playbook(const std::string& path) { return Reader(path).read(); }
+
+}  // namespace muster::playbooks
