@@ -18,4 +18,8 @@ inline bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c 
 
 std::string lower_case(std::string_view text);
 
+// At most `bytes` of it from the beginning, or the end, that cut no character of UTF-8.
+std::string_view whole_characters(std::string_view text, std::size_t bytes);
+std::string_view last_whole_characters(std::string_view text, std::size_t bytes);
+
 }  // namespace muster::base

@@ -148,7 +148,8 @@ Arguments parse_arguments(const CommandRow& command, int argc, const char* const
                             .style(style::unix_style & ~style::allow_guessing)
                             .run();
     for (const auto& option : parsed.options) {
-      if (option.position_key >= 0 || is_size_taken_away(command, option.value.empty() ? "" : option.value.front())) {
+      const bool size = option.string_key == kWord && is_size_taken_away(command, option.value.front());
+      if (option.position_key >= 0 || size) {
         arguments.words.insert(arguments.words.end(), option.value.begin(), option.value.end());
         continue;
       }

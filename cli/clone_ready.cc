@@ -107,13 +107,17 @@ void CloneReadying::run_playbook(const inventory::ConnectionFacts& facts, base::
   if (!play_) return;
   const auto end = std::max(deadline, base::Clock::now() + kAnswer);
   const auto execute = [&](const ssh::RunRequest& request) -> playbooks::Answer {
-    if (base::Clock::now() >= end) throw Error(Code::timeout, "no time is left: --timeout gives more");
-    auto answer = logins_.run_once(facts, request, end);
-    return {.status = answer.status, .output = std::move(answer.output)};
+    try {
+      if (base::Clock::now() >= end) throw Error(Code::timeout, "no time is left: --timeout gives more");
+      auto answer = logins_.run_once(facts, request, end);
+      return {.status = answer.status, .output = std::move(answer.output), .error = {}};
+    } catch (const Error& e) {
+      return {.status = {}, .output = {}, .error = e};
+    }
   };
   playbooks::Counts counts;
   try {
-    counts = play_->run(command_.program.ctx, execute, [](const playbooks::TaskResult&) {});
+    play_->run(command_.program.ctx, execute, [&](const playbooks::TaskResult& task) { counts.add(task.outcome); });
   } catch (const Error& e) {
     throw Error(e.code(), std::string("it is verified, but ") + e.what());
   }

@@ -33,22 +33,13 @@ json to_json(const disk::ImageFacts& facts) {
           {"snapshots", facts.snapshots}};
 }
 
-// Whose it is, where somebody needs it as it is; empty: nobody does.
-std::string holder_of(const std::string& path) {
-  try {
-    disk::check_unclaimed(path);
-    return "";
-  } catch (const Error& e) {
-    return e.what();
-  }
-}
-
 std::string size_line(const json& fields) {
   const auto size = [&](const char* name) {
-    return fields.at(name).is_number() ? fields[name].get<std::uint64_t>() : 0;
+    return fields.at(name).is_number() ? std::optional(fields[name].get<std::uint64_t>()) : std::nullopt;
   };
-  return fmt::format("{} as its guest sees it, {} taken", exact_size_text(size("capacity_bytes")),
-                     size_text(size("allocation_bytes")));
+  const auto capacity = size("capacity_bytes"), taken = size("allocation_bytes");
+  return fmt::format("{} as its guest sees it, {} taken", capacity ? exact_size_text(*capacity) : "size unknown",
+                     taken ? size_text(*taken) : "unknown how much");
 }
 
 std::string text_of(const std::string& path, const json& result) {
@@ -60,7 +51,7 @@ std::string text_of(const std::string& path, const json& result) {
   for (const auto& bitmap : result.at("bitmaps"))
     text += fmt::format("  bitmap {}{}\n", visible(bitmap.value("name", "")),
                         bitmap.value("in_use", false) ? ", in use" : "");
-  if (result.contains("claim")) text += fmt::format("  {}\n", visible(result.value("claim", "")));
+  if (result.contains("claim")) text += fmt::format("  may not change: {}\n", visible(result.value("claim", "")));
   return text;
 }
 
@@ -71,7 +62,7 @@ int info_of_file(const VerbCommand& command, const std::string& path) {
   const auto work = [&](std::size_t) {
     const auto format = disk::image_format_of(path, image_format(program.settings, "format"));
     json result = to_json(disk::image_facts(program.ctx, path, format));
-    if (const std::string holder = holder_of(path); !holder.empty()) result["claim"] = holder;
+    if (const auto claim = disk::claim_beside(path)) result["claim"] = disk::claim_holder(*claim);
     if (!program.json()) program.console.out(text_of(path, result));
     return result;
   };

@@ -1,4 +1,7 @@
 // muster disk resize: the size of an image, and so of a machine's disk; partitions and file systems are others' matter.
+#include <atomic>
+#include <map>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -19,8 +22,9 @@ using base::Code;
 using base::Error;
 using nlohmann::json;
 
+constexpr std::chrono::minutes kGrowPatience{5};
 // What is to be cut off is read first, where the image does not tell that it is empty.
-constexpr std::chrono::hours kResizePatience{6};
+constexpr std::chrono::hours kShrinkPatience{6};
 
 struct Request {
   DiskTarget target;
@@ -77,10 +81,16 @@ int resize_file(const VerbCommand& command, const Request& request) {
   Rest rest(program.ctx);
   const auto work = [&](std::size_t) {
     const auto format = disk::image_format_of(path, image_format(program.settings, "format"));
-    const auto change =
-        disk::plan_size(program.ctx, path, format, disk::parse_size_wish(request.size), request.may_shrink);
+    const auto plan = [&] {
+      return disk::plan_size(program.ctx, path, format, disk::parse_size_wish(request.size), request.may_shrink);
+    };
+    const auto change = plan();
     if (change.changes() && !request.only_plan) {
-      if (change.shrinks()) confirm(program, fmt::format("shrink {} to {}", path, exact_size_text(change.to_bytes)));
+      if (change.shrinks() && !program.settings.flag("yes")) {
+        confirm(program, fmt::format("shrink {} to {}", path, exact_size_text(change.to_bytes)));
+        // Whoever was asked took their time.
+        if (plan() != change) throw Error(Code::refused, path + " has another size by now");
+      }
       disk::change_size(program.ctx, path, format, change);
     }
     json result = {{"format", disk::name_of(format)},
@@ -94,10 +104,22 @@ int resize_file(const VerbCommand& command, const Request& request) {
   return run_on_units(program, run, [&](std::size_t) { return json{{"image", path}}; }, {.run = work});
 }
 
+// `+10G` for two names of one machine would be 20G.
+void check_different(const VmSelection& selection) {
+  std::map<std::pair<std::string, std::string>, std::string> seen;
+  for (const auto& target : selection.targets) {
+    const auto [first, is_new] = seen.emplace(std::pair(target.uri, target.domain), target.name);
+    if (!is_new)
+      throw Error(Code::refused, fmt::format("{} and {} are one machine, '{}' on {}", first->second, target.name,
+                                             target.domain, target.uri));
+  }
+}
+
 int resize_machines(const VerbCommand& command, const Request& request) {
   if (command.program.settings.given_now("format"))
     command.program.settings.reject("format", "a machine's definition tells it: only of images by their paths");
   const auto selection = select_machines(command.program, command.workers, request.target.pattern, Purpose::change);
+  check_different(selection);
   if (request.may_shrink && !request.only_plan)
     confirm(command.program,
             fmt::format("shrink {} of {} to {}", request.target.disk,
@@ -114,7 +136,7 @@ int resize_machines(const VerbCommand& command, const Request& request) {
                                             {"may_shrink", request.may_shrink},
                                             {"only_plan", request.only_plan}};
                               },
-                          .patience = kResizePatience,
+                          .patience = request.may_shrink ? std::chrono::milliseconds(kShrinkPatience) : kGrowPatience,
                           .line =
                               [&](const VmTarget& target, const json& result) {
                                 return change_line(target.name + ":" + request.target.disk, result, request.only_plan);

@@ -3,8 +3,8 @@
 #include <thread>
 
 #include "base/error.h"
+#include "cli/command_answer.h"
 #include "cli/connect_options.h"
-#include "cli/unit_run.h"
 
 namespace muster::cli {
 namespace {
@@ -14,18 +14,6 @@ using base::Error;
 
 constexpr std::chrono::seconds kPause{1};
 constexpr std::chrono::seconds kLeastOfOneTry{20};
-
-class Kept : public ssh::OutputSink {
- public:
-  void output(ssh::Stream, std::string_view bytes) override {
-    text += bytes.substr(0, HostLogins::kMaxOutput - std::min(text.size(), HostLogins::kMaxOutput));
-  }
-  std::string text;
-};
-
-Error error_of(const ssh::HostReport& report) {
-  return {code_of(report.state), report.error.empty() ? "it did not come to an end" : report.error};
-}
 
 }  // namespace
 
@@ -51,10 +39,9 @@ HostLogins::Answer HostLogins::run_once(const inventory::ConnectionFacts& facts,
   const auto left = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::Clock::now()),
                              std::chrono::milliseconds(kLeastOfOneTry));
   request.clocks.total = std::min(request.clocks.total.value_or(left), left);
-  Kept kept;
-  const auto report = runner_.run(target, request, kept);
-  if (!report.status) throw error_of(report);
-  return {.status = *report.status, .output = std::move(kept.text)};
+  auto answer = ask_host(runner_, target, request);
+  if (answer.error) throw Error(*answer.error);
+  return {.status = *answer.status, .output = std::move(answer.output)};
 }
 
 HostLogins::Answer HostLogins::run(const inventory::ConnectionFacts& facts, const std::string& command,

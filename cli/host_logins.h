@@ -21,9 +21,8 @@ class HostLogins {
 
   struct Answer {
     int status = 0;      // of the command
-    std::string output;  // both streams, at most kMaxOutput bytes
+    std::string output;  // both streams, as much as is kept
   };
-  static constexpr std::size_t kMaxOutput = 1U << 20;
   // Throws base::Error{unreachable, timeout, cancelled}, or {io} for a host that did not let in, or broke off.
   Answer run_once(const inventory::ConnectionFacts& facts, const std::string& command, base::TimePoint deadline);
   // The same of any request, which may have a shorter time of its own.

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/quantity.h"
+#include "cli/command_answer.h"
 #include "cli/connect_options.h"
 #include "cli/environment.h"
 #include "cli/exit_status.h"
@@ -24,18 +25,7 @@ using nlohmann::json;
 using playbooks::Outcome;
 using playbooks::TaskResult;
 
-constexpr std::size_t kMaxOutput = 1U << 20;  // of one task on one host
-
 double seconds(std::chrono::milliseconds duration) { return static_cast<double>(duration.count()) / 1000; }
-
-// Both streams of one request.
-class Kept : public ssh::OutputSink {
- public:
-  void output(ssh::Stream, std::string_view bytes) override {
-    text += bytes.substr(0, kMaxOutput - std::min(text.size(), kMaxOutput));
-  }
-  std::string text;
-};
 
 json output_field(const std::string& output) {
   Utf8Check utf8;
@@ -53,10 +43,7 @@ class PlayOutput : public ssh::RunObserver {
       : program_(program), names_(names), playbook_(playbook), counts_(names.size()) {}
 
   void task(std::size_t host, const TaskResult& result) {
-    auto& counts = counts_[host];
-    (result.outcome == Outcome::done         ? counts.done
-     : result.outcome == Outcome::not_needed ? counts.not_needed
-                                             : counts.failed)++;
+    counts_[host].add(result.outcome);
     if (program_.json()) return program_.console.out(json_line("progress", fields_of(host, result)));
     const std::string lead = fmt::format("{}: ", names_[host]);
     std::string text;
@@ -120,14 +107,33 @@ class PlayOutput : public ssh::RunObserver {
 };
 
 // Every request is a connection of its own.
-playbooks::Execute executor(const ssh::HostRunner& runner, const ssh::Target& target) {
-  return [&](const ssh::RunRequest& request) -> playbooks::Answer {
-    Kept kept;
-    const auto report = runner.run(target, request, kept);
-    if (!report.status)
-      throw Error(code_of(report.state), report.error.empty() ? "it did not come to an end" : report.error);
-    return {.status = *report.status, .output = std::move(kept.text)};
-  };
+class Executor {
+ public:
+  explicit Executor(const Program& program) : ctx_(program.ctx) {
+    const Settings& settings = program.settings;
+    clocks_.total = settings.duration("timeout");
+    clocks_.idle = settings.duration("idle-timeout");
+    clocks_.keepalive = settings.duration("keepalive").value_or(clocks_.keepalive);
+    if (clocks_.keepalive < std::chrono::milliseconds(100)) settings.reject("keepalive", "at least 0.1s");
+  }
+
+  playbooks::Answer operator()(const ssh::HostRunner& runner, const ssh::Target& target,
+                               ssh::RunRequest request) const {
+    const auto own = request.clocks.total;
+    request.clocks = clocks_;
+    if (own) request.clocks.total = own;
+    auto answer = ask_host(runner, target, request);
+    if (!answer.note.empty()) ctx_.note(target.name + ": " + answer.note);
+    return {.status = answer.status, .output = std::move(answer.output), .error = std::move(answer.error)};
+  }
+
+ private:
+  const base::Context& ctx_;
+  ssh::CommandClocks clocks_;
+};
+
+std::string as_whom(const playbooks::Task& task) {
+  return task.as == playbooks::Task::As::user ? " as " + visible(task.user) : "";
 }
 
 int dry_run(const Program& program, const FleetSelection& selection, const playbooks::Playbook& playbook) {
@@ -138,8 +144,7 @@ int dry_run(const Program& program, const FleetSelection& selection, const playb
         program.console.out(
             json_line("result", {{"host", name}, {"state", "plan"}, {"task", number + 1}, {"name", task.name}}));
       else
-        program.console.out(fmt::format("{}: would do {}{}\n", name, visible(task.name),
-                                        task.sudo_user ? " as " + visible(*task.sudo_user) : ""));
+        program.console.out(fmt::format("{}: would do {}{}\n", name, visible(task.name), as_whom(task)));
     }
   if (program.json()) program.console.out(json_line("summary", {{"hosts", selection.size()}, {"exit", kAllWorked}}));
   return kAllWorked;
@@ -154,15 +159,20 @@ int play(Program& program) {
   const FleetSelection selection(program, playbook.hosts);
   if (program.settings.flag("dry-run")) return dry_run(program, selection, playbook);
 
+  const Executor execute(program);
   const auto password = asked_secret(program, "ask-sudo-pass", "sudo password: ");
   const playbooks::Play play(std::move(playbook), temporary_directory(), password);
+  // A task is new work, which the first Ctrl-C lets nobody start.
+  const base::Context until_drained{.stop = program.interrupts.drain(), .events = program.ctx.events};
   PlayOutput output(program, selection.names(), play.playbook());
   FleetRun fleet(program, selection);
   return fleet.execute(
       [&](const ssh::HostRunner& runner, const ssh::Target& target, std::size_t host, ssh::OutputSink&) {
         const auto start = base::Clock::now();
         auto report = report_of([&] {
-          play.run(program.ctx, executor(runner, target), [&](const TaskResult& result) { output.task(host, result); });
+          play.run(
+              until_drained, [&](const ssh::RunRequest& request) { return execute(runner, target, request); },
+              [&](const TaskResult& result) { output.task(host, result); });
         });
         report.duration = std::chrono::duration_cast<std::chrono::milliseconds>(base::Clock::now() - start);
         return report;

@@ -59,8 +59,8 @@ constexpr auto kVerbs = std::to_array<VerbRow>({
 
     {"clone", "create", "MASTER[@GENERATION] NAME...", "machines out of a master; those that are missing of a range",
      "add-to address autostart command cpus dns full gateway group host-keys key known-hosts linked "
-     "mac-prefix memory network on playbook pool port reflink seed-host-key size spread ssh-config ssh-key start timeout "
-     "transport user user-data var wait yes"},
+     "mac-prefix memory network on playbook pool port reflink seed-host-key size spread ssh-config ssh-key "
+     "start timeout transport user user-data var wait yes"},
     {"clone", "list", "[MASTER]", "clones, of which generation, of which kind, and where", "names"},
     {"clone", "verify", "PATTERN", "whether they are who they should be, and nobody is twice, over SSH",
      "host-keys key known-hosts limit port ssh-config transport user"},

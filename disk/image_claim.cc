@@ -46,11 +46,22 @@ std::optional<std::string> text_of(const std::string& path) {
   return text;
 }
 
+std::optional<std::string> claim_at(const std::string& image) {
+  if (const auto next = text_of(next_claim_file(image)); next && is_whole_claim(*next)) return next;
+  return text_of(claim_file(image));
+}
+
 }  // namespace
 
+std::optional<std::string> claim_beside(const std::string& image) {
+  if (auto claim = claim_at(image)) return claim;
+  std::error_code error;
+  const std::string real = std::filesystem::canonical(image, error);
+  return error || real == image ? std::nullopt : claim_at(real);
+}
+
 void check_unclaimed(const std::string& image) {
-  if (const auto next = text_of(next_claim_file(image)); next && is_whole_claim(*next)) throw claimed(image, *next);
-  if (const auto claim = text_of(claim_file(image))) throw claimed(image, *claim);
+  if (const auto claim = claim_beside(image)) throw claimed(image, *claim);
 }
 
 }  // namespace muster::disk

@@ -31,7 +31,10 @@ std::string claim_holder(std::string_view text);
 // What refuses to change the image.
 base::Error claimed(const std::string& image, std::string_view claim_text);
 
-// Of an image file of this host; blocks on the file system. Throws base::Error{refused} where a claim is beside it.
+// The claim beside an image file of this host, or beside the file that it is a link to; nullopt: there is none. What
+// cannot be read is a text that is no whole claim. Blocks on the file system.
+std::optional<std::string> claim_beside(const std::string& image);
+// Throws base::Error{refused} where there is one.
 void check_unclaimed(const std::string& image);
 
 }  // namespace muster::disk

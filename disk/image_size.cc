@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <string_view>
 #include <vector>
 
@@ -20,8 +21,8 @@ using base::Code;
 using base::Error;
 
 constexpr std::size_t kLookBytes = 1U << 20;
-// QEMU may have to read and write all tables of a large image.
-constexpr std::chrono::minutes kChangePatience{10};
+// Only what hangs takes so long: QEMU writes some tables.
+constexpr std::chrono::hours kChangePatience{1};
 
 // UEFI 2.10, 5.3.2: the header of a GPT begins with it; the second one is the disk's last sector.
 constexpr std::string_view kGptSignature = "EFI PART";
@@ -106,10 +107,15 @@ SizeChange plan_size(const base::Context& ctx, const std::string& path, ImageFor
 }
 
 void change_size(const base::Context& ctx, const std::string& path, ImageFormat format, const SizeChange& change) {
+  ctx.check_stop();
+  const base::Context to_the_end{.stop = {}, .events = ctx.events};
   std::vector<std::string> argv{"qemu-img", "resize", "-q", "-f", name_of(format)};
-  if (change.shrinks()) argv.emplace_back("--shrink");
+  if (change.shrinks()) {
+    argv.emplace_back("--shrink");
+    for (const auto& bitmap : image_facts(to_the_end, path, format).bitmaps) drop_bitmap(to_the_end, path, bitmap.name);
+  }
   argv.insert(argv.end(), {path_for_qemu(path), std::to_string(change.to_bytes)});
-  run_qemu_program(ctx, "change the size of " + path, argv, {.patience = kChangePatience});
+  run_qemu_program(to_the_end, "change the size of " + path, argv, {.patience = kChangePatience});
 }
 
 }  // namespace muster::disk

@@ -17,6 +17,7 @@ struct SizeChange {
   std::uint64_t from_bytes = 0, to_bytes = 0;
   bool shrinks() const { return to_bytes < from_bytes; }
   bool changes() const { return to_bytes != from_bytes; }
+  bool operator==(const SizeChange&) const = default;
 };
 
 // Of the image that `facts` are of, named `path` in errors. Throws Error{refused} for less without `may_shrink`, or
@@ -33,7 +34,9 @@ void check_empty_from(const base::Context& ctx, const std::string& name, BlockRe
 SizeChange plan_size(const base::Context& ctx, const std::string& path, ImageFormat format, const SizeWish& wish,
                      bool may_shrink);
 
-// Of an image that nobody has open; whole, or not at all. Throws Error{busy, no_space, io, unsupported}.
+// Of an image that nobody has open. Once begun it is not stopped: QEMU's tables would not be whole. Before it shrinks,
+// bitmaps in it go: what they record beyond the new end would be lost, and missing once the image is grown again, so
+// that whoever follows them has to read it whole. Throws Error{busy, no_space, io, unsupported, cancelled}.
 void change_size(const base::Context& ctx, const std::string& path, ImageFormat format, const SizeChange& change);
 
 }  // namespace muster::disk

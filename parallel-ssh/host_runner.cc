@@ -40,7 +40,7 @@ CommandRequest request_for(const Target& target, const RunRequest& run) {
   CommandSpec spec = run.command;
   CommandRequest request{.command = {}, .input = run.input, .sudo = {}, .clocks = run.clocks};
   spec.sudo = run.sudo;
-  if (!spec.sudo && target.become.enabled) spec.sudo = Sudo{target.become.user};
+  if (!spec.sudo && !run.as_login && target.become.enabled) spec.sudo = Sudo{target.become.user};
   if (spec.sudo) {
     const auto& password = run.sudo_password ? run.sudo_password : target.become.password;
     if (password) request.sudo = make_sudo_secret(*password);

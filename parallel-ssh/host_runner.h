@@ -17,6 +17,7 @@ struct RunRequest {
   CommandSpec command;
   // Becoming another user asked for on the command line; otherwise the inventory's `ansible_become`.
   std::optional<Sudo> sudo;
+  bool as_login = false;  // as whoever logs in, whatever the inventory says; only without `sudo`
   std::optional<std::string> sudo_password;
   const InputSource* input = nullptr;
   CommandClocks clocks;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/quantity.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 #include "inventory/close_names.h"
 #include "yaml/document.h"
@@ -25,8 +26,14 @@ const std::vector<std::string_view> kTaskKeys = {"name",    "run",    "script", 
 constexpr std::size_t kMaxNameBytes = 60;
 
 std::string first_line_of(const std::string& text) {
-  std::string line = text.substr(0, text.find('\n'));
-  return line.size() > kMaxNameBytes ? line.substr(0, kMaxNameBytes) + "..." : line;
+  const std::string line = text.substr(0, text.find('\n'));
+  return line.size() > kMaxNameBytes ? std::string(base::whole_characters(line, kMaxNameBytes)) + "..." : line;
+}
+
+// What YAML 1.1 took for truths.
+bool is_other_truth(const std::string& word) {
+  const std::string lower = base::lower_case(word);
+  return lower == "yes" || lower == "no" || lower == "on" || lower == "off";
 }
 
 class Reader {
@@ -42,13 +49,19 @@ class Reader {
       check_key(key, kTopKeys);
       if (key.text == "name") playbook.name = text(key, value);
       if (key.text == "hosts") playbook.hosts = text(key, value);
-      if (key.text == "sudo") sudo_ = sudo(key, value);
+      if (key.text == "sudo") take_sudo(key, value, usual_);
     }
     const Node* tasks = root.find("tasks");
     if (tasks == nullptr || !tasks->is_sequence() || tasks->items.empty())
       fail(tasks == nullptr ? root : *tasks, "there are no tasks; write 'tasks:', and below it each behind a dash");
     if (tasks->items.size() > kMaxTasks) fail(*tasks, "more than 1000 tasks; split the file");
-    for (const auto& item : tasks->items) playbook.tasks.push_back(task(item));
+    std::size_t script_bytes = 0;
+    for (const auto& item : tasks->items) {
+      playbook.tasks.push_back(task(item));
+      const auto& read = playbook.tasks.back().script;
+      script_bytes += read ? read->bytes.size() : 0;
+      if (script_bytes > kMaxScriptsBytes) fail(item, "the scripts so far have more than 64 MiB; split the playbook");
+    }
     return playbook;
   }
 
@@ -74,7 +87,8 @@ class Reader {
   }
 
   std::string text(const Node& key, const Node& value) const {
-    if (!value.is_scalar() || value.is_null() || value.text.empty())
+    if (!value.is_scalar()) fail(value, "'" + key.text + "' is no text; write one after the colon");
+    if (value.is_null() || value.text.empty())
       fail(value, "'" + key.text + "' has no value; write a text after the colon");
     if (value.text.find('\0') != std::string::npos) fail(value, "'" + key.text + "' has a zero byte");
     return value.text;
@@ -86,13 +100,15 @@ class Reader {
     fail(value, "'" + key.text + "' is neither true nor false; write one of them");
   }
 
-  // true: root; false: nobody else; any other word: that user.
-  std::optional<std::string> sudo(const Node& key, const Node& value) const {
+  // true: root; false: whoever logs in; any other word: that user.
+  void take_sudo(const Node& key, const Node& value, Task& made) const {
     const std::string word = text(key, value);
     const auto resolved = yaml::resolve(value, yaml::Schema::core_1_2);
-    if (const auto* flag = std::get_if<bool>(&resolved))
-      return *flag ? std::optional<std::string>("root") : std::nullopt;
-    return word;
+    const auto* flag = std::get_if<bool>(&resolved);
+    if (flag == nullptr && is_other_truth(word))
+      fail(value, "'" + word + "' is neither true nor false, and hardly a user; write one of them");
+    made.as = flag != nullptr && !*flag ? Task::As::login : Task::As::user;
+    made.user = flag == nullptr ? word : *flag ? "root" : "";
   }
 
   Script script(const Node& key, const Node& value) const {
@@ -123,8 +139,7 @@ class Reader {
 
   Task task(const Node& node) const {
     if (!node.is_mapping()) fail(node, "this task is no mapping; write 'run: COMMAND' or 'script: FILE'");
-    Task made;
-    made.sudo_user = sudo_;
+    Task made = usual_;
     for (const auto& [key, value] : node.entries) {
       check_key(key, kTaskKeys);
       take(key, value, made);
@@ -138,6 +153,7 @@ class Reader {
       made.script->arguments = words(key, value);
     }
     if (made.name.empty()) made.name = first_line_of(made.script ? made.script->path : made.command);
+    made.name = made.name.substr(0, made.name.find('\n'));
     return made;
   }
 
@@ -145,7 +161,7 @@ class Reader {
     if (key.text == "name") made.name = text(key, value);
     if (key.text == "run") made.command = text(key, value);
     if (key.text == "script") made.script = script(key, value);
-    if (key.text == "sudo") made.sudo_user = sudo(key, value);
+    if (key.text == "sudo") take_sudo(key, value, made);
     if (key.text == "creates") made.creates = text(key, value);
     if (key.text == "removes") made.removes = text(key, value);
     if (key.text == "unless") made.unless = text(key, value);
@@ -157,7 +173,7 @@ class Reader {
 
   const yaml::Document document_;
   const std::filesystem::path directory_;
-  std::optional<std::string> sudo_;  // of all tasks that do not say
+  Task usual_;  // what all tasks are that do not say otherwise
 };
 
 }  // namespace

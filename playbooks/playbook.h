@@ -13,6 +13,7 @@ namespace muster::playbooks {
 
 inline constexpr std::size_t kMaxTasks = 1000;
 inline constexpr std::size_t kMaxScriptBytes = 16U << 20;
+inline constexpr std::size_t kMaxScriptsBytes = 64U << 20;  // of all of them together
 
 struct Script {
   std::string path;   // as it is named in messages
@@ -21,19 +22,26 @@ struct Script {
 };
 
 struct Task {
-  std::string name;  // the user's, or what it does in a few words
+  std::string name = {};  // the user's, or what it does in a few words
   // One of the two. A command is one string for the login shell, as `muster run` sends it.
-  std::string command;
-  std::optional<Script> script;
-  std::optional<std::string> sudo_user;  // nullopt: as who logs in
+  std::string command = {};
+  std::optional<Script> script = {};
+  // As whom it is done.
+  enum class As {
+    inventory_says,  // who logs in, unless the host's variables know better
+    login,           // who logs in
+    user             // `user`, through sudo
+  };
+  As as = As::inventory_says;
+  std::string user = {};
   // Not needed where ...
-  std::optional<std::string> creates;  // ... this path is there
-  std::optional<std::string> removes;  // ... this path is not there
-  std::optional<std::string> unless;   // ... this command ends with 0
-  std::optional<std::string> only_if;  // ... this command ends with anything else
-  std::set<int> fine{0};               // exit statuses that are no failure
-  bool may_fail = false;               // a failure is told, and the next task follows
-  std::optional<std::chrono::milliseconds> timeout;
+  std::optional<std::string> creates = {};  // ... this path is there
+  std::optional<std::string> removes = {};  // ... this path is not there
+  std::optional<std::string> unless = {};   // ... this command of sh(1) ends with 0
+  std::optional<std::string> only_if = {};  // ... this command of sh(1) ends with anything else
+  std::set<int> fine{0};                    // exit statuses that are no failure
+  bool may_fail = false;                    // a failure is told, and the next task follows
+  std::optional<std::chrono::milliseconds> timeout = {};
 };
 
 struct Playbook {

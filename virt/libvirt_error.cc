@@ -14,7 +14,7 @@ using base::Code;
 std::optional<Code> code_of_words(const std::string& text) {
   const auto has = [&](const char* words) { return text.find(words) != std::string::npos; };
   if (has("No space left on device") || has("Not enough free space in pool")) return Code::no_space;
-  if (has("cannot acquire state change lock")) return Code::busy;
+  if (has("cannot acquire state change lock") || has("Is another process using")) return Code::busy;
   if (has("already exists with uuid") || has("storage vol already exists") || has("File exists") ||
       has("is already running") || has("is already active"))
     return Code::refused;

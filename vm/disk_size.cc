@@ -4,6 +4,8 @@
 #include <optional>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "virt/block_size.h"
@@ -69,30 +71,35 @@ SizeChange resize_running(const virt::Domain& domain, const std::string& image, 
   return change;
 }
 
-// By its pool, which may be another host's.
-SizeChange grow_volume(const virt::Volume& volume, const std::string& image, const virt::DiskElement& disk,
-                       const DiskSizeRequest& request) {
+// By its pool, which may be another host's. What else is known of the image only its host tells.
+SizeChange grow_volume(const virt::Connection& connection, const virt::Volume& volume, const std::string& image,
+                       const virt::DiskElement& disk, const DiskSizeRequest& request) {
   const auto facts = virt::facts(volume);
-  // libvirt goes by what the file begins with, which a guest can write.
-  if (!disk.format.empty() && facts.format != disk.format)
+  // Of files libvirt goes by what they begin with, which a guest can write.
+  const bool is_file = virt::facts(virt::known_pool(connection, volume.pool())).holds_files();
+  if (is_file && !disk.format.empty() && facts.format != disk.format)
     throw Error(Code::refused, fmt::format("{} is {} by the machine's definition, and begins as {}: it is left alone",
                                            image, disk.format, facts.format));
   const SizeChange change =
-      growth(image, facts.capacity_bytes, request, "it is shrunk where its file is seen, on the hypervisor itself");
+      growth(image, facts.capacity_bytes, request, "it is shrunk by who may write to its file, on its own host");
   if (request.only_plan || !change.changes()) return change;
   virt::grow(volume, change.to_bytes);
   check_grew(image, virt::facts(volume).capacity_bytes, change.to_bytes);
   return change;
 }
 
-SizeChange resize_file(const base::Context& ctx, const std::string& image, const virt::DiskElement& disk,
-                       const DiskSizeRequest& request) {
-  const auto format = disk::image_format_named(disk.format);
-  if (!format)
-    throw Error(Code::unsupported, fmt::format("{} is no raw or qcow2 image by the machine's definition", image));
-  const SizeChange change = disk::plan_size(ctx, image, *format, request.wish, request.may_shrink);
-  if (!request.only_plan && change.changes()) disk::change_size(ctx, image, *format, change);
-  return change;
+// As its pool knows it, or would if it looked again.
+std::optional<virt::Volume> volume_of(const virt::Connection& connection, const std::string& image) {
+  if (auto known = virt::volume_of_path(connection, image)) return known;
+  const auto pool = virt::pool_of_directory(connection, virt::directory_of(image));
+  return pool ? pool->find(virt::file_name_of(image)) : std::nullopt;
+}
+
+// One that this process may write to, so that it is locked, and looked at, as QEMU does.
+bool is_file_of_this_process(const virt::Connection& connection, const std::string& image) {
+  struct stat seen {};
+  return connection.is_of_this_host() && ::stat(image.c_str(), &seen) == 0 && S_ISREG(seen.st_mode) &&
+         ::access(image.c_str(), W_OK) == 0;
 }
 
 SizeChange resize_off(const base::Context& ctx, const virt::Connection& connection, const virt::Domain& domain,
@@ -101,13 +108,19 @@ SizeChange resize_off(const base::Context& ctx, const virt::Connection& connecti
     throw Error(Code::refused, fmt::format("'{}' has a saved memory, which knows its disks as they are: start it, or "
                                            "let go of that first",
                                            domain.name()));
-  const auto volume = virt::volume_of_path(connection, image);
-  const bool file_of_this_host = image.starts_with('/') && virt::is_seen_here(connection, image);
-  if (volume && (!request.may_shrink || !file_of_this_host)) return grow_volume(*volume, image, disk, request);
-  if (!file_of_this_host)
-    throw Error(Code::unsupported,
-                fmt::format("{} is in no active pool of {} and no file of this host", image, connection.uri()));
-  return resize_file(ctx, image, disk, request);
+  const auto format = disk::image_format_named(disk.format);
+  if (format && image.starts_with('/') && is_file_of_this_process(connection, image)) {
+    const SizeChange change = disk::plan_size(ctx, image, *format, request.wish, request.may_shrink);
+    if (!request.only_plan && change.changes()) disk::change_size(ctx, image, *format, change);
+    return change;
+  }
+  if (!image.starts_with('/'))
+    throw Error(Code::unsupported, fmt::format("{} of '{}' is storage without a path: its size is changed where it is",
+                                               request.target, domain.name()));
+  if (const auto volume = volume_of(connection, image)) return grow_volume(connection, *volume, image, disk, request);
+  throw Error(Code::unsupported, fmt::format("{} is in no active pool of {}, and no image file that can be written to "
+                                             "from here",
+                                             image, connection.uri()));
 }
 
 }  // namespace
@@ -116,6 +129,7 @@ DiskSizeChange resize_disk(const base::Context& ctx, const virt::Connection& con
                            const DiskSizeRequest& request) {
   const virt::DiskElement disk = own_disk(domain, request.target);
   std::string image = virt::image_path(connection, disk);
+  if (image.empty()) image = disk.source;
   check_unclaimed(ctx, connection, image);
   const bool running = domain.active();
   const SizeChange size =

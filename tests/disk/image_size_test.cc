@@ -1,6 +1,8 @@
 // Sizes of images: what is asked for, what is refused, and what is left of the bytes.
 #include "disk/image_size.h"
 
+#include <filesystem>
+
 #include "disk/open_image.h"
 #include "tests/disk/support.h"
 
@@ -148,6 +150,34 @@ TEST_F(ImageSize, ClaimedOnesStayAsTheyAre) {
   const std::string path = image("a.qcow2", "1M");
   write_file(path + ".muster-claim", base::as_bytes(R"({"holder":"the master 'web'"})"));
   expect_refused(path, "2M", false, "belongs to the master 'web'");
+}
+
+TEST_F(ImageSize, LinksToClaimedOnesDoNotHelp) {
+  MUSTER_NEEDS("qemu-img");
+  const std::string path = image("a.qcow2", "1M");
+  write_file(path + ".muster-claim", base::as_bytes(R"({"holder":"the master 'web'"})"));
+  std::filesystem::create_symlink(path, dir / "link.qcow2");
+  expect_refused(dir / "link.qcow2", "2M", false, "belongs to the master 'web'");
+}
+
+// What was written beyond the new end would be forgotten by them, and missing once the image has its size again.
+TEST_F(ImageSize, RecordsOfChangesGoBeforeItShrinks) {
+  MUSTER_NEEDS("qemu-img");
+  const std::string path = image("a.qcow2", "4M");
+  run_well({"qemu-img", "bitmap", "--add", path, "first"});
+  run_well({"qemu-img", "bitmap", "--add", path, "second"});
+  resize(path, "8M");
+  EXPECT_EQ(image_facts(ctx, path, ImageFormat::qcow2).bitmaps.size(), 2U);
+  resize(path, "2M", true);
+  EXPECT_TRUE(image_facts(ctx, path, ImageFormat::qcow2).bitmaps.empty());
+}
+
+TEST_F(ImageSize, AStopIsHeardBeforeAndNotWhileItChanges) {
+  MUSTER_NEEDS("qemu-img");
+  const std::string path = image("a.qcow2", "4M");
+  const SizeChange change = plan(path, "8M");
+  source.request_stop();
+  expect_error(Code::cancelled, "", [&] { change_size(ctx, path, ImageFormat::qcow2, change); });
 }
 
 TEST_F(ImageSize, OnesThatAreInUseStayAsTheyAre) {

@@ -1,6 +1,9 @@
 // muster disk: images by their paths, and disks of machines on a real libvirtd and QEMU, whose sizes change while what
 // is in them stays.
+#include <signal.h>
+
 #include "tests/e2e/clone_fixture.h"
+#include "tests/e2e/process_table.h"
 
 namespace muster::e2e {
 namespace {
@@ -79,7 +82,7 @@ TEST_F(Disk, ARunningMachinesDiskGrowsAtOnce) {
   EXPECT_EQ(size_of(disk_image("web1")), 128 * kMib);
 }
 
-TEST_F(Disk, OneThatIsOffGrowsByItsPoolAndShrinksAsAFile) {
+TEST_F(Disk, OneThatIsOffGrowsAndShrinks) {
   make_machine("web1");
   EXPECT_EQ(must_here({"disk", "resize", "web1:vda", "96M"}), "web1:vda: 64M -> 96M\n");
   EXPECT_EQ(size_of(disk_image("web1")), 96 * kMib);
@@ -105,7 +108,47 @@ TEST_F(Disk, MastersStayAsTheyAre) {
   // Its clone is its own.
   EXPECT_EQ(must_here({"disk", "resize", "web1:vda", "128M"}), "web1:vda: 64M -> 128M\n");
   expect_refused({"disk", "resize", "web1:vda", "32M", "--shrink", "--yes"}, 5, "show through");
-  must_here({"clone", "verify", "web1", "--help"});
+}
+
+TEST_F(Disk, AnImageInNoPoolIsAFileOfThisHost) {
+  make_machine("web1");
+  const std::string overlay = hypervisor().directory() + "/apart/top.qcow2";
+  std::filesystem::create_directory(hypervisor().directory() + "/apart");
+  must({"qemu-img", "create", "-q", "-f", "qcow2", "-b", disk_image("web1"), "-F", "qcow2", overlay});
+  virsh({"detach-disk", "web1", "vda", "--config"});
+  must_here({"vm", "attach", "web1", "disk=" + overlay});
+  EXPECT_EQ(must_here({"disk", "resize", "web1:vda", "128M"}), "web1:vda: 64M -> 128M\n");
+  EXPECT_EQ(size_of(overlay), 128 * kMib);
+  must({"qemu-io", "-f", "qcow2", "-c", "write 70M 64k", overlay});
+  expect_refused({"disk", "resize", "web1:vda", "96M"}, 5, "--shrink");
+  std::filesystem::remove_all(hypervisor().directory() + "/apart");
+}
+
+TEST_F(Disk, OneThatSomebodyElseHasOpenStaysAsItIs) {
+  make_image("gold.raw");
+  must_here({"vm", "create", "web1", "--disk", "from=images/gold.raw,format=raw", "--network", "user"});
+  const std::string path = image("web1-vda.raw");
+  MusterProcess user({.argv = {"qemu-nbd", "--persistent", "-f", "raw", "-k", file("socket"), path}});
+  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(file("socket")); }));
+  for (const Words& words : {Words{"disk", "resize", "web1:vda", "128M"}, Words{"disk", "resize", path, "128M"},
+                             Words{"disk", "resize", "web1:vda", "128M", "--dry-run"}})
+    expect_refused(words, 11, "in use");
+  EXPECT_EQ(std::filesystem::file_size(path), 64 * kMib);
+  user.signal(SIGTERM);
+  user.finish();
+}
+
+TEST_F(Disk, TwoNamesOfOneMachineAreNotGrownTwice) {
+  make_machine("web1");
+  const std::string uri = hypervisor().uri();
+  write(file("two.yaml"), "all:\n  hosts:\n    a: {hypervisor: '" + uri + "', domain: web1}\n    b: {hypervisor: '" +
+                              uri + "', domain: web1}\n");
+  const auto done =
+      run({.argv = in_clean_environment({program("muster"), "disk", "-i", file("two.yaml"), "resize", "all:vda", "+1G"},
+                                        {"HOME=" + home(), "TMPDIR=" + file("tmp")})});
+  EXPECT_EQ(done.code, 5) << told(done);
+  EXPECT_TRUE(contains(done.err, "a and b are one machine")) << told(done);
+  EXPECT_EQ(size_of(disk_image("web1")), 64 * kMib);
 }
 
 TEST_F(Disk, OfManyMachinesEachIsTold) {
@@ -134,8 +177,9 @@ TEST_F(Disk, WhatAGuestWroteIsNoFormat) {
   must({"qemu-img", "create", "-q", "-f", "qcow2", image("liar.qcow2"), "1G"});
   must({"dd", "status=none", "conv=notrunc", "if=" + image("liar.qcow2"), "of=" + path});
   virsh({"pool-refresh", "images"});
-  expect_refused({"disk", "resize", "web1:vda", "128M"}, 5, "begins as qcow2");
-  EXPECT_EQ(std::filesystem::file_size(path), 64 * kMib);
+  EXPECT_EQ(must_here({"disk", "resize", "web1:vda", "128M"}), "web1:vda: 64M -> 128M\n");
+  EXPECT_EQ(std::filesystem::file_size(path), 128 * kMib);
+  must({"cmp", "-n", "65536", path, image("liar.qcow2")});
 }
 
 TEST_F(Disk, WhatCannotBeMeantIsSaid) {
@@ -145,7 +189,8 @@ TEST_F(Disk, WhatCannotBeMeantIsSaid) {
        {Words{"disk"}, Words{"disk", "resize"}, Words{"disk", "resize", path}, Words{"disk", "resize", path, "much"},
         Words{"disk", "resize", path, "-1T", "--shrink"}, Words{"disk", "resize", "web1", "2G"},
         Words{"disk", "resize", "nobody:vda", "2G"}, Words{"disk", "info", path + ".not"},
-        Words{"disk", "resize", path, "2G", "--format", "vmdk"}, Words{"disk", "info", path, "--shrink"}})
+        Words{"disk", "resize", path, "2G", "--format", "vmdk"}, Words{"disk", "resize", path, "--expect=-1"},
+        Words{"disk", "info", path, "--shrink"}})
     EXPECT_EQ(here(words).code, 2) << told(here(words));
 }
 

@@ -2,7 +2,10 @@
 // task.
 #include <filesystem>
 
+#include <signal.h>
+
 #include "tests/e2e/end_to_end.h"
+#include "tests/e2e/process_table.h"
 
 namespace muster::e2e {
 namespace {
@@ -46,7 +49,7 @@ TEST_F(Play, AHostStopsAtItsFirstFailure) {
       "  - {name: mine, run: 'echo no such luck; exit 7'}\n  - {name: next, run: 'echo x >>" + file("next") + "'}\n",
       {"--save-failed", file("failed")});
   EXPECT_EQ(failed.code, 1) << told(failed);
-  EXPECT_TRUE(contains(failed.err, "web01: failed: task 1 'mine' ended with 7: no such luck")) << told(failed);
+  EXPECT_TRUE(contains(failed.err, "web01: failed: task 1 'mine': it ended with 7: no such luck")) << told(failed);
   EXPECT_TRUE(contains(failed.out, "web02: mine: failed in ")) << told(failed);
   EXPECT_FALSE(std::filesystem::exists(file("next")));
   EXPECT_EQ(read(file("failed")), "web01\nweb02\n");
@@ -72,6 +75,39 @@ TEST_F(Play, WhatIsToldToProgramsIsWhole) {
   EXPECT_EQ(lines[3].value("tasks_not_needed", 0), 1);
   EXPECT_EQ(lines[3].value("tasks_failed", 0), 1);
   EXPECT_EQ(lines[4].value("ok", 0), 1);
+}
+
+TEST_F(Play, WhereItCannotBeAskedNothingIsSkipped) {
+  // Nobody of that name.
+  const auto done =
+      play("  - {name: a, run: 'true', sudo: nobody-of-that-name, removes: /etc/passwd}\n", {"-l", "web01"});
+  EXPECT_EQ(done.code, 1) << told(done);
+  EXPECT_TRUE(contains(done.err, "task 1 'a': whether it is needed could not be asked (removes)")) << told(done);
+}
+
+TEST_F(Play, QuestionsAreShellOfTheirOwn) {
+  const auto done = play(
+      "  - {name: a, run: 'true', unless: 'case x in x) true;; esac # so it is'}\n"
+      "  - {name: b, run: 'true', onlyif: \"test 'a b' = 'a b'\"}\n"
+      "  - {name: c, run: 'true', onlyif: 'exit 3'}\n",
+      {"-l", "web01"});
+  EXPECT_EQ(done.code, 0) << told(done);
+  EXPECT_TRUE(contains(done.out, "web01: a: not needed, unless says so") && contains(done.out, "web01: b: done") &&
+              contains(done.out, "web01: c: not needed, onlyif says so"))
+      << told(done);
+}
+
+TEST_F(Play, TheFirstInterruptLetsNoTaskStart) {
+  const std::string tasks = "  - {name: a, run: 'echo x >>" + file("begun") + "; sleep 1; echo x >>" + file("ended") +
+                            "'}\n  - {name: b, run: 'echo x >>" + file("next") + "'}\n";
+  MusterProcess process(command({"play", playbook(tasks), "-l", "web01"}));
+  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(file("begun")); }));
+  process.signal(SIGINT);
+  const auto done = process.finish();
+  EXPECT_EQ(done.code, 130) << told(done);
+  EXPECT_TRUE(std::filesystem::exists(file("ended")));
+  EXPECT_FALSE(std::filesystem::exists(file("next")));
+  EXPECT_TRUE(contains(done.err, "stopped before task 2 'b'")) << told(done);
 }
 
 TEST_F(Play, ScriptsGoAlongWithTheirWords) {
@@ -103,6 +139,8 @@ TEST_F(Play, ATaskThatTakesTooLongEndsItsHost) {
   EXPECT_EQ(done.code, 1) << told(done);
   EXPECT_TRUE(contains(done.err, "web01: timeout: task 1 'slow'")) << told(done);
   EXPECT_LT(done.took, std::chrono::seconds(30));
+  const auto usual = play("  - {name: slow, run: sleep 60}\n", {"-l", "web01", "--timeout", "0.5s"});
+  EXPECT_TRUE(contains(usual.err, "web01: timeout: task 1 'slow'")) << told(usual);
 }
 
 }  // namespace

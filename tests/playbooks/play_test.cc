@@ -28,15 +28,19 @@ class MadeUpHost {
   std::map<std::string, int> statuses;
   Words asked;
   std::vector<ssh::RunRequest> requests;
-  std::optional<Code> breaks_off;
+  std::optional<Code> breaks_off;  // in the middle of what it says
+
+  static std::string question(const std::string& command) {
+    return "sh -c " + ssh::in_quotes("if ( " + command + "\n) then exit 0; else exit 10; fi");
+  }
 
   Execute execute() {
     return [this](const ssh::RunRequest& request) -> Answer {
-      if (breaks_off) throw Error(*breaks_off, "gone");
+      if (breaks_off) return {.status = {}, .output = "so far", .error = Error(*breaks_off, "gone")};
       requests.push_back(request);
       asked.push_back(request.command.command);
       const auto found = statuses.find(request.command.command);
-      return {.status = found == statuses.end() ? 0 : found->second, .output = "said\n"};
+      return {.status = found == statuses.end() ? 0 : found->second, .output = "first\nsaid\n\n", .error = {}};
     };
   }
 };
@@ -45,7 +49,12 @@ class Playing : public testing::Test {
  protected:
   Counts play(std::vector<Task> tasks) {
     const Play play({.path = "p.yaml", .name = {}, .hosts = {}, .tasks = std::move(tasks)}, "/tmp", "secret");
-    return play.run(ctx_, host_.execute(), [this](const TaskResult& result) { results_.push_back(result); });
+    Counts counts;
+    play.run(ctx_, host_.execute(), [&](const TaskResult& result) {
+      results_.push_back(result);
+      counts.add(result.outcome);
+    });
+    return counts;
   }
 
   std::stop_source stop_;
@@ -61,7 +70,7 @@ TEST_F(Playing, TasksFollowEachOther) {
   ASSERT_EQ(results_.size(), 2U);
   EXPECT_EQ(results_[1].task, 1U);
   EXPECT_EQ(results_[1].status, 0);
-  EXPECT_EQ(results_[1].output, "said\n");
+  EXPECT_EQ(results_[1].output, "first\nsaid\n\n");
 }
 
 TEST_F(Playing, TheFirstThatFailsIsTheLast) {
@@ -71,7 +80,7 @@ TEST_F(Playing, TheFirstThatFailsIsTheLast) {
     FAIL() << "it went on";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Code::io);
-    EXPECT_STREQ(e.what(), "task 2 'two' ended with 3: said");
+    EXPECT_STREQ(e.what(), "task 2 'two': it ended with 3: said");
   }
   EXPECT_EQ(host_.asked, (Words{"one", "two"}));
   EXPECT_EQ(results_.back().outcome, Outcome::failed);
@@ -95,10 +104,11 @@ TEST_F(Playing, WhatIsNotNeededIsNotDone) {
   gone.removes = "/gone";
   unless.unless = "is-so";
   only.only_if = "is-other";
-  host_.statuses = {{"test -e '/gone'", 1}, {"is-other", 2}};
+  host_.statuses = {{host_.question("test -e '/gone'"), 10}, {host_.question("is-other"), 10}};
   const Counts counts = play({made, gone, unless, only});
   EXPECT_EQ(counts.not_needed, 4U);
-  EXPECT_EQ(host_.asked, (Words{"test -e '/a file'", "test -e '/gone'", "is-so", "is-other"}));
+  EXPECT_EQ(host_.asked, (Words{host_.question("test -e '/a file'"), host_.question("test -e '/gone'"),
+                                host_.question("is-so"), host_.question("is-other")}));
   EXPECT_EQ(results_[0].why, "/a file is there");
   EXPECT_EQ(results_[1].why, "/gone is not there");
   EXPECT_FALSE(results_[0].status.has_value());
@@ -110,26 +120,32 @@ TEST_F(Playing, WhatIsNeededIsAskedForAndDone) {
   all.removes = "/old";
   all.unless = "is-so";
   all.only_if = "is-other";
-  host_.statuses = {{"test -e '/new'", 1}, {"is-so", 1}};
+  host_.statuses = {{host_.question("test -e '/new'"), 10}, {host_.question("is-so"), 10}};
   EXPECT_EQ(play({all}).done, 1U);
-  EXPECT_EQ(host_.asked, (Words{"test -e '/new'", "test -e '/old'", "is-so", "is-other", "all"}));
+  EXPECT_EQ(host_.asked, (Words{host_.question("test -e '/new'"), host_.question("test -e '/old'"),
+                                host_.question("is-so"), host_.question("is-other"), "all"}));
 }
 
 TEST_F(Playing, QuotesInPathsStayInside) {
   Task made = task("made");
   made.creates = "/it's; reboot";
   play({made});
-  EXPECT_EQ(host_.asked.front(), "test -e " + ssh::in_quotes("/it's; reboot"));
+  EXPECT_EQ(host_.asked.front(), host_.question("test -e " + ssh::in_quotes("/it's; reboot")));
 }
 
 TEST_F(Playing, SudoAndTimesGoAlong) {
   Task one = task("one");
-  one.sudo_user = "web";
+  one.as = Task::As::user;
+  one.user = "web";
   one.creates = "/x";
   one.timeout = std::chrono::seconds(9);
-  host_.statuses = {{"test -e '/x'", 1}};
-  play({one, task("two")});
-  ASSERT_EQ(host_.requests.size(), 3U);
+  host_.statuses = {{host_.question("test -e '/x'"), 10}};
+  Task three = task("three");
+  three.as = Task::As::login;
+  play({one, task("two"), three});
+  ASSERT_EQ(host_.requests.size(), 4U);
+  EXPECT_FALSE(host_.requests[2].as_login);
+  EXPECT_TRUE(host_.requests[3].as_login);
   for (const int asked : {0, 1}) {
     EXPECT_EQ(host_.requests[static_cast<std::size_t>(asked)].sudo->user, "web");
     EXPECT_EQ(host_.requests[static_cast<std::size_t>(asked)].sudo_password, "secret");
@@ -151,6 +167,23 @@ TEST_F(Playing, ScriptsAreSentWhole) {
   EXPECT_EQ(request.command.script->arguments, Words{"a b"});
 }
 
+// As sudo that wants a password, or a login shell that lets nobody in.
+TEST_F(Playing, WhoCannotAskDoesNotKnow) {
+  for (const int status : {1, 2, 127}) {
+    Task made = task("made");
+    made.removes = "/old";
+    host_.statuses = {{host_.question("test -e '/old'"), status}};
+    try {
+      play({made});
+      FAIL() << "it went on";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Code::io);
+      EXPECT_EQ(e.what(), "task 1 'made': whether it is needed could not be asked (removes): it ended with " +
+                              std::to_string(status) + ": said");
+    }
+  }
+}
+
 TEST_F(Playing, AConnectionThatIsLostNamesTheTask) {
   Task allowed = task("one");
   allowed.may_fail = true;
@@ -163,12 +196,20 @@ TEST_F(Playing, AConnectionThatIsLostNamesTheTask) {
       EXPECT_EQ(e.code(), code);
       EXPECT_STREQ(e.what(), "task 1 'one': gone");
     }
+    EXPECT_EQ(results_.back().outcome, Outcome::failed);
+    EXPECT_EQ(results_.back().output, "so far");
   }
 }
 
 TEST_F(Playing, AStopIsHeardBetweenTwoTasks) {
   const Play play({.path = "p.yaml", .name = {}, .hosts = {}, .tasks = {task("one"), task("two")}}, "/tmp", {});
-  EXPECT_THROW(play.run(ctx_, host_.execute(), [this](const TaskResult&) { stop_.request_stop(); }), Error);
+  try {
+    play.run(ctx_, host_.execute(), [this](const TaskResult&) { stop_.request_stop(); });
+    FAIL() << "it went on";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Code::cancelled);
+    EXPECT_STREQ(e.what(), "stopped before task 2 'two'");
+  }
   EXPECT_EQ(host_.asked, Words{"one"});
 }
 

@@ -80,9 +80,18 @@ TEST_F(PlaybookFile, ScriptsLieBesideIt) {
 TEST_F(PlaybookFile, SudoIsOfAllTasksThatDoNotSay) {
   const auto playbook =
       read("sudo: true\ntasks:\n  - run: one\n  - {run: two, sudo: web}\n  - {run: three, sudo: false}\n");
-  EXPECT_EQ(playbook.tasks[0].sudo_user, "root");
-  EXPECT_EQ(playbook.tasks[1].sudo_user, "web");
-  EXPECT_EQ(playbook.tasks[2].sudo_user, std::nullopt);
+  EXPECT_EQ(playbook.tasks[0].as, Task::As::user);
+  EXPECT_EQ(playbook.tasks[0].user, "root");
+  EXPECT_EQ(playbook.tasks[1].user, "web");
+  EXPECT_EQ(playbook.tasks[2].as, Task::As::login);
+  EXPECT_EQ(read("tasks: [{run: one}]").tasks[0].as, Task::As::inventory_says);
+}
+
+TEST_F(PlaybookFile, NamesAreOfOneLineAndWholeCharacters) {
+  EXPECT_EQ(read("tasks: [{name: \"one\\ntwo\", run: a}]").tasks[0].name, "one");
+  std::string umlauts;
+  for (int i = 0; i < 40; ++i) umlauts += "\xc3\xa4";
+  EXPECT_EQ(read("tasks: [{run: x" + umlauts + "}]").tasks[0].name, "x" + umlauts.substr(0, 58) + "...");
 }
 
 TEST_F(PlaybookFile, MistakesAreToldByTheirPlace) {
@@ -101,6 +110,8 @@ TEST_F(PlaybookFile, MistakesAreToldByTheirPlace) {
   EXPECT_TRUE(complaint("tasks:\n  - {run: a, ok: []}\n").starts_with("2:18: 'ok' names no exit status"));
   EXPECT_TRUE(complaint("tasks:\n  - {run: a, may_fail: perhaps}\n").starts_with("2:24: "));
   EXPECT_TRUE(complaint("tasks:\n  - {run: a, run: b}\n").starts_with("2:"));
+  EXPECT_TRUE(complaint("tasks:\n  - {run: a, sudo: Yes}\n").starts_with("2:20: 'Yes' is neither true nor false"));
+  EXPECT_TRUE(complaint("hosts: [web, db]\n").starts_with("1:8: 'hosts' is no text"));
   EXPECT_TRUE(complaint("tasks:\n  - script: none.sh\n").starts_with("2:13: "));
   write("empty.sh", "");
   EXPECT_TRUE(complaint("tasks:\n  - script: empty.sh\n").starts_with("2:13: script "));
