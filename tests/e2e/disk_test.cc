@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "tests/e2e/clone_fixture.h"
+#include "tests/e2e/over_ssh.h"
 #include "tests/e2e/process_table.h"
 
 namespace muster::e2e {
@@ -10,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-class Disk : public CloneFixture {
+class Disk : public OverSsh<CloneFixture> {
  protected:
   static json qemu_img_info(const std::string& path) {
     return json::parse(run({.argv = {"qemu-img", "info", "-U", "--output=json", path}}).out);
@@ -122,6 +123,40 @@ TEST_F(Disk, AnImageInNoPoolIsAFileOfThisHost) {
   must({"qemu-io", "-f", "qcow2", "-c", "write 70M 64k", overlay});
   expect_refused({"disk", "resize", "web1:vda", "96M"}, 5, "--shrink");
   std::filesystem::remove_all(hypervisor().directory() + "/apart");
+}
+
+TEST_F(Disk, OnAnotherHostItsPoolGrowsIt) {
+  make_machine("web1");
+  make_image("gold.raw");
+  must_here({"vm", "create", "web2", "--disk", "from=images/gold.raw,format=raw", "--network", "user"});
+  start_server(hypervisor());
+  const std::string there = uri_with_client();
+  const auto grown = run(on({"disk", "resize", "web[1-2]:vda", "+64M"}, there));
+  EXPECT_EQ(grown.code, 0) << told(grown);
+  EXPECT_TRUE(contains(grown.out, "web1:vda: 64M -> 128M\n") && contains(grown.out, "web2:vda: 64M -> 128M\n"))
+      << told(grown);
+  EXPECT_EQ(size_of(disk_image("web1")), 128 * kMib);
+  EXPECT_EQ(std::filesystem::file_size(image("web2-vda.raw")), 128 * kMib);
+  const auto less = run(on({"disk", "resize", "web1:vda", "96M", "--shrink", "--yes"}, there));
+  EXPECT_EQ(less.code, 5) << told(less);
+  EXPECT_TRUE(contains(less.err, "on its own host")) << told(less);
+  must({"qemu-img", "create", "-q", "-f", "qcow2", image("liar.qcow2"), "1G"});
+  must({"dd", "status=none", "conv=notrunc", "if=" + image("liar.qcow2"), "of=" + image("web2-vda.raw")});
+  virsh({"pool-refresh", "images"});
+  const auto lied = run(on({"disk", "resize", "web2:vda", "+64M"}, there));
+  EXPECT_EQ(lied.code, 5) << told(lied);
+  EXPECT_TRUE(contains(lied.err, "begins as qcow2")) << told(lied);
+  must_here({"master", "seal", "web1", "--name", "web"});
+  EXPECT_EQ(run(on({"disk", "resize", "web1:vda", "+64M"}, there)).code, 5);
+  MusterProcess user({.argv = {"qemu-nbd", "--persistent", "-f", "qcow2", "-k", file("socket"), image("liar.qcow2")}});
+  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(file("socket")); }));
+  virsh({"detach-disk", "web2", "vda", "--config"});
+  virsh({"pool-refresh", "images"});
+  must_here({"vm", "attach", "web2", "disk=" + image("liar.qcow2") + ",target=vdb"});
+  const auto busy = run(on({"disk", "resize", "web2:vdb", "+64M"}, there));
+  EXPECT_EQ(busy.code, 11) << told(busy);
+  user.signal(SIGTERM);
+  user.finish();
 }
 
 TEST_F(Disk, OneThatSomebodyElseHasOpenStaysAsItIs) {
