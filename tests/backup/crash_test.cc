@@ -16,7 +16,7 @@ namespace {
 using fakes::MemoryDisk;
 
 #ifdef MUSTER_SANITIZED
-constexpr std::size_t kStride = 5;
+constexpr std::size_t kStride = 9;
 #else
 constexpr std::size_t kStride = 1;
 #endif
