@@ -51,7 +51,8 @@ std::string text_of(const std::string& path, const json& result) {
   for (const auto& bitmap : result.at("bitmaps"))
     text += fmt::format("  bitmap {}{}\n", visible(bitmap.value("name", "")),
                         bitmap.value("in_use", false) ? ", in use" : "");
-  if (result.contains("claim")) text += fmt::format("  belongs to {}, and may not change\n", visible(result.value("claim", "")));
+  if (result.contains("claim"))
+    text += fmt::format("  belongs to {}, and may not change\n", visible(result.value("claim", "")));
   return text;
 }
 
