@@ -32,12 +32,6 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
-namespace {
-
-bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
-
-}  // namespace
-
 std::string_view whole_characters(std::string_view text, std::size_t bytes) {
   if (text.size() <= bytes) return text;
   while (bytes > 0 && continues_character(text[bytes])) --bytes;

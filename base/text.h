@@ -1,4 +1,5 @@
-// Text taken apart: the lines, words and characters of what systems keep. ASCII alone is known. Pure functions.
+// Text taken apart: the lines, words and characters of what systems keep. ASCII alone is known, unless UTF-8 is
+// named. Pure functions.
 #pragma once
 
 #include <string>
@@ -18,6 +19,8 @@ inline bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c 
 
 std::string lower_case(std::string_view text);
 
+// Of UTF-8: no character begins with it.
+inline bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 // At most `bytes` of it from the beginning, or the end, that cut no character of UTF-8.
 std::string_view whole_characters(std::string_view text, std::size_t bytes);
 std::string_view last_whole_characters(std::string_view text, std::size_t bytes);

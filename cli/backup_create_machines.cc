@@ -18,6 +18,7 @@
 #include "cli/backup_json.h"
 #include "cli/backup_machine.h"
 #include "cli/backup_point.h"
+#include "cli/json_lines.h"
 #include "cli/machine_point.h"
 #include "cli/machine_source.h"
 #include "cli/remote_backup.h"

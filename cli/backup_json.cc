@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backup/rfc3339.h"
+#include "cli/json_lines.h"
 
 namespace muster::cli {
 namespace {
@@ -39,8 +40,6 @@ BackupSuccess success_of(const backup::RestorePoint& point) {
               point.disks.begin(), point.disks.end(),
               [&](const backup::DiskPoint& disk) { return point.parent && !disk.whole_because.empty(); }))};
 }
-
-double seconds_of(std::chrono::milliseconds duration) { return static_cast<double>(duration.count()) / 1000; }
 
 json point_json(const backup::RestorePoint& point) {
   json disks = json::array();

@@ -19,7 +19,4 @@ nlohmann::json point_json(const backup::ListedPoint& listed, const backup::Label
 BackupSuccess success_of(const backup::RestorePoint& point);
 // Of a try to boot one.
 nlohmann::json boot_json(const backup::BootRecord& record);
-// As seconds with thousandths.
-double seconds_of(std::chrono::milliseconds duration);
-
 }  // namespace muster::cli

@@ -107,13 +107,10 @@ void CloneReadying::run_playbook(const inventory::ConnectionFacts& facts, base::
   if (!play_) return;
   const auto end = std::max(deadline, base::Clock::now() + kAnswer);
   const auto execute = [&](const ssh::RunRequest& request) -> playbooks::Answer {
-    try {
-      if (base::Clock::now() >= end) throw Error(Code::timeout, "no time is left: --timeout gives more");
-      auto answer = logins_.run_once(facts, request, end);
-      return {.status = answer.status, .output = std::move(answer.output), .error = {}};
-    } catch (const Error& e) {
-      return {.status = {}, .output = {}, .error = e};
-    }
+    if (base::Clock::now() >= end)
+      return {.status = {}, .output = {}, .error = Error(Code::timeout, "no time is left: --timeout gives more")};
+    auto answer = logins_.ask(facts, request, end);
+    return {.status = answer.status, .output = std::move(answer.output), .error = std::move(answer.error)};
   };
   playbooks::Counts counts;
   try {

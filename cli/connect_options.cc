@@ -87,6 +87,15 @@ std::optional<std::string> ask_on_terminal(const std::string& prompt, const std:
   return line;
 }
 
+ssh::CommandClocks command_clocks(const Settings& settings) {
+  ssh::CommandClocks clocks;
+  clocks.total = settings.duration("timeout");
+  clocks.idle = settings.duration("idle-timeout");
+  clocks.keepalive = settings.duration("keepalive").value_or(clocks.keepalive);
+  if (clocks.keepalive < std::chrono::milliseconds(100)) settings.reject("keepalive", "at least 0.1s");
+  return clocks;
+}
+
 std::optional<std::string> asked_secret(const Program& program, std::string_view option, const std::string& prompt) {
   if (!program.settings.given(option)) return std::nullopt;
   std::optional<std::string> secret;

@@ -7,6 +7,7 @@
 
 #include "cli/program.h"
 #include "parallel-ssh/key_store.h"
+#include "parallel-ssh/remote_command.h"
 #include "parallel-ssh/target_resolution.h"
 
 namespace muster::cli {
@@ -16,6 +17,9 @@ ssh::ConnectOptions connect_options(const Program& program);
 
 // Of --ssh-config, else the user's and the system's.
 ssh::SshConfig load_ssh_config(const Program& program);
+
+// --timeout, --idle-timeout and --keepalive, of one command on one host. Throws base::Error{usage}.
+ssh::CommandClocks command_clocks(const Settings& settings);
 
 // The secret of an option like --ask-pass[=FD]: nullopt if it was not given, else from the terminal, or the first line
 // of the descriptor. Throws base::Error{usage} without a terminal or for a descriptor that cannot be read.

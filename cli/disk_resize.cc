@@ -28,7 +28,8 @@ constexpr std::chrono::hours kShrinkPatience{6};
 
 struct Request {
   DiskTarget target;
-  std::string size;
+  std::string size;  // as it was written
+  disk::SizeWish wish;
   bool may_shrink, only_plan;
 };
 
@@ -36,9 +37,9 @@ Request request_of(const VerbCommand& command) {
   if (command.words.size() != 2)
     throw Error(Code::usage, fmt::format("write muster disk resize {}", find_verb("disk", "resize")->arguments));
   const Settings& settings = command.program.settings;
-  disk::parse_size_wish(command.words[1]);
   return {.target = parse_disk_target(command.words[0]),
           .size = command.words[1],
+          .wish = disk::parse_size_wish(command.words[1]),
           .may_shrink = settings.flag("shrink"),
           .only_plan = settings.flag("dry-run")};
 }
@@ -81,9 +82,7 @@ int resize_file(const VerbCommand& command, const Request& request) {
   Rest rest(program.ctx);
   const auto work = [&](std::size_t) {
     const auto format = disk::image_format_of(path, image_format(program.settings, "format"));
-    const auto plan = [&] {
-      return disk::plan_size(program.ctx, path, format, disk::parse_size_wish(request.size), request.may_shrink);
-    };
+    const auto plan = [&] { return disk::plan_size(program.ctx, path, format, request.wish, request.may_shrink); };
     const auto change = plan();
     if (change.changes() && !request.only_plan) {
       if (change.shrinks() && !program.settings.flag("yes")) {
@@ -122,7 +121,7 @@ int resize_machines(const VerbCommand& command, const Request& request) {
   check_different(selection);
   if (request.may_shrink && !request.only_plan)
     confirm(command.program,
-            fmt::format("shrink {} of {} to {}", request.target.disk,
+            fmt::format("change {} of {} to {}, also to less", request.target.disk,
                         selection.targets.size() == 1 ? selection.targets.front().name
                                                       : fmt::format("{} machines", selection.targets.size()),
                         request.size));

@@ -3,7 +3,6 @@
 #include <thread>
 
 #include "base/error.h"
-#include "cli/command_answer.h"
 #include "cli/connect_options.h"
 
 namespace muster::cli {
@@ -30,18 +29,18 @@ HostLogins::Answer HostLogins::run_once(const inventory::ConnectionFacts& facts,
                                         base::TimePoint deadline) {
   ssh::RunRequest request;
   request.command.command = command;
-  return run_once(facts, std::move(request), deadline);
+  auto answer = ask(facts, std::move(request), deadline);
+  if (answer.error) throw Error(*answer.error);
+  return {.status = *answer.status, .output = std::move(answer.output)};
 }
 
-HostLogins::Answer HostLogins::run_once(const inventory::ConnectionFacts& facts, ssh::RunRequest request,
-                                        base::TimePoint deadline) {
+CommandAnswer HostLogins::ask(const inventory::ConnectionFacts& facts, ssh::RunRequest request,
+                              base::TimePoint deadline) {
   const auto target = resolution_.resolve(facts);
   const auto left = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - base::Clock::now()),
                              std::chrono::milliseconds(kLeastOfOneTry));
   request.clocks.total = std::min(request.clocks.total.value_or(left), left);
-  auto answer = ask_host(runner_, target, request);
-  if (answer.error) throw Error(*answer.error);
-  return {.status = *answer.status, .output = std::move(answer.output)};
+  return ask_host(runner_, target, request);
 }
 
 HostLogins::Answer HostLogins::run(const inventory::ConnectionFacts& facts, const std::string& command,

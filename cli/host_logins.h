@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 
+#include "cli/command_answer.h"
 #include "cli/program.h"
 #include "inventory/connection.h"
 #include "parallel-ssh/connector.h"
@@ -25,8 +26,9 @@ class HostLogins {
   };
   // Throws base::Error{unreachable, timeout, cancelled}, or {io} for a host that did not let in, or broke off.
   Answer run_once(const inventory::ConnectionFacts& facts, const std::string& command, base::TimePoint deadline);
-  // The same of any request, which may have a shorter time of its own.
-  Answer run_once(const inventory::ConnectionFacts& facts, ssh::RunRequest request, base::TimePoint deadline);
+  // Any request, which may have a shorter time of its own. Throws base::Error{usage} for
+  // facts that make no sense.
+  CommandAnswer ask(const inventory::ConnectionFacts& facts, ssh::RunRequest request, base::TimePoint deadline);
   // Tries again until `deadline` while it throws anything but {cancelled}: for what may be done twice.
   Answer run(const inventory::ConnectionFacts& facts, const std::string& command, base::TimePoint deadline);
 

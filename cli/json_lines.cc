@@ -18,6 +18,8 @@ std::string json_line(std::string_view type, nlohmann::json fields) {
   return fields.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+double seconds_of(std::chrono::milliseconds duration) { return static_cast<double>(duration.count()) / 1000; }
+
 std::string json_escaped(std::string_view text) {
   std::string out;
   out.reserve(text.size() + text.size() / 16);

@@ -2,6 +2,7 @@
 // that a host's output never has to fit into memory.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,9 @@ namespace muster::cli {
 
 // One line of --json: `fields` with `v` and `type`. In ASCII: a terminal may take what hosts wrote there for commands.
 std::string json_line(std::string_view type, nlohmann::json fields);
+
+// A duration in a result, with thousandths.
+double seconds_of(std::chrono::milliseconds duration);
 
 // `text` as the inside of a JSON string. It must be UTF-8, cut at code points or not; what acts on a terminal is
 // escaped where it is not cut.

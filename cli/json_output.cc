@@ -20,7 +20,7 @@ std::string open_object(const std::string& name, const HostReport& report) {
                  {"state", ssh::name_of(report.state)},
                  {"rc", report.status ? json(*report.status) : json()},
                  {"signal", report.signal.empty() ? json() : json(report.signal)},
-                 {"duration", static_cast<double>(report.duration.count()) / 1000}};
+                 {"duration", seconds_of(report.duration)}};
   if (!report.error.empty()) object["error"] = report.error;
   if (!report.note.empty()) object["note"] = report.note;
   std::string line = json_line("result", std::move(object));

@@ -25,8 +25,6 @@ using nlohmann::json;
 using playbooks::Outcome;
 using playbooks::TaskResult;
 
-double seconds(std::chrono::milliseconds duration) { return static_cast<double>(duration.count()) / 1000; }
-
 json output_field(const std::string& output) {
   Utf8Check utf8;
   utf8.add(output);
@@ -73,7 +71,7 @@ class PlayOutput : public ssh::RunObserver {
                    {"task", result.task + 1},
                    {"name", playbook_.tasks[result.task].name},
                    {"outcome", name_of(result.outcome)},
-                   {"duration", seconds(result.took)}};
+                   {"duration", seconds_of(result.took)}};
     if (!result.why.empty()) fields["why"] = result.why;
     if (result.status) fields["rc"] = *result.status;
     fields.update(output_field(result.output));
@@ -95,7 +93,7 @@ class PlayOutput : public ssh::RunObserver {
     const auto& counts = counts_[report.host];
     json fields = {{"host", names_[report.host]},   {"state", ssh::name_of(report.state)},
                    {"tasks_done", counts.done},     {"tasks_not_needed", counts.not_needed},
-                   {"tasks_failed", counts.failed}, {"duration", seconds(report.duration)}};
+                   {"tasks_failed", counts.failed}, {"duration", seconds_of(report.duration)}};
     if (!report.error.empty()) fields["error"] = report.error;
     program_.console.out(json_line("result", std::move(fields)));
   }
@@ -109,13 +107,7 @@ class PlayOutput : public ssh::RunObserver {
 // Every request is a connection of its own.
 class Executor {
  public:
-  explicit Executor(const Program& program) : ctx_(program.ctx) {
-    const Settings& settings = program.settings;
-    clocks_.total = settings.duration("timeout");
-    clocks_.idle = settings.duration("idle-timeout");
-    clocks_.keepalive = settings.duration("keepalive").value_or(clocks_.keepalive);
-    if (clocks_.keepalive < std::chrono::milliseconds(100)) settings.reject("keepalive", "at least 0.1s");
-  }
+  explicit Executor(const Program& program) : ctx_(program.ctx), clocks_(command_clocks(program.settings)) {}
 
   playbooks::Answer operator()(const ssh::HostRunner& runner, const ssh::Target& target,
                                ssh::RunRequest request) const {
@@ -129,7 +121,7 @@ class Executor {
 
  private:
   const base::Context& ctx_;
-  ssh::CommandClocks clocks_;
+  const ssh::CommandClocks clocks_;
 };
 
 std::string as_whom(const playbooks::Task& task) {

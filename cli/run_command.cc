@@ -94,10 +94,7 @@ Order order_of(const Program& program) {
   }
   if (settings.given("sudo")) order.request.sudo = ssh::Sudo{settings.text("sudo").value_or("root")};
   order.request.sudo_password = asked_secret(program, "ask-sudo-pass", "sudo password: ");
-  order.request.clocks.total = settings.duration("timeout");
-  order.request.clocks.idle = settings.duration("idle-timeout");
-  order.request.clocks.keepalive = settings.duration("keepalive").value_or(order.request.clocks.keepalive);
-  if (order.request.clocks.keepalive < std::chrono::milliseconds(100)) settings.reject("keepalive", "at least 0.1s");
+  order.request.clocks = command_clocks(settings);
   return order;
 }
 

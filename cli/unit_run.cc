@@ -108,7 +108,7 @@ int UnitRun::close(const ssh::FleetCounts& counts, std::chrono::milliseconds too
                   {"unreachable", counts.unreachable},
                   {"timeout", counts.timeout},
                   {"skipped", counts.skipped},
-                  {"duration", static_cast<double>(took.count()) / 1000},
+                  {"duration", seconds_of(took)},
                   {"exit", status}});
   if (program_.json()) program_.console.out(json_line("summary", std::move(summary)));
   return status;

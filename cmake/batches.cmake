@@ -22,8 +22,9 @@ set(muster_alone
   tests/vm/snapshot_test.cc
   tests/yaml/syntax_test.cc)
 
-# muster_batches(FOLDER): in every target of it and of the folders in it. A file's batch follows from its name alone, so
-# that a new file meets its own batch and nobody else's changes.
+# muster_batches(FOLDER): in every target of it and of the folders in it. A file's batch follows from its name and from
+# how many batches its target has: a new file meets its own batch alone, unless it makes one batch more, which sorts all
+# of them anew.
 function(muster_batches folder)
   get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
   foreach(target IN LISTS targets)

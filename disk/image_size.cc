@@ -54,8 +54,6 @@ std::uint64_t first_data(const base::Context& ctx, BlockReader& disk, ByteRange 
   return range.end();
 }
 
-}  // namespace
-
 SizeChange planned_change(const std::string& path, const ImageFacts& facts, const SizeWish& wish, bool may_shrink) {
   const SizeChange change{.from_bytes = facts.virtual_size_bytes,
                           .to_bytes = wished_size(wish, facts.virtual_size_bytes)};
@@ -88,6 +86,8 @@ void check_empty_from(const base::Context& ctx, const std::string& name, BlockRe
     throw Error(Code::refused, fmt::format("{} holds data at byte {}, beyond {}: {}", name, found, offset, advice));
   }
 }
+
+}  // namespace
 
 SizeChange plan_size(const base::Context& ctx, const std::string& path, ImageFormat format, const SizeWish& wish,
                      bool may_shrink) {

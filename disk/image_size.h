@@ -7,7 +7,6 @@
 #include <string>
 
 #include "base/context.h"
-#include "disk/block_device.h"
 #include "disk/image_file.h"
 #include "disk/size_wish.h"
 
@@ -20,17 +19,11 @@ struct SizeChange {
   bool operator==(const SizeChange&) const = default;
 };
 
-// Of the image that `facts` are of, named `path` in errors. Throws Error{refused} for less without `may_shrink`, or
-// where a snapshot inside the image, or what an image below it has beyond the new end, speaks against it;
-// Error{unsupported} for an image whose data are in a file of their own; Error{usage} as wished_size().
-SizeChange planned_change(const std::string& path, const ImageFacts& facts, const SizeWish& wish, bool may_shrink);
-
-// Throws Error{refused} where `disk`, named `name`, holds anything but zeroes from `offset` on, as the second table of
-// a GPT is, which lies at the end; blocks as long as it takes to read the data there. What the reader throws.
-void check_empty_from(const base::Context& ctx, const std::string& name, BlockReader& disk, std::uint64_t offset);
-
-// What change_size() would do to an image of this host, after all that may refuse it was asked, the claim beside it,
-// too. Throws the same, Error{unsupported} for a block device, Error{busy} for an image in use.
+// What change_size() would do to an image of this host, after all that may refuse it was asked: blocks as long as it
+// takes to read what would be cut off. Throws Error{refused} for one with a claim beside it, for less without
+// `may_shrink`, or where data beyond the new end, a snapshot inside or a larger image below speaks against it;
+// Error{unsupported} for a block device and for data in a file of their own, Error{busy} for an image in use,
+// Error{usage} as wished_size(), and what image_facts() and open_image_writer() throw.
 SizeChange plan_size(const base::Context& ctx, const std::string& path, ImageFormat format, const SizeWish& wish,
                      bool may_shrink);
 

@@ -1,5 +1,7 @@
 #include "inventory/glob.h"
 
+#include "base/text.h"
+
 namespace muster::inventory {
 namespace {
 
@@ -8,7 +10,7 @@ constexpr auto kNone = std::string_view::npos;
 // Bytes of the UTF-8 character at the front; `?` stands for a character, not for a byte.
 std::size_t character_length(std::string_view text) {
   std::size_t length = 1;
-  while (length < text.size() && (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U) ++length;
+  while (length < text.size() && base::continues_character(text[length])) ++length;
   return length;
 }
 

@@ -25,7 +25,7 @@ void report_cycle(const Inventory::Content& content, Report& report, GroupIndex 
 
 // Depth first with a stack of our own: a chain of groups may be long. Returns the groups, parents before children.
 std::vector<GroupIndex> sorted_without_cycles(Inventory::Content& content, Report& report) {
-  struct Step {
+  struct Descent {
     GroupIndex group;
     std::size_t next_child;
   };
@@ -33,7 +33,7 @@ std::vector<GroupIndex> sorted_without_cycles(Inventory::Content& content, Repor
   std::vector<GroupIndex> finished;
   for (GroupIndex root = 0; root < content.groups.size(); ++root) {
     if (visits[root] != Visit::not_yet) continue;
-    std::vector<Step> stack{{.group = root, .next_child = 0}};
+    std::vector<Descent> stack{{.group = root, .next_child = 0}};
     visits[root] = Visit::open;
     while (!stack.empty()) {
       auto& [group, next] = stack.back();

@@ -1,15 +1,12 @@
 #include "playbooks/playbook.h"
 
-#include <filesystem>
-#include <functional>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/quantity.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
-#include "inventory/close_names.h"
-#include "yaml/document.h"
+#include "inventory/schema_document.h"
 #include "yaml/scalar.h"
 
 namespace muster::playbooks {
@@ -38,66 +35,42 @@ bool is_other_truth(const std::string& word) {
 
 class Reader {
  public:
-  explicit Reader(const std::string& path)
-      : document_(yaml::parse_file(path)), directory_(std::filesystem::path(path).parent_path()) {}
+  explicit Reader(const std::string& path) : document_(path) {}
 
   Playbook read() {
-    const Node& root = document_.root;
-    if (!root.is_mapping()) fail(root, "this is no mapping; write 'tasks:', and below it each task behind a dash");
-    Playbook playbook{.path = document_.file, .name = {}, .hosts = {}, .tasks = {}};
+    const Node& root = document_.root();
+    if (!root.is_mapping())
+      document_.fail(root, "this is no mapping; write 'tasks:', and below it each task behind a dash");
+    Playbook playbook{.path = document_.file(), .name = {}, .hosts = {}, .tasks = {}};
     for (const auto& [key, value] : root.entries) {
-      check_key(key, kTopKeys);
+      document_.check_key(key, kTopKeys);
       if (key.text == "name") playbook.name = text(key, value);
       if (key.text == "hosts") playbook.hosts = text(key, value);
       if (key.text == "sudo") take_sudo(key, value, usual_);
     }
     const Node* tasks = root.find("tasks");
     if (tasks == nullptr || !tasks->is_sequence() || tasks->items.empty())
-      fail(tasks == nullptr ? root : *tasks, "there are no tasks; write 'tasks:', and below it each behind a dash");
-    if (tasks->items.size() > kMaxTasks) fail(*tasks, "more than 1000 tasks; split the file");
+      document_.fail(tasks == nullptr ? root : *tasks,
+                     "there are no tasks; write 'tasks:', and below it each behind a dash");
+    if (tasks->items.size() > kMaxTasks) document_.fail(*tasks, "more than 1000 tasks; split the file");
     std::size_t script_bytes = 0;
     for (const auto& item : tasks->items) {
       playbook.tasks.push_back(task(item));
       const auto& read = playbook.tasks.back().script;
       script_bytes += read ? read->bytes.size() : 0;
-      if (script_bytes > kMaxScriptsBytes) fail(item, "the scripts so far have more than 64 MiB; split the playbook");
+      if (script_bytes > kMaxScriptsBytes)
+        document_.fail(item, "the scripts so far have more than 64 MiB; split the playbook");
     }
     return playbook;
   }
 
  private:
-  [[noreturn]] void fail(const Node& node, const std::string& text) const {
-    const yaml::Position at = node.at.line == 0 ? yaml::Position{1, 1} : node.at;
-    throw Error(Code::usage, yaml::located(document_.file, at, text));
-  }
-
-  void check_key(const Node& key, const std::vector<std::string_view>& known) const {
-    for (const auto name : known)
-      if (key.text == name) return;
-    fail(key, "unknown key '" + key.text + "'" + inventory::known_words(key.text, known));
-  }
-
-  // What `use` finds wrong, at the node's place.
-  void at(const Node& node, const std::function<void()>& use) const {
-    try {
-      use();
-    } catch (const Error& e) {
-      fail(node, e.what());
-    }
-  }
-
   std::string text(const Node& key, const Node& value) const {
-    if (!value.is_scalar()) fail(value, "'" + key.text + "' is no text; write one after the colon");
+    if (!value.is_scalar()) document_.fail(value, "'" + key.text + "' is no text; write one after the colon");
     if (value.is_null() || value.text.empty())
-      fail(value, "'" + key.text + "' has no value; write a text after the colon");
-    if (value.text.find('\0') != std::string::npos) fail(value, "'" + key.text + "' has a zero byte");
+      document_.fail(value, "'" + key.text + "' has no value; write a text after the colon");
+    if (value.text.find('\0') != std::string::npos) document_.fail(value, "'" + key.text + "' has a zero byte");
     return value.text;
-  }
-
-  bool truth(const Node& key, const Node& value) const {
-    const auto resolved = value.is_scalar() ? yaml::resolve(value, yaml::Schema::core_1_2) : yaml::Scalar();
-    if (const auto* flag = std::get_if<bool>(&resolved)) return *flag;
-    fail(value, "'" + key.text + "' is neither true nor false; write one of them");
   }
 
   // true: root; false: whoever logs in; any other word: that user.
@@ -106,24 +79,23 @@ class Reader {
     const auto resolved = yaml::resolve(value, yaml::Schema::core_1_2);
     const auto* flag = std::get_if<bool>(&resolved);
     if (flag == nullptr && is_other_truth(word))
-      fail(value, "'" + word + "' is neither true nor false, and hardly a user; write one of them");
+      document_.fail(value, "'" + word + "' is neither true nor false, and hardly a user; write one of them");
     made.as = flag != nullptr && !*flag ? Task::As::login : Task::As::user;
     made.user = flag == nullptr ? word : *flag ? "root" : "";
   }
 
   Script script(const Node& key, const Node& value) const {
-    const std::filesystem::path path = text(key, value);
-    Script read{.path = path.is_absolute() ? path : directory_ / path, .bytes = {}, .arguments = {}};
-    at(value, [&] { read.bytes = base::read_file(read.path, kMaxScriptBytes); });
-    if (read.bytes.empty()) fail(value, "script " + read.path + " is empty");
+    Script read{.path = document_.path(text(key, value)), .bytes = {}, .arguments = {}};
+    document_.at(value, [&] { read.bytes = base::read_file(read.path, kMaxScriptBytes); });
+    if (read.bytes.empty()) document_.fail(value, "script " + read.path + " is empty");
     return read;
   }
 
   std::vector<std::string> words(const Node& key, const Node& value) const {
-    if (!value.is_sequence()) fail(value, "'" + key.text + "' is no list; write [WORD, WORD]");
+    if (!value.is_sequence()) document_.fail(value, "'" + key.text + "' is no list; write [WORD, WORD]");
     std::vector<std::string> all;
     for (const auto& item : value.items) {
-      if (!item.is_scalar()) fail(item, "a word of '" + key.text + "' is no text");
+      if (!item.is_scalar()) document_.fail(item, "a word of '" + key.text + "' is no text");
       all.push_back(item.text);
     }
     return all;
@@ -132,24 +104,24 @@ class Reader {
   std::set<int> statuses(const Node& key, const Node& value) const {
     std::set<int> all;
     for (const auto& word : value.is_scalar() ? std::vector<std::string>{text(key, value)} : words(key, value))
-      at(value, [&] { all.insert(static_cast<int>(base::parse_integer(word, 0, 255, "an exit status"))); });
-    if (all.empty()) fail(value, "'ok' names no exit status; write [0, 2]");
+      document_.at(value, [&] { all.insert(static_cast<int>(base::parse_integer(word, 0, 255, "an exit status"))); });
+    if (all.empty()) document_.fail(value, "'ok' names no exit status; write [0, 2]");
     return all;
   }
 
   Task task(const Node& node) const {
-    if (!node.is_mapping()) fail(node, "this task is no mapping; write 'run: COMMAND' or 'script: FILE'");
+    if (!node.is_mapping()) document_.fail(node, "this task is no mapping; write 'run: COMMAND' or 'script: FILE'");
     Task made = usual_;
     for (const auto& [key, value] : node.entries) {
-      check_key(key, kTaskKeys);
+      document_.check_key(key, kTaskKeys);
       take(key, value, made);
     }
     if (made.command.empty() == !made.script)
-      fail(node, made.script ? "a task is either 'run' or 'script'; make two of them"
-                             : "this task does nothing; write 'run: COMMAND' or 'script: FILE'");
+      document_.fail(node, made.script ? "a task is either 'run' or 'script'; make two of them"
+                                       : "this task does nothing; write 'run: COMMAND' or 'script: FILE'");
     for (const auto& [key, value] : node.entries) {
       if (key.text != "args") continue;
-      if (!made.script) fail(key, "'args' are a script's; write them into the command");
+      if (!made.script) document_.fail(key, "'args' are a script's; write them into the command");
       made.script->arguments = words(key, value);
     }
     if (made.name.empty()) made.name = first_line_of(made.script ? made.script->path : made.command);
@@ -167,12 +139,11 @@ class Reader {
     if (key.text == "unless") made.unless = text(key, value);
     if (key.text == "onlyif") made.only_if = text(key, value);
     if (key.text == "ok") made.fine = statuses(key, value);
-    if (key.text == "may_fail") made.may_fail = truth(key, value);
-    if (key.text == "timeout") at(value, [&] { made.timeout = base::parse_duration(text(key, value)); });
+    if (key.text == "may_fail") made.may_fail = document_.truth(key, value);
+    if (key.text == "timeout") document_.at(value, [&] { made.timeout = base::parse_duration(text(key, value)); });
   }
 
-  const yaml::Document document_;
-  const std::filesystem::path directory_;
+  const inventory::SchemaDocument document_;
   Task usual_;  // what all tasks are that do not say otherwise
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "virt/domain_xml.h"
 #include "virt/metadata.h"
 #include "virt/statistics.h"
@@ -136,13 +137,6 @@ std::optional<Tombstone> tombstone_of(const virt::Domain& domain) {
   }
 }
 
-// A beginning of at most that many bytes that ends with a whole letter.
-std::string shortened(const std::string& text, std::size_t bytes) {
-  if (text.size() <= bytes) return text;
-  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) --bytes;
-  return text.substr(0, bytes);
-}
-
 }  // namespace
 
 const char* name_of(Step step) { return word(kSteps, step); }
@@ -197,7 +191,7 @@ void drop_retirement(const virt::Domain& domain, const Retirement& retirement) {
 
 std::string tombstone_name(const Retirement& retirement, const std::string& uuid) {
   return fmt::format("{}{:%Y%m%d}-{}-{}", kPrefix, parts_of(retirement.begun),
-                     shortened(retirement.name, kMaxNameBytes), uuid.substr(0, 8));
+                     base::whole_characters(retirement.name, kMaxNameBytes), uuid.substr(0, 8));
 }
 
 bool lies_in_trash(const std::string& name, const Retirement& retirement) {

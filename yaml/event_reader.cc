@@ -5,13 +5,14 @@
 #include <new>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace muster::yaml {
 namespace {
 
 char byte_at(std::string_view text, std::size_t offset) { return offset < text.size() ? text[offset] : '\0'; }
 
-bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+using base::continues_character;
 
 // libyaml's marks count characters.
 char character_at(std::string_view text, std::size_t index) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "yaml/event_reader.h"
 
 namespace muster::yaml {
@@ -11,7 +12,7 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+using base::continues_character;
 
 // libyaml counts characters. Its marks are near one another, so that going from the one before costs little.
 class ByteOffsets {

@@ -1,13 +1,10 @@
 // Playbooks as they are read: what they mean, and how mistakes in them are told.
 #include "playbooks/playbook.h"
 
-#include <filesystem>
-#include <fstream>
-
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "tests/inventory/support.h"
 
 namespace muster::playbooks {
 namespace {
@@ -16,15 +13,9 @@ using Words = std::vector<std::string>;
 
 class PlaybookFile : public testing::Test {
  protected:
-  PlaybookFile() {
-    std::string name = std::filesystem::temp_directory_path() / "muster-playbook-XXXXXX";
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~PlaybookFile() override { std::filesystem::remove_all(directory_); }
-
   std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(directory_ + "/" + name) << text;
-    return directory_ + "/" + name;
+    files_.add(name, text);
+    return files_.path(name);
   }
   Playbook read(const std::string& text) const { return read_playbook(write("play.yaml", text)); }
   // What is said of it, behind the file's name.
@@ -33,7 +24,7 @@ class PlaybookFile : public testing::Test {
       read(text);
     } catch (const base::Error& e) {
       EXPECT_EQ(e.code(), base::Code::usage);
-      const std::string all = e.what(), lead = directory_ + "/play.yaml:";
+      const std::string all = e.what(), lead = files_.path("play.yaml") + ":";
       EXPECT_TRUE(all.starts_with(lead)) << all;
       return all.substr(std::min(lead.size(), all.size()));
     }
@@ -41,7 +32,7 @@ class PlaybookFile : public testing::Test {
     return "";
   }
 
-  std::string directory_;
+  inventory::FileTree files_;
 };
 
 TEST_F(PlaybookFile, TasksAreReadInTheirOrder) {
@@ -74,7 +65,7 @@ TEST_F(PlaybookFile, ScriptsLieBesideIt) {
   ASSERT_TRUE(playbook.tasks[0].script.has_value());
   EXPECT_EQ(playbook.tasks[0].script->bytes, "#!/bin/bash\necho $1\n");
   EXPECT_EQ(playbook.tasks[0].script->arguments, (Words{"one", "two words"}));
-  EXPECT_EQ(playbook.tasks[0].script->path, directory_ + "/setup.sh");
+  EXPECT_EQ(playbook.tasks[0].script->path, files_.path("setup.sh"));
 }
 
 TEST_F(PlaybookFile, SudoIsOfAllTasksThatDoNotSay) {
@@ -123,7 +114,7 @@ TEST_F(PlaybookFile, MistakesAreToldByTheirPlace) {
 }
 
 TEST_F(PlaybookFile, OneThatIsNotThereIsSaidToBe) {
-  EXPECT_THROW(read_playbook(directory_ + "/none.yaml"), base::Error);
+  EXPECT_THROW(read_playbook(files_.path("none.yaml")), base::Error);
 }
 
 }  // namespace
