@@ -1,8 +1,10 @@
 #include "parallel-ssh/session.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <libssh/libssh.h>
 #include <poll.h>
@@ -63,6 +65,14 @@ std::optional<Session::Greeting> judge(const std::string& bytes) {
   return std::nullopt;
 }
 
+// The first line of something that is no SSH server, as far as it is plain text.
+std::string first_words(std::string_view bytes) {
+  constexpr std::size_t kMost = 80;
+  const auto plain = [](char c) { return c >= ' ' && c <= '~'; };
+  const auto end = std::find_if_not(bytes.begin(), bytes.begin() + std::min(bytes.size(), kMost), plain);
+  return {bytes.begin(), end};
+}
+
 // A line to an agent, lent to a session: libssh would close it together with the session, after us.
 class AgentLine {
  public:
@@ -97,7 +107,7 @@ Session::Session(base::UniqueFd socket, const SessionOptions& options)
     : socket_(std::move(socket)), session_(ssh_new()), user_(options.user) {
   if (session_ == nullptr) throw Error(Code::io, "out of memory for an ssh session");
   try {
-    const int fd = socket_.get(), off = 0, log = SSH_LOG_NOLOG;
+    const int off = 0, log = SSH_LOG_NOLOG;
     const unsigned port = options.port;
     // libssh must neither read the user's files nor look up the user's home: known hosts, keys and configuration are
     // read once, by us, and several of its readers ignore what OpenSSH honours (@revoked, HostKeyAlias).
@@ -109,7 +119,6 @@ Session::Session(base::UniqueFd socket, const SessionOptions& options)
     set_option(session_, SSH_OPTIONS_HOST, options.host.c_str(), "host name");
     set_option(session_, SSH_OPTIONS_PORT, &port, "port");
     set_option(session_, SSH_OPTIONS_USER, options.user.c_str(), "user name");
-    set_option(session_, SSH_OPTIONS_FD, &fd, "socket");
     set_list(session_, SSH_OPTIONS_KEY_EXCHANGE, options.key_exchange, "KexAlgorithms");
     set_list(session_, SSH_OPTIONS_CIPHERS_C_S, options.ciphers, "Ciphers");
     set_list(session_, SSH_OPTIONS_CIPHERS_S_C, options.ciphers, "Ciphers");
@@ -128,14 +137,6 @@ Session::Session(base::UniqueFd socket, const SessionOptions& options)
 Session::~Session() {
   if (connecting_) ssh_disconnect(session_);
   ssh_free(session_);
-}
-
-// libssh 0.10 closes a socket it was given at any error, but leaves it open when it disconnects in order; and that,
-// too, may end in an error, of which it does not tell. A number closed twice would close another host's connection. So
-// libssh forgets that the socket was given to it, and closes it itself, in every case.
-void Session::give_socket_to_libssh() {
-  ssh_options_set(session_, SSH_OPTIONS_FD, nullptr);
-  socket_.release();
 }
 
 int Session::fd() const { return ssh_get_fd(session_); }
@@ -167,31 +168,49 @@ int Session::drive(const std::function<int()>& step, int again, const Patience& 
   }
 }
 
+// libssh sends its identification and reads in one step, and drops lines that are none: a refusal that arrived in that
+// moment would be lost, and with it the reason not to come back. So it says its identification to a pair of sockets,
+// which we carry over, and finds the server's socket under the same number once its greeting is known.
+void Session::send_identification() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
+    base::throw_errno("make a socket pair");
+  base::UniqueFd libsshs(ends[0]);
+  const base::UniqueFd ours(ends[1]);
+  const int number = libsshs.get();
+  set_option(session_, SSH_OPTIONS_FD, &number, "socket");
+  connecting_ = true;
+  // The first call finds the socket connected, the second sends.
+  int rc = ssh_connect(session_);
+  // libssh 0.10 closes a socket it was given at any error, but leaves it open when it disconnects in order; and that,
+  // too, may end in an error, of which it does not tell. A number closed twice would close another host's connection.
+  // So libssh forgets that the socket was given to it, and closes it itself, in every case.
+  ssh_options_set(session_, SSH_OPTIONS_FD, nullptr);
+  libsshs.release();
+  if (rc == SSH_AGAIN) rc = ssh_connect(session_);
+  std::array<char, 256> text{};  // RFC 4253, section 4.2: at most 255 bytes
+  const ssize_t length = ::recv(ours.get(), text.data(), text.size(), MSG_DONTWAIT);
+  if (rc != SSH_AGAIN || length <= 0) throw Error(Code::io, "libssh: " + error_text("says nothing"));
+  // A server that refused us may be gone already; what it said is still there. Nothing was sent before, so all fits.
+  [[maybe_unused]] const auto sent =
+      ::send(socket_.get(), text.data(), static_cast<std::size_t>(length), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (::dup3(socket_.get(), fd(), O_CLOEXEC) < 0) base::throw_errno("hand a socket over");
+  socket_.reset();
+}
+
 Session::Greeting Session::greet(const Patience& patience) {
-  // Twice: the first call finds the socket connected, the second sends our identification.
-  for (int call = 0; call < 2; ++call) {
-    // A refusal may be there at once, and libssh would take it for itself.
-    const Peeked peeked = peek(call == 0 ? socket_.get() : fd());
-    if (const auto greeting = judge(peeked.bytes); greeting && *greeting != Greeting::ssh) return *greeting;
-    if (peeked.closed) return Greeting::dropped;
-    const int rc = ssh_connect(session_);
-    if (call == 0) give_socket_to_libssh();
-    connecting_ = true;
-    if (rc == SSH_ERROR) return Greeting::dropped;
-    // libssh has just made the socket blocking; a peer that stops reading could then hold this thread in send().
-    // Safe to undo: libssh sends only after poll said it can.
-    if (fd() >= 0) base::set_nonblocking(fd());
-  }
-  while (ssh_get_serverbanner(session_) == nullptr) {
-    wait_for(fd(), POLLIN, patience, "waiting for the server's banner");
+  send_identification();
+  for (;;) {
+    const short ready = wait_for(fd(), POLLIN | POLLRDHUP, patience, "waiting for the server's banner");
     const Peeked peeked = peek(fd());
     if (const auto greeting = judge(peeked.bytes)) return *greeting;
     if (peeked.closed) return Greeting::dropped;
+    if ((ready & (POLLRDHUP | POLLHUP | POLLERR)) != 0)
+      throw Error(Code::unreachable, "no SSH server: it says \"" + first_words(peeked.bytes) + "\" and ends");
+    if (peeked.bytes.size() > 512) return Greeting::ssh;  // no SSH server; libssh says so
     // Half a line is there and keeps poll awake: look again a little later.
     pause_until(base::Clock::now() + kSlowBannerPause, patience, "waiting for the server's banner");
-    if (peeked.bytes.size() > 512) return Greeting::ssh;  // no SSH server; libssh says so
   }
-  return Greeting::ssh;
 }
 
 void Session::exchange_keys(const Patience& patience) {

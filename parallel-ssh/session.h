@@ -59,6 +59,8 @@ class Session {
   // What stands before the first key exchange. An sshd that is short of slots, or that penalises this address (OpenSSH
   // 9.8, PerSourcePenalties), says so in place of its banner or just closes.
   enum class Greeting { ssh, dropped, too_many_startups, penalised };
+  // Sends our identification and waits for the server's, once. Throws base::Error{unreachable} when something else than
+  // an SSH server answers, {timeout, cancelled}.
   Greeting greet(const Patience& patience);
 
   // Throws base::Error{unreachable, timeout, cancelled}.
@@ -67,7 +69,7 @@ class Session {
   // Throws base::Error{key} when the server accepts none of the credentials; {unreachable, timeout, cancelled}.
   void authenticate(const Credentials& credentials, const Patience& patience);
 
-  // The server's identification string, empty before greet().
+  // The server's identification string, empty before exchange_keys().
   std::string server_software() const;
 
   ssh_session_struct* handle() const { return session_; }
@@ -85,15 +87,15 @@ class Session {
   int drive(const std::function<int()>& step, int again, const Patience& patience, const std::string& what);
 
  private:
-  void give_socket_to_libssh();
+  void send_identification();
   bool try_key(const Credential& credential, AgentBroker* agent, const Patience& patience);
   bool try_agent_key(const Credential& credential, AgentBroker& agent, const Patience& patience);
   bool try_password(const std::string& password, const Patience& patience);
 
-  base::UniqueFd socket_;  // until libssh has it
+  base::UniqueFd socket_;  // to the server, until libssh has it
   ssh_session_struct* session_ = nullptr;
   std::string user_;
-  bool connecting_ = false;  // libssh has the socket
+  bool connecting_ = false;  // libssh has a socket
 };
 
 }  // namespace muster::ssh

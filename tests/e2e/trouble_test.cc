@@ -70,7 +70,9 @@ TEST_F(Trouble, ServerThatStopsAfterItsBanner) {
 
 TEST_F(Trouble, SomethingThatIsNoSshServer) {
   const BadPeer peer(Misbehaviour::no_ssh);
-  expect_unreachable(beside_a_good_host(peer.endpoint()), "bad");
+  const auto done = beside_a_good_host(peer.endpoint());
+  expect_unreachable(done, "HTTP/1.1 400 Bad Request");
+  EXPECT_LT(done.took, 2s) << "it ended: nothing to wait for";
 }
 
 TEST_F(Trouble, ConnectionDroppedBeforeTheBannerIsTriedAgain) {

@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <cerrno>
+#include <functional>
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <libssh/libssh.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -14,7 +16,8 @@
 
 namespace {
 std::atomic<int> closes_of_nothing = 0;
-}
+std::function<void()> before_connect;  // what happens between a look at the socket and libssh's own
+}  // namespace
 
 // libssh's closes too come through here.
 extern "C" int close(int fd) {
@@ -22,6 +25,12 @@ extern "C" int close(int fd) {
   const int rc = real(fd);
   if (rc != 0 && errno == EBADF) ++closes_of_nothing;
   return rc;
+}
+
+extern "C" int ssh_connect(ssh_session session) {
+  static const auto real = reinterpret_cast<int (*)(ssh_session)>(::dlsym(RTLD_NEXT, "ssh_connect"));
+  if (before_connect) before_connect();
+  return real(session);
 }
 
 namespace muster::ssh {
@@ -108,6 +117,34 @@ TEST_F(SessionSockets, OneThatTheServerEndedClosesItsSocketOnce) {
   }
   EXPECT_FALSE(is_open());
   EXPECT_EQ(closes_of_nothing, 0);
+}
+
+// What the server says, and that it ends, arrive just before libssh's call number `call`.
+struct GreetingThatArrives : SessionSockets, testing::WithParamInterface<int> {
+  void TearDown() override { before_connect = nullptr; }
+  Session::Greeting greeted_with(std::string_view text) {
+    before_connect = [&, calls = 0]() mutable {
+      if (++calls != GetParam()) return;
+      EXPECT_EQ(::send(theirs.get(), text.data(), text.size(), MSG_NOSIGNAL), std::ssize(text));
+      ::shutdown(theirs.get(), SHUT_WR);
+    };
+    Session session(std::move(ours), options);
+    return session.greet(patience);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(AtCall, GreetingThatArrives, testing::Values(1, 2));
+
+TEST_P(GreetingThatArrives, APenaltyIsSeen) {
+  EXPECT_EQ(greeted_with("Not allowed at this time\r\n"), Session::Greeting::penalised);
+}
+TEST_P(GreetingThatArrives, ThatSlotsAreShortIsSeen) {
+  EXPECT_EQ(greeted_with("Exceeded MaxStartups\r\n"), Session::Greeting::too_many_startups);
+}
+TEST_P(GreetingThatArrives, AnSshServerIsSeen) { EXPECT_EQ(greeted_with("SSH-2.0-test\r\n"), Session::Greeting::ssh); }
+TEST_P(GreetingThatArrives, SomethingElseIsSeen) {
+  EXPECT_TRUE(failure_of([&] {
+                greeted_with("HTTP/1.1 400 Bad Request\r\n\r\n");
+              }).is(Code::unreachable, "\"HTTP/1.1 400 Bad Request\""));
 }
 
 }  // namespace
