@@ -13,7 +13,7 @@ namespace muster::backup {
 
 class Compressor {
  public:
-  // Levels as zstd's, 1 to 19.
+  // Levels as zstd's, 1 to 19, or below 0 for its faster ones.
   explicit Compressor(int level);
   Compressor(Compressor&&) noexcept;
   Compressor& operator=(Compressor&&) noexcept;

@@ -47,7 +47,7 @@ struct CreateOptions {
   unsigned workers = 0;  // hash, compress, encrypt; 0: as many as processors
   unsigned readers = 2;
   int compression_level = 1;             // half the time of 3, a hundredth more room
-  std::size_t memory_bytes = 32U << 20;  // of chunks in flight
+  std::size_t memory_bytes = 16U << 20;  // of chunks in flight
   std::uint64_t bytes_per_second = 0;    // read at most; 0: no limit
 };
 

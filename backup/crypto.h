@@ -83,7 +83,7 @@ class Aead {
   Aead& operator=(Aead&&) noexcept;
   ~Aead();
 
-  // `into` is as long as `plain` and a tag. The caller never uses a nonce twice.
+  // `into` is as long as `plain` and a tag, and may begin with it. The caller never uses a nonce twice.
   void seal(const Nonce& nonce, base::ByteView associated, base::ByteView plain, base::MutableBytes into);
   // `into` is as long as `sealed` without its tag. False where it was not sealed by this key with these associated
   // data; `into` holds nothing then.

@@ -48,7 +48,9 @@ struct RecordPlace {
 // A pack that grows in memory until it is put.
 class PackBuilder {
  public:
-  explicit PackBuilder(const ObjectId& repository) : repository_(repository) {}
+  // `expected_bytes`: of its records, for which room is made once.
+  explicit PackBuilder(const ObjectId& repository, std::size_t expected_bytes = 0)
+      : repository_(repository), expected_bytes_(expected_bytes) {}
 
   bool empty() const { return places_.empty(); }
   // As it would be put now.
@@ -65,6 +67,7 @@ class PackBuilder {
 
  private:
   ObjectId repository_;
+  std::size_t expected_bytes_;
   ObjectId id_ = random_object_id();
   std::vector<PackKey> keys_;
   base::Bytes head_, records_, tail_;

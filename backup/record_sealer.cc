@@ -80,9 +80,11 @@ Nonce RecordSealer::next_nonce() {
 }
 
 SealedRecord RecordSealer::seal(RecordKind kind, const ChunkId& id, ByteView plain) {
-  if (packed_.size() < plain.size()) packed_.resize(plain.size());
-  const auto packed = compressor_.compress(plain, packed_);
-  const ByteView body = packed ? ByteView(packed_).first(*packed) : plain;
+  record_.resize(std::max(record_.size(), kRecordHeaderBytes + plain.size() + Aead::kTagBytes));
+  // Compressed and encrypted where it will stand.
+  const MutableBytes room = MutableBytes(record_).subspan(kRecordHeaderBytes, plain.size());
+  const auto packed = compressor_.compress(plain, room);
+  const ByteView body = packed ? ByteView(room).first(*packed) : plain;
   SealedRecord record;
   record.header = {.kind = kind,
                    .compression = packed ? Compression::zstd : Compression::none,
@@ -91,11 +93,12 @@ SealedRecord RecordSealer::seal(RecordKind kind, const ChunkId& id, ByteView pla
                    .key = keys_->pack_key(kind).id,
                    .id = id,
                    .nonce = next_nonce()};
-  record.bytes.resize(record.header.record_bytes());
+  const MutableBytes whole = MutableBytes(record_).first(record.header.record_bytes());
   (kind == RecordKind::chunk ? data_ : metadata_)
       .seal(record.header.nonce, associated_data(keys_->repository(), record.header), body,
-            MutableBytes(record.bytes).subspan(kRecordHeaderBytes));
-  write_record_header(record.header, record.bytes);
+            whole.subspan(kRecordHeaderBytes));
+  write_record_header(record.header, whole);
+  record.bytes = whole;
   return record;
 }
 

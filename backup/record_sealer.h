@@ -39,7 +39,7 @@ class SessionKeys {
 
 struct SealedRecord {
   RecordHeader header;
-  base::Bytes bytes;  // whole
+  base::ByteView bytes;  // whole; the sealer's own, until it seals another one
 };
 
 class RecordSealer {
@@ -63,7 +63,7 @@ class RecordSealer {
   Aead data_, metadata_;
   std::uint32_t number_;
   std::uint64_t count_ = 0;
-  base::Bytes packed_;
+  base::Bytes record_;
 };
 
 class RecordOpener {

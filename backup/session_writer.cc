@@ -14,12 +14,16 @@ SessionWriter::SessionWriter(const base::Context& ctx, const Repository& reposit
       index_(index),
       limits_(limits),
       keys_(repository.id(), repository.credential()),
-      queue_(limits.queue_bytes),
-      chunks_(repository.id()),
-      pages_(repository.id()),
+      queue_(1),
+      chunks_{.filling = new_pack(), .spare = new_pack()},
+      pages_{.filling = new_pack(), .spare = {}},
       thread_([this] { run(); }) {}
 
 SessionWriter::~SessionWriter() { queue_.abandon(); }
+
+std::unique_ptr<PackBuilder> SessionWriter::new_pack() const {
+  return std::make_unique<PackBuilder>(repository_.id(), limits_.pack_bytes);
+}
 
 bool SessionWriter::is_ours(RecordKind kind, const ChunkId& id) {
   std::vector<std::shared_ptr<const IndexTable>> tables;
@@ -52,25 +56,46 @@ bool SessionWriter::claim(RecordKind kind, const ChunkId& id) {
   return claimed_.insert(id).second;
 }
 
-void SessionWriter::rethrow() {
-  const std::lock_guard lock(mutex_);
+// With mutex_ locked.
+void SessionWriter::rethrow() const {
   if (failure_) std::rethrow_exception(failure_);
   throw base::Error(base::Code::io, "the backup's writer has ended");
 }
 
-void SessionWriter::add(SealedRecord record) {
-  const std::size_t weight = record.bytes.size();
-  if (!queue_.push(std::move(record), weight)) rethrow();
+// With mutex_ locked.
+void SessionWriter::hand_over(Packs& packs) {
+  if (!packs.filling || packs.filling->empty()) return;
+  if (!queue_.push(Full{&packs, std::move(packs.filling)}, 0)) rethrow();
+  packs.filling = std::move(packs.spare);
+}
+
+void SessionWriter::add(const SealedRecord& record) {
+  std::unique_lock lock(mutex_);
+  Packs& packs = packs_of(record.header.kind);
+  emptied_.wait(lock, [&] { return failure_ || packs.filling; });
+  if (failure_) rethrow();
+  packs.filling->add(record.header, record.bytes, keys_.pack_key(record.header.kind));
+  ++written_.records;
+  written_.plain_bytes += record.header.plain_bytes;
+  if (&packs == &chunks_) written_.chunk_plain_bytes += record.header.plain_bytes;
+  if (packs.filling->size_bytes() >= limits_.pack_bytes) hand_over(packs);
 }
 
 void SessionWriter::flush() {
   auto done = std::make_shared<Flush>();
   auto result = done->get_future();
-  if (!queue_.push(std::move(done), 0)) rethrow();
+  {
+    const std::lock_guard lock(mutex_);
+    hand_over(chunks_);
+    hand_over(pages_);
+    if (!queue_.push(std::move(done), 0)) rethrow();
+  }
   try {
     result.get();
   } catch (const std::future_error&) {
-    rethrow();  // dropped by a writer that failed at something before it
+    // Dropped by a writer that failed at something before it.
+    const std::lock_guard lock(mutex_);
+    rethrow();
   }
 }
 
@@ -82,52 +107,47 @@ Written SessionWriter::written() const {
 void SessionWriter::run() {
   while (auto item = queue_.pop()) {
     try {
+      ctx_.check_stop();
       take(*item);
     } catch (...) {
-      {
-        const std::lock_guard lock(mutex_);
-        failure_ = std::current_exception();
-      }
+      fail();
       if (auto* flush = std::get_if<std::shared_ptr<Flush>>(&*item)) (*flush)->set_exception(std::current_exception());
-      return queue_.abandon();
+      return;
     }
   }
 }
 
-void SessionWriter::take(Item& item) {
-  if (const auto* record = std::get_if<SealedRecord>(&item)) return append(*record);
-  flush_all();
-  std::get<std::shared_ptr<Flush>>(item)->set_value();
-}
-
-void SessionWriter::append(const SealedRecord& record) {
-  ctx_.check_stop();
-  const bool is_chunk = record.header.kind == RecordKind::chunk;
-  PackBuilder& pack = is_chunk ? chunks_ : pages_;
-  pack.add(record.header, record.bytes, keys_.pack_key(record.header.kind));
+void SessionWriter::fail() {
   {
     const std::lock_guard lock(mutex_);
-    ++written_.records;
-    written_.plain_bytes += record.header.plain_bytes;
-    if (is_chunk) written_.chunk_plain_bytes += record.header.plain_bytes;
+    failure_ = std::current_exception();
   }
-  if (pack.size_bytes() >= limits_.pack_bytes) put_pack(pack);
+  queue_.abandon();
+  emptied_.notify_all();
+}
+
+void SessionWriter::take(Item& item) {
+  if (auto* flush = std::get_if<std::shared_ptr<Flush>>(&item)) {
+    put_table();
+    return (*flush)->set_value();
+  }
+  auto& [packs, pack] = std::get<Full>(item);
+  put_pack(*pack);
   if (table_entries_.size() >= limits_.table_entries) put_table();
+  const std::lock_guard lock(mutex_);
+  written_.stored_bytes += pack->size_bytes();
+  if (packs == &pages_) written_.page_stored_bytes += pack->size_bytes();
+  pack->reset();
+  (packs->filling ? packs->spare : packs->filling) = std::move(pack);
+  emptied_.notify_all();
 }
 
 void SessionWriter::put_pack(PackBuilder& pack) {
-  if (pack.empty()) return;
   const auto pieces = pack.finish();
   repository_.storage().put_new(ctx_, pack_name(pack.id()), pieces);
   const auto number = static_cast<std::uint32_t>(table_packs_.size());
   table_packs_.push_back(pack.id());
   for (const auto& place : pack.places()) table_entries_.push_back({place, number});
-  {
-    const std::lock_guard lock(mutex_);
-    written_.stored_bytes += pack.size_bytes();
-    if (&pack == &pages_) written_.page_stored_bytes += pack.size_bytes();
-  }
-  pack.reset();
 }
 
 void SessionWriter::put_table() {
@@ -146,12 +166,6 @@ void SessionWriter::put_table() {
   written_.stored_bytes += ids.size() * kIndexEntryBytes + (table ? table->memory_bytes() : 0);
   if (table) tables_.push_back(std::move(table));
   for (const auto& chunk : ids) claimed_.erase(chunk);
-}
-
-void SessionWriter::flush_all() {
-  put_pack(chunks_);
-  put_pack(pages_);
-  put_table();
 }
 
 }  // namespace muster::backup

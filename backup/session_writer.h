@@ -1,13 +1,14 @@
 // What one session adds to a repository: each chunk once, in packs of some MiB, with an index table every now and then,
-// so that an interrupted backup has not been for nothing. Thread-safe; a thread of its own writes.
+// so that an interrupted backup has not been for nothing. Thread-safe; a thread of its own writes: while it puts a pack
+// of chunks, another one is filled.
 #pragma once
 
+#include <condition_variable>
 #include <exception>
 #include <future>
-#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <thread>
 #include <unordered_set>
 #include <variant>
@@ -33,7 +34,6 @@ class SessionWriter {
  public:
   struct Limits {
     std::size_t pack_bytes = kPackBytes;
-    std::size_t queue_bytes = 8U << 20;     // sealed, waiting to be written
     std::size_t table_entries = 64U << 10;  // entries of an index table, and in memory
   };
 
@@ -49,22 +49,32 @@ class SessionWriter {
   // True for one thread alone: it adds the chunk, which nobody has. False where it is there, or will be.
   bool claim(RecordKind kind, const ChunkId& id);
   // Waits for room. Throws what the writing thread threw.
-  void add(SealedRecord record);
+  void add(const SealedRecord& record);
   // Everything that was added is durable, with an index table, once it returns. Throws what went wrong.
   void flush();
   Written written() const;
 
  private:
   using Flush = std::promise<void>;
-  using Item = std::variant<SealedRecord, std::shared_ptr<Flush>>;
-  // Packs of one kind of record, the table that names them, what may be relied on.
+  // Packs of one kind of record.
+  struct Packs {
+    std::unique_ptr<PackBuilder> filling, spare;  // none while all that there are wait to be put
+  };
+  struct Full {
+    Packs* packs;
+    std::unique_ptr<PackBuilder> pack;
+  };
+  using Item = std::variant<Full, std::shared_ptr<Flush>>;
+
+  std::unique_ptr<PackBuilder> new_pack() const;
+  Packs& packs_of(RecordKind kind) { return kind == RecordKind::chunk ? chunks_ : pages_; }
+  void hand_over(Packs& packs);
   void run();
   void take(Item& item);
-  void append(const SealedRecord& record);
+  void fail();
   void put_pack(PackBuilder& pack);
   void put_table();
-  void flush_all();
-  void rethrow();
+  [[noreturn]] void rethrow() const;
   bool is_ours(RecordKind kind, const ChunkId& id);
 
   const base::Context ctx_;
@@ -72,14 +82,15 @@ class SessionWriter {
   const Index& index_;
   const Limits limits_;
   const SessionKeys keys_;
-  base::BoundedQueue<Item> queue_;
+  base::BoundedQueue<Item> queue_;  // bounded by how many packs there are
 
   // The writing thread's own.
-  PackBuilder chunks_, pages_;
   std::vector<ObjectId> table_packs_;
   std::vector<IndexEntry> table_entries_;
 
   mutable std::mutex mutex_;
+  std::condition_variable emptied_;  // a pack, which can be filled again; or something failed
+  Packs chunks_, pages_;
   std::unordered_set<ChunkId> claimed_;  // not in a table of ours yet
   std::vector<std::shared_ptr<const IndexTable>> tables_;
   Written written_;

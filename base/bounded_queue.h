@@ -1,5 +1,6 @@
 // Hands values from threads to threads, in order, holding no more than a limit of them: a full queue makes its writers
-// wait, so that memory stays bounded by options. Thread-safe.
+// wait, so that memory stays bounded by options. They wait until half of it is gone, and then have a while to work: to
+// wake them for each value that leaves would cost much where those who take them are the slower ones. Thread-safe.
 #pragma once
 
 #include <condition_variable>
@@ -20,7 +21,8 @@ class BoundedQueue {
   // Waits for room. False once the queue was closed: the value is dropped.
   bool push(Value value, std::size_t weight = 1) {
     std::unique_lock lock(mutex_);
-    room_.wait(lock, [&] { return closed_ || held_ == 0 || held_ + weight <= limit_; });
+    if (held_ + weight > limit_) full_ = true;
+    room_.wait(lock, [&] { return closed_ || held_ == 0 || (!full_ && held_ + weight <= limit_); });
     if (closed_) return false;
     held_ += weight;
     values_.emplace_back(std::move(value), weight);
@@ -37,8 +39,10 @@ class BoundedQueue {
     auto [value, weight] = std::move(values_.front());
     values_.pop_front();
     held_ -= weight;
+    const bool has_room = held_ <= limit_ / 2;
+    if (has_room) full_ = false;
     lock.unlock();
-    room_.notify_all();
+    if (has_room) room_.notify_all();
     return std::move(value);
   }
 
@@ -70,6 +74,7 @@ class BoundedQueue {
   std::condition_variable room_, filled_;
   std::deque<std::pair<Value, std::size_t>> values_;
   std::size_t held_ = 0;
+  bool full_ = false;  // until half of it is gone
   bool closed_ = false;
 };
 

@@ -16,8 +16,9 @@ using base::Error;
 backup::CreateOptions options_of(const Settings& settings) {
   backup::CreateOptions options{.workers = worker_count(settings), .bytes_per_second = limit_rate(settings)};
   // Those below 0 are zstd's `--fast`; 0 is its own default, which nobody would expect there.
-  if (const auto level = settings.integer("compression", -20, 19)) options.compression_level = static_cast<int>(*level);
-  if (options.compression_level == 0) settings.reject("compression", "write a level from 1 to 19, or from -1 to -20");
+  if (const auto level = settings.integer("compression", -100, 19))
+    options.compression_level = static_cast<int>(*level);
+  if (options.compression_level == 0) settings.reject("compression", "write a level from 1 to 19, or from -1 to -100");
   return options;
 }
 

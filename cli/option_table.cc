@@ -188,7 +188,7 @@ constexpr auto kOptions = std::to_array<OptionRow>({
     {"tag", 0, list, kBackup, false, "TAG", "create: tags of the restore point"},
     {"limit-rate", 0, value, kBackup, true, "SIZE", "create, restore, serve --boot: bytes a second, at most"},
     {"workers", 0, value, kBackup, true, "N", "create, restore, check: threads (one a processor)"},
-    {"compression", 0, value, kBackup, true, "N", "create: level of zstd, 1 to 19 (1); -1 to -20: faster, and larger"},
+    {"compression", 0, value, kBackup, true, "N", "create: level of zstd, 1 to 19 (1); -1 to -100: faster, and larger"},
     {"keep-last", 0, value, kBackup, false, "N", "forget, create: keep the newest N"},
     {"keep-hourly", 0, value, kBackup, false, "N",
      "forget, create: the newest of each of the last N hours that have one"},
