@@ -204,8 +204,7 @@ void PackBuilder::add(const RecordHeader& header, ByteView record, const PackKey
                      .record_bytes = static_cast<std::uint32_t>(record.size()),
                      .plain_bytes = header.plain_bytes,
                      .kind = header.kind});
-  // The last one may go beyond.
-  if (places_.size() == 1) records_.reserve(expected_bytes_ + expected_bytes_ / 32);
+  if (places_.size() == 1) records_.reserve(expected_bytes_);
   records_.insert(records_.end(), record.begin(), record.end());
 }
 

@@ -48,7 +48,7 @@ struct RecordPlace {
 // A pack that grows in memory until it is put.
 class PackBuilder {
  public:
-  // `expected_bytes`: of its records, for which room is made once.
+  // `expected_bytes`: of its records, for which room is made at once.
   explicit PackBuilder(const ObjectId& repository, std::size_t expected_bytes = 0)
       : repository_(repository), expected_bytes_(expected_bytes) {}
 

@@ -22,7 +22,9 @@ SessionWriter::SessionWriter(const base::Context& ctx, const Repository& reposit
 SessionWriter::~SessionWriter() { queue_.abandon(); }
 
 std::unique_ptr<PackBuilder> SessionWriter::new_pack() const {
-  return std::make_unique<PackBuilder>(repository_.id(), limits_.pack_bytes);
+  // The last record goes beyond the limit.
+  const std::size_t most = kRecordHeaderBytes + repository_.config().chunk_bytes + Aead::kTagBytes;
+  return std::make_unique<PackBuilder>(repository_.id(), limits_.pack_bytes + most);
 }
 
 bool SessionWriter::is_ours(RecordKind kind, const ChunkId& id) {
@@ -133,13 +135,15 @@ void SessionWriter::take(Item& item) {
   }
   auto& [packs, pack] = std::get<Full>(item);
   put_pack(*pack);
-  if (table_entries_.size() >= limits_.table_entries) put_table();
-  const std::lock_guard lock(mutex_);
-  written_.stored_bytes += pack->size_bytes();
-  if (packs == &pages_) written_.page_stored_bytes += pack->size_bytes();
-  pack->reset();
-  (packs->filling ? packs->spare : packs->filling) = std::move(pack);
+  {
+    const std::lock_guard lock(mutex_);
+    written_.stored_bytes += pack->size_bytes();
+    if (packs == &pages_) written_.page_stored_bytes += pack->size_bytes();
+    pack->reset();
+    (packs->filling ? packs->spare : packs->filling) = std::move(pack);
+  }
   emptied_.notify_all();
+  if (table_entries_.size() >= limits_.table_entries) put_table();
 }
 
 void SessionWriter::put_pack(PackBuilder& pack) {

@@ -33,7 +33,7 @@ struct Written {
 class SessionWriter {
  public:
   struct Limits {
-    std::size_t pack_bytes = kPackBytes;
+    std::size_t pack_bytes = kPackBytes;    // twice in memory, and once more for map pages
     std::size_t table_entries = 64U << 10;  // entries of an index table, and in memory
   };
 

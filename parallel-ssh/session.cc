@@ -168,9 +168,9 @@ int Session::drive(const std::function<int()>& step, int again, const Patience& 
   }
 }
 
-// libssh sends its identification and reads in one step, and drops lines that are none: a refusal that arrived in that
-// moment would be lost, and with it the reason not to come back. So it says its identification to a pair of sockets,
-// which we carry over, and finds the server's socket under the same number once its greeting is known.
+// libssh takes a connection that the other end has closed already for a failure, whatever was said before it closed: a
+// refusal would be lost, and with it the reason not to come back. So it says its identification to a pair of sockets,
+// which we carry over, and finds the server's socket under the same number before it reads anything.
 void Session::send_identification() {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
@@ -180,17 +180,16 @@ void Session::send_identification() {
   const int number = libsshs.get();
   set_option(session_, SSH_OPTIONS_FD, &number, "socket");
   connecting_ = true;
-  // The first call finds the socket connected, the second sends.
-  int rc = ssh_connect(session_);
+  const bool begun = ssh_connect(session_) == SSH_AGAIN;
+  const std::string trouble = error_text("says nothing");
   // libssh 0.10 closes a socket it was given at any error, but leaves it open when it disconnects in order; and that,
   // too, may end in an error, of which it does not tell. A number closed twice would close another host's connection.
   // So libssh forgets that the socket was given to it, and closes it itself, in every case.
   ssh_options_set(session_, SSH_OPTIONS_FD, nullptr);
   libsshs.release();
-  if (rc == SSH_AGAIN) rc = ssh_connect(session_);
   std::array<char, 256> text{};  // RFC 4253, section 4.2: at most 255 bytes
   const ssize_t length = ::recv(ours.get(), text.data(), text.size(), MSG_DONTWAIT);
-  if (rc != SSH_AGAIN || length <= 0) throw Error(Code::io, "libssh: " + error_text("says nothing"));
+  if (!begun || length <= 0) throw Error(Code::io, "libssh: " + trouble);
   // A server that refused us may be gone already; what it said is still there. Nothing was sent before, so all fits.
   [[maybe_unused]] const auto sent =
       ::send(socket_.get(), text.data(), static_cast<std::size_t>(length), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -214,13 +213,7 @@ Session::Greeting Session::greet(const Patience& patience) {
 }
 
 void Session::exchange_keys(const Patience& patience) {
-  const int rc = drive(
-      [&] {
-        const int result = ssh_connect(session_);
-        if (result == SSH_AGAIN && fd() >= 0) base::set_nonblocking(fd());
-        return result;
-      },
-      SSH_AGAIN, patience, "during key exchange");
+  const int rc = drive([&] { return ssh_connect(session_); }, SSH_AGAIN, patience, "during key exchange");
   if (rc != SSH_OK) throw Error(Code::unreachable, "key exchange: " + error_text("closed by peer"));
 }
 

@@ -60,7 +60,7 @@ class Session {
   // 9.8, PerSourcePenalties), says so in place of its banner or just closes.
   enum class Greeting { ssh, dropped, too_many_startups, penalised };
   // Sends our identification and waits for the server's, once. Throws base::Error{unreachable} when something else than
-  // an SSH server answers, {timeout, cancelled}.
+  // an SSH server answers, {timeout, cancelled, io}.
   Greeting greet(const Patience& patience);
 
   // Throws base::Error{unreachable, timeout, cancelled}.

@@ -72,7 +72,6 @@ TEST_F(Trouble, SomethingThatIsNoSshServer) {
   const BadPeer peer(Misbehaviour::no_ssh);
   const auto done = beside_a_good_host(peer.endpoint());
   expect_unreachable(done, "HTTP/1.1 400 Bad Request");
-  EXPECT_LT(done.took, 2s) << "it ended: nothing to wait for";
 }
 
 TEST_F(Trouble, ConnectionDroppedBeforeTheBannerIsTriedAgain) {

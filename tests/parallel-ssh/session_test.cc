@@ -1,5 +1,7 @@
 #include "parallel-ssh/session.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <functional>
@@ -119,32 +121,79 @@ TEST_F(SessionSockets, OneThatTheServerEndedClosesItsSocketOnce) {
   EXPECT_EQ(closes_of_nothing, 0);
 }
 
-// What the server says, and that it ends, arrive just before libssh's call number `call`.
-struct GreetingThatArrives : SessionSockets, testing::WithParamInterface<int> {
+struct Greetings : SessionSockets {
   void TearDown() override { before_connect = nullptr; }
-  Session::Greeting greeted_with(std::string_view text) {
-    before_connect = [&, calls = 0]() mutable {
-      if (++calls != GetParam()) return;
-      EXPECT_EQ(::send(theirs.get(), text.data(), text.size(), MSG_NOSIGNAL), std::ssize(text));
-      ::shutdown(theirs.get(), SHUT_WR);
-    };
+  // As behind a jump host.
+  void use_a_socket_pair() {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
+    ours = base::UniqueFd(ends[0]);
+    theirs = base::UniqueFd(ends[1]);
+  }
+  void say(std::string_view text) {
+    EXPECT_EQ(::send(theirs.get(), text.data(), text.size(), MSG_NOSIGNAL), std::ssize(text));
+  }
+  Session::Greeting greeting() {
     Session session(std::move(ours), options);
     return session.greet(patience);
   }
+  // The server says it and goes, before we say anything.
+  Session::Greeting greeting_of_one_that_left(std::string_view text) {
+    say(text);
+    theirs.reset();
+    return greeting();
+  }
+  // The server says it in the moment in which libssh begins.
+  Session::Greeting greeting_that_arrives(std::string_view text) {
+    before_connect = [this, text] {
+      say(text);
+      ::shutdown(theirs.get(), SHUT_WR);
+    };
+    return greeting();
+  }
 };
-INSTANTIATE_TEST_SUITE_P(AtCall, GreetingThatArrives, testing::Values(1, 2));
 
-TEST_P(GreetingThatArrives, APenaltyIsSeen) {
-  EXPECT_EQ(greeted_with("Not allowed at this time\r\n"), Session::Greeting::penalised);
+TEST_F(Greetings, OneThatLeftWasHeard) {
+  EXPECT_EQ(greeting_of_one_that_left("Not allowed at this time\r\n"), Session::Greeting::penalised);
 }
-TEST_P(GreetingThatArrives, ThatSlotsAreShortIsSeen) {
-  EXPECT_EQ(greeted_with("Exceeded MaxStartups\r\n"), Session::Greeting::too_many_startups);
+TEST_F(Greetings, OneThatLeftBehindAJumpHostWasHeard) {
+  use_a_socket_pair();
+  EXPECT_EQ(greeting_of_one_that_left("Not allowed at this time\r\n"), Session::Greeting::penalised);
 }
-TEST_P(GreetingThatArrives, AnSshServerIsSeen) { EXPECT_EQ(greeted_with("SSH-2.0-test\r\n"), Session::Greeting::ssh); }
-TEST_P(GreetingThatArrives, SomethingElseIsSeen) {
+TEST_F(Greetings, OneThatLeftWithoutAWordDroppedUs) {
+  EXPECT_EQ(greeting_of_one_that_left(""), Session::Greeting::dropped);
+}
+TEST_F(Greetings, OneThatLeftWithoutAWordBehindAJumpHostDroppedUs) {
+  use_a_socket_pair();
+  EXPECT_EQ(greeting_of_one_that_left(""), Session::Greeting::dropped);
+}
+TEST_F(Greetings, APenaltyIsHeardWheneverItArrives) {
+  EXPECT_EQ(greeting_that_arrives("Not allowed at this time\r\n"), Session::Greeting::penalised);
+}
+TEST_F(Greetings, ThatSlotsAreShortIsHeardWheneverItArrives) {
+  EXPECT_EQ(greeting_that_arrives("Exceeded MaxStartups\r\n"), Session::Greeting::too_many_startups);
+}
+TEST_F(Greetings, AnSshServerIsHeardWheneverItArrives) {
+  EXPECT_EQ(greeting_that_arrives("SSH-2.0-test\r\n"), Session::Greeting::ssh);
+}
+TEST_F(Greetings, LinesBeforeTheIdentificationAreSkipped) {
+  EXPECT_EQ(greeting_that_arrives("a notice of the owner\r\nSSH-2.0-test\r\n"), Session::Greeting::ssh);
+}
+TEST_F(Greetings, WhatIsNoSshServerIsNamedAtOnce) {
   EXPECT_TRUE(failure_of([&] {
-                greeted_with("HTTP/1.1 400 Bad Request\r\n\r\n");
+                greeting_that_arrives("HTTP/1.1 400 Bad Request\r\n\r\n");
               }).is(Code::unreachable, "\"HTTP/1.1 400 Bad Request\""));
+}
+TEST_F(Greetings, OurIdentificationIsAllThatIsSent) {
+  before_connect = [this] { say("SSH-2.0-test\r\n"); };
+  Session session(std::move(ours), options);
+  EXPECT_EQ(session.greet(patience), Session::Greeting::ssh);
+  std::array<char, 1000> heard{};
+  const auto length = ::recv(theirs.get(), heard.data(), heard.size(), 0);
+  ASSERT_GT(length, 0);
+  const std::string_view text(heard.data(), static_cast<std::size_t>(length));
+  EXPECT_TRUE(text.starts_with("SSH-2.0-") && text.ends_with("\r\n")) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
 }
 
 }  // namespace
