@@ -9,6 +9,7 @@
 #include "base/unique_fd.h"
 #include "tests/e2e/muster_process.h"
 #include "tests/e2e/process_table.h"
+#include "tests/unix_socket.h"
 
 namespace muster::e2e {
 namespace {
@@ -31,7 +32,7 @@ KeyPair make_key(const std::string& file, const std::string& passphrase, const s
 SshAgent::SshAgent()
     : agent_(std::make_unique<base::ChildProcess>(
           std::vector<std::string>{"setpriv", "--pdeathsig", "TERM", "ssh-agent", "-D", "-a", directory_ / "socket"})) {
-  if (!wait_until([&] { return std::filesystem::exists(directory_ / "socket"); }))
+  if (!wait_until([&] { return tests::is_listened_on(directory_ / "socket"); }))
     throw base::Error(base::Code::unreachable, "ssh-agent does not start");
 }
 

@@ -19,6 +19,7 @@
 #include "parallel-ssh/output_spool.h"
 #include "parallel-ssh/session.h"
 #include "tests/inventory/support.h"
+#include "tests/unix_socket.h"
 
 namespace muster::ssh {
 
@@ -105,7 +106,7 @@ class RealAgent {
  public:
   explicit RealAgent(const std::string& socket) : socket_(socket), child_({"ssh-agent", "-D", "-a", socket}) {
     const auto deadline = base::Clock::now() + base::seconds(30);
-    while (::access(socket.c_str(), F_OK) != 0 && base::Clock::now() < deadline) ::poll(nullptr, 0, 5);
+    while (!tests::is_listened_on(socket) && base::Clock::now() < deadline) ::poll(nullptr, 0, 5);
   }
   void add(const std::string& key_file) const {
     const Ran ran = run_program({"ssh-add", "-q", key_file}, {}, {"SSH_AUTH_SOCK=" + socket_});
