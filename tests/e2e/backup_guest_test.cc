@@ -89,7 +89,40 @@ TEST_F(BackupGuest, KilledWhileItIsFrozenTheGuestGoesOn) {
     muster.finish();
     EXPECT_TRUE(wait_until([&] { return thawed(); }, 10'000)) << "killed before call " << calls;
   }
-  create();
+  EXPECT_EQ(create().value("consistency", ""), "filesystem");
+}
+
+// What it had asked for is under way still when it is killed, and the watchdog finds nothing to thaw at first.
+TEST_F(BackupGuest, AFreezeThatComesAfterTheThawIsThawedToo) {
+  LibvirtRelay relay(file("relay"), relayed_socket());
+  relay.keep_what_is_held();
+  relay.hold_freeze();
+  MusterProcess muster(backup_command(create_words(relay.uri())));
+  ASSERT_TRUE(wait_until([&] { return relay.holds() || !is_running(muster.pid()); }));
+  ASSERT_TRUE(relay.holds());
+  for (const pid_t pid : process_tree(muster.pid())) ::kill(pid, SIGKILL);
+  const auto looked_after = [&] { return contains(read("/proc/net/unix"), "@muster-guest-"); };
+  ASSERT_TRUE(wait_until(looked_after));
+  EXPECT_TRUE(thawed());
+  relay.release();
+  muster.finish();
+  // Well before it gives up: it was frozen, and is not any more.
+  EXPECT_TRUE(wait_until([&] { return !looked_after() && thawed(); }, 20'000));
+  EXPECT_EQ(create().value("consistency", ""), "filesystem");
+}
+
+// For a snapshot of its storage, say: that hold is not ours to end.
+TEST_F(BackupGuest, OneThatSomebodyElseHasFrozenStaysSo) {
+  hypervisor_->virsh({"domfsfreeze", "web01"});
+  EXPECT_EQ(create().value("consistency", ""), "crash");
+  EXPECT_TRUE(frozen());
+  const auto refused = backup(create_words(hypervisor_->uri(), {"--freeze", "require"}));
+  EXPECT_EQ(refused.code, 5) << told(refused);
+  EXPECT_TRUE(contains(refused.out, "frozen by somebody else")) << told(refused);
+  EXPECT_TRUE(frozen());
+  hypervisor_->virsh({"domfsthaw", "web01"});
+  next_second();
+  EXPECT_EQ(create().value("consistency", ""), "filesystem");
 }
 
 // It waits for an answer that does not come: the watchdog does not wait for it.
