@@ -15,6 +15,7 @@
 
 #include "base/context.h"
 #include "base/error.h"
+#include "base/socket_pair.h"
 #include "parallel-ssh/wire.h"
 
 namespace muster::ssh {
@@ -113,15 +114,13 @@ class AgentBroker::Desk {
   const std::vector<AgentKey>& keys() const { return keys_; }
 
   base::UniqueFd open_line(const std::string& blob, const std::optional<Patience>& patience) {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) base::throw_errno("make a socket pair");
-    base::UniqueFd theirs(ends[0]), ours(ends[1]);
+    auto [theirs, ours] = base::make_socket_pair();
     {
       const std::lock_guard lock(mutex_);
       arrivals_.push_back({.fd = std::move(ours), .blob = blob, .patience = patience, .request = {}, .number = 0});
     }
     ::eventfd_write(wake_.get(), 1);
-    return theirs;
+    return std::move(theirs);
   }
 
  private:

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base/error.h"
+#include "base/socket_pair.h"
 #include "parallel-ssh/life_signs.h"
 
 namespace muster::ssh {
@@ -187,14 +188,15 @@ class JumpLine::Carrier {
       leg.finished = true;
       return false;
     }
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) {
-      request.answer({}, "make a socket pair: " + base::errno_text(errno));
+    try {
+      auto [ours, theirs] = base::make_socket_pair(SOCK_NONBLOCK);
+      leg.socket = std::move(ours);
+      request.answer(std::move(theirs), {});
+    } catch (const Error& e) {
+      request.answer({}, e.what());
       leg.finished = true;
       return false;
     }
-    leg.socket = base::UniqueFd(ends[0]);
-    request.answer(base::UniqueFd(ends[1]), {});
     leg.request.reset();
     return true;
   }

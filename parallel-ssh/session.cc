@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/socket_pair.h"
 #include "parallel-ssh/agent_broker.h"
 #include "parallel-ssh/private_key.h"
 
@@ -172,11 +173,7 @@ int Session::drive(const std::function<int()>& step, int again, const Patience& 
 // refusal would be lost, and with it the reason not to come back. So it says its identification to a pair of sockets,
 // which we carry over, and finds the server's socket under the same number before it reads anything.
 void Session::send_identification() {
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
-    base::throw_errno("make a socket pair");
-  base::UniqueFd libsshs(ends[0]);
-  const base::UniqueFd ours(ends[1]);
+  auto [libsshs, ours] = base::make_socket_pair(SOCK_NONBLOCK);
   const int number = libsshs.get();
   set_option(session_, SSH_OPTIONS_FD, &number, "socket");
   connecting_ = true;

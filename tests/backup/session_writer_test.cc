@@ -1,7 +1,6 @@
 #include "backup/session_writer.h"
 
 #include <future>
-#include <thread>
 
 #include "backup/object_names.h"
 #include "tests/backup/support.h"

@@ -14,11 +14,12 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/socket_pair.h"
 #include "tests/parallel-ssh/support.h"
 
 namespace {
 std::atomic<int> closes_of_nothing = 0;
-std::function<void()> before_connect;  // what happens between a look at the socket and libssh's own
+std::function<void()> before_connect;  // what happens in the moment in which libssh begins
 }  // namespace
 
 // libssh's closes too come through here.
@@ -125,10 +126,9 @@ struct Greetings : SessionSockets {
   void TearDown() override { before_connect = nullptr; }
   // As behind a jump host.
   void use_a_socket_pair() {
-    std::array<int, 2> ends{};
-    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
-    ours = base::UniqueFd(ends[0]);
-    theirs = base::UniqueFd(ends[1]);
+    auto pair = base::make_socket_pair(SOCK_NONBLOCK);
+    ours = std::move(pair.one);
+    theirs = std::move(pair.other);
   }
   void say(std::string_view text) {
     EXPECT_EQ(::send(theirs.get(), text.data(), text.size(), MSG_NOSIGNAL), std::ssize(text));
